@@ -1,0 +1,35 @@
+//! Settings: raw texts from flags, `MIRRORLIST_*` variables and a file become checked values, or an error that says which
+//! setting is wrong, where it was set and what is expected.
+//!
+//! - [`settings`]: the table of all settings, from which flags, variables, file keys and documentation follow
+//! - [`command_line`]: arguments to a command and raw settings
+//! - [`raw`]: flag over environment over file over default, through the `config` crate
+//! - [`checked`]: texts to values, one struct per concern
+
+pub mod checked;
+pub mod command_line;
+pub mod raw;
+pub mod settings;
+
+use std::fmt;
+
+pub use checked::ServerConfig;
+pub use command_line::{Command, parse};
+
+/// A mistake in the configuration: one line that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,182 @@
+//! Raw settings: for each key a text and where it was set. Flags count before variables, variables before the file, the file
+//! before defaults.
+
+use std::collections::BTreeMap;
+
+use config::{Config, ConfigError as SourceError, Environment, File, FileFormat, Map, Value, ValueKind};
+
+use super::ConfigError;
+use super::settings::{SETTINGS, VARIABLE_PREFIX, find};
+
+/// A setting's text and where it was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawValue {
+    /// The value as a text.
+    pub text: String,
+    /// Where it was set, in words; none for a default.
+    pub origin: Option<String>,
+}
+
+/// All settings as texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawSettings {
+    values: BTreeMap<String, RawValue>,
+}
+
+/// The variable that names the configuration file.
+const FILE_VARIABLE: &str = "MIRRORLIST_CONFIG";
+
+impl RawSettings {
+    /// Collects the settings from all sources.
+    ///
+    /// # Errors
+    /// Where the file can't be read or is no TOML, or a key is none of the settings.
+    pub fn collect(
+        file: Option<&str>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut variables: Map<String, String> = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(VARIABLE_PREFIX))
+            .collect();
+        let file_variable = variables.remove(FILE_VARIABLE);
+        let file = file.or(file_variable.as_deref());
+
+        let mut values = defaults();
+        if let Some(path) = file {
+            let source = File::new(path, FileFormat::Toml);
+            let read = Config::builder().add_source(source).build();
+            let read = read.map_err(|error| cannot_read(path, &error))?;
+            values.extend(texts(read.cache, path)?);
+        }
+        let environment = Environment::with_prefix(VARIABLE_PREFIX)
+            .prefix_separator("_")
+            .source(Some(variables));
+        let environment = Config::builder().add_source(environment).build();
+        let environment = environment.map_err(|error| ConfigError::new(format!("in the environment: {error}")))?;
+        values.extend(texts(environment.cache, "the environment")?);
+        values.extend(flags.into_iter().map(|(key, text)| {
+            let origin = Some("the command line".to_owned());
+            (key, RawValue { text, origin })
+        }));
+        Ok(Self { values })
+    }
+
+    /// The value of a setting.
+    pub fn get(&self, key: &str) -> Option<&RawValue> {
+        self.values.get(key)
+    }
+}
+
+fn defaults() -> BTreeMap<String, RawValue> {
+    let default = |text: &str| RawValue {
+        text: text.to_owned(),
+        origin: None,
+    };
+    SETTINGS
+        .iter()
+        .map(|setting| (setting.key.to_owned(), default(setting.default)))
+        .collect()
+}
+
+fn cannot_read(path: &str, error: &SourceError) -> ConfigError {
+    let text = error.to_string();
+    let text: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    ConfigError::new(format!("configuration file {path}: {}", text.join(" ")))
+}
+
+/// The values of one source as texts, if all of its keys are settings.
+fn texts(source: Value, origin: &str) -> Result<Vec<(String, RawValue)>, ConfigError> {
+    let table = source
+        .into_table()
+        .map_err(|error| ConfigError::new(format!("{origin}: {error}")))?;
+    let mut table: Vec<(String, Value)> = table.into_iter().collect();
+    table.sort_by(|a, b| a.0.cmp(&b.0));
+    table
+        .into_iter()
+        .map(|(key, value)| {
+            let setting = find(&key).ok_or_else(|| unknown(&key, origin))?;
+            let text = text(value).ok_or_else(|| {
+                ConfigError::new(format!(
+                    "{key} in {origin}: expected {} as a text, a number or a list",
+                    setting.value_name
+                ))
+            })?;
+            let origin = Some(origin.to_owned());
+            Ok((key, RawValue { text, origin }))
+        })
+        .collect()
+}
+
+fn unknown(key: &str, origin: &str) -> ConfigError {
+    let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+    let name = if origin == "the environment" {
+        format!("{VARIABLE_PREFIX}_{}", key.to_ascii_uppercase())
+    } else {
+        key.to_owned()
+    };
+    ConfigError::new(format!(
+        "unknown setting {name} in {origin}; the settings are {}",
+        known.join(", ")
+    ))
+}
+
+/// A value as a text; a list as a comma list.
+fn text(value: Value) -> Option<String> {
+    match value.kind {
+        ValueKind::Array(elements) => {
+            let elements: Option<Vec<String>> = elements.into_iter().map(text).collect();
+            Some(elements?.join(","))
+        }
+        ValueKind::Table(_) | ValueKind::Nil => None,
+        _ => value.into_string().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<RawSettings, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, file).unwrap();
+        let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        RawSettings::collect(path.to_str(), owned(environment), owned(flags))
+    }
+
+    #[test]
+    fn flags_before_variables_before_the_file_before_defaults() {
+        let file = "port = 1\nminimum = 1\nlisten = \"::1\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+        let environment = [("MIRRORLIST_PORT", "2"), ("MIRRORLIST_MINIMUM", "2"), ("PATH", "/bin")];
+        let raw = collect(file, &environment, &[("port", "3")]).unwrap();
+        let text = |key| raw.get(key).unwrap().text.as_str();
+        assert_eq!((text("port"), text("minimum"), text("listen")), ("3", "2", "::1"));
+        assert_eq!(text("trusted_proxies"), "10.0.0.0/8,::1");
+        assert_eq!(text("log_level"), "info");
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_what_there_is() {
+        let error = collect("prot = 1\n", &[], &[]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("unknown setting prot in ") && error.contains("port"),
+            "{error}"
+        );
+        let error = collect("", &[("MIRRORLIST_PROT", "1")], &[]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("unknown setting MIRRORLIST_PROT in the environment"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_an_error_of_one_line() {
+        let error = collect("port = = 1\n", &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("server.toml") && error.contains("line 1"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}

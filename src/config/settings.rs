@@ -1,0 +1,135 @@
+//! The settings of `mirrorlist-server`: one table, from which the flags, the variables, the keys of the configuration file
+//! and the documentation follow.
+
+/// A setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The key in the configuration file; with dashes before it the long flag, in upper case after `MIRRORLIST_` the
+    /// environment variable.
+    pub key: &'static str,
+    /// The short flag.
+    pub short: Option<char>,
+    /// How the help calls the value.
+    pub value_name: &'static str,
+    /// The value where nothing is set; empty: as the description says.
+    pub default: &'static str,
+    /// What it means.
+    pub description: &'static str,
+}
+
+impl Setting {
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}_{}", self.key.to_ascii_uppercase())
+    }
+}
+
+/// What the names of all environment variables begin with, before an underscore.
+pub const VARIABLE_PREFIX: &str = "MIRRORLIST";
+
+/// All settings, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "listen",
+        short: None,
+        value_name: "ADDRESS",
+        default: "127.0.0.1",
+        description: "IP address that the public listener binds, IPv4 or IPv6",
+    },
+    Setting {
+        key: "port",
+        short: None,
+        value_name: "PORT",
+        default: "3000",
+        description: "TCP port of the public listener; 0 takes a free one and logs it",
+    },
+    Setting {
+        key: "minimum",
+        short: Some('m'),
+        value_name: "HOSTS",
+        default: "5",
+        description: "with fewer hosts than this after netblock, AS, country and continent, hosts from all over the world are added",
+    },
+    Setting {
+        key: "cache",
+        short: Some('c'),
+        value_name: "FILE",
+        default: "/var/lib/mirrormanager/mirrorlist_cache.proto",
+        description: "mirrorlist cache, as a MirrorManager2 generator writes it",
+    },
+    Setting {
+        key: "internet2_netblocks",
+        short: Some('i'),
+        value_name: "FILE",
+        default: "",
+        description: "accepted so that old command lines go on working; not used",
+    },
+    Setting {
+        key: "global_netblocks",
+        short: Some('g'),
+        value_name: "FILE",
+        default: "/var/lib/mirrormanager/global_netblocks.txt",
+        description: "networks and their AS numbers, a line like `192.0.2.0/24 64496` for each",
+    },
+    Setting {
+        key: "cccsv",
+        short: None,
+        value_name: "FILE",
+        default: "/var/lib/mirrormanager/country_continent.csv",
+        description: "countries and their continents, a line like `DE,EU` for each",
+    },
+    Setting {
+        key: "geoip",
+        short: None,
+        value_name: "FILE",
+        default: "/usr/share/GeoIP/GeoLite2-Country.mmdb",
+        description: "GeoIP country database in MaxMind DB format",
+    },
+    Setting {
+        key: "log",
+        short: Some('l'),
+        value_name: "FILE",
+        default: "/var/log/mirrormanager/mirrorlist.log",
+        description: "access log, appended to; `-` is standard output",
+    },
+    Setting {
+        key: "trusted_proxies",
+        short: None,
+        value_name: "NETWORKS",
+        default: "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10",
+        description: "comma list of the networks whose X-Forwarded-For counts; empty: nobody's",
+    },
+    Setting {
+        key: "ip_parameter",
+        short: None,
+        value_name: "WHO",
+        default: "everyone",
+        description: "who may ask for another address with `ip=`: `everyone` or `trusted` (proxies only; for others it is ignored)",
+    },
+    Setting {
+        key: "workers",
+        short: None,
+        value_name: "THREADS",
+        default: "",
+        description: "threads that answer; empty: one for each processor",
+    },
+    Setting {
+        key: "log_level",
+        short: None,
+        value_name: "LEVEL",
+        default: "info",
+        description: "least severe messages on standard error: `error`, `warning`, `info`, `debug` (each request) or `trace`",
+    },
+    Setting {
+        key: "log_format",
+        short: None,
+        value_name: "FORMAT",
+        default: "auto",
+        description: "how messages look: `json`, `terminal`, or `auto` (terminal style on a terminal, else JSON)",
+    },
+];
+
+/// The setting with this key.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}

@@ -1,0 +1,256 @@
+//! A small data set inside the binary, to try the server on: an invented distribution with invented mirrors, on the networks
+//! and AS numbers that are set aside for documentation (RFC 5737, RFC 3849, RFC 5398).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use prost::Message;
+
+use crate::geo::{AsTable, ContinentTable};
+use crate::proto::{
+    FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
+    IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
+    StringStringMap,
+};
+use crate::snapshot::Snapshot;
+use crate::snapshot::cache::{self, CacheError};
+use crate::snapshot::load::{Loaded, Source};
+use crate::warnings::Warnings;
+
+/// A mirror of the demonstration.
+struct Mirror {
+    name: &'static str,
+    country: &'static str,
+    bandwidth: i64,
+    protocols: &'static [&'static str],
+    private: bool,
+}
+
+const fn mirror(
+    name: &'static str,
+    country: &'static str,
+    bandwidth: i64,
+    protocols: &'static [&'static str],
+) -> Mirror {
+    Mirror {
+        name,
+        country,
+        bandwidth,
+        protocols,
+        private: false,
+    }
+}
+
+/// The mirrors; a host's id is its place here, from 1.
+const MIRRORS: [Mirror; 10] = [
+    mirror("mirror.berlin.example", "DE", 10_000, &["https", "http", "rsync"]),
+    mirror("ftp.munich.example", "DE", 1_000, &["https", "http", "ftp"]),
+    mirror("mirror.paris.example", "FR", 1_000, &["https", "http"]),
+    mirror("mirror.prague.example", "CZ", 100, &["http"]),
+    mirror("mirror.boston.example", "US", 10_000, &["https", "http", "rsync"]),
+    mirror("mirror.denver.example", "US", 100, &["https"]),
+    mirror("mirror.tokyo.example", "JP", 10_000, &["https", "http"]),
+    mirror("mirror.perth.example", "AU", 1_000, &["https"]),
+    mirror("mirror.bogota.example", "CO", 100, &["http", "rsync"]),
+    Mirror {
+        private: true,
+        ..mirror("mirror.campus.example", "DE", 1_000, &["https", "http"])
+    },
+];
+
+/// Boston's host: the one that the AS has.
+const BOSTON: i64 = 5;
+/// Bogota's host: the one that is offered in its own country only.
+const BOGOTA: i64 = 9;
+/// The campus's private host: the one that registered a network.
+const CAMPUS: i64 = 10;
+
+const TOP_DIRECTORY: &str = "pub/example";
+const NETBLOCK_COUNTRIES: [(&str, &str); 5] = [
+    ("192.0.2.0/24", "DE"),
+    ("198.51.100.0/24", "US"),
+    ("203.0.113.0/25", "CO"),
+    ("203.0.113.128/25", "NZ"),
+    ("2001:db8::/32", "FR"),
+];
+const CAMPUS_NETBLOCK: &str = "192.0.2.128/25";
+const GLOBAL_NETBLOCKS: &str = "198.51.100.0/25 64496\n2001:db8::/32 64497\n";
+const CONTINENTS: &str = "country,continent\nDE,EU\nFR,EU\nCZ,EU\nUS,NA\nJP,AS\nAU,OC\nNZ,OC\nCO,SA\n";
+
+/// The demonstration's data, through the same loader as any.
+///
+/// # Errors
+/// None while the loader takes what the tables above make.
+pub fn snapshot() -> Result<Snapshot, CacheError> {
+    let mut warnings = Warnings::default();
+    let catalogue = cache::read(cache_file().as_slice(), &mut warnings)?;
+    // Reading from memory can't fail.
+    let netblocks = AsTable::read(GLOBAL_NETBLOCKS.as_bytes(), &mut warnings).unwrap_or_else(|_| AsTable::empty());
+    let continents =
+        ContinentTable::read(CONTINENTS.as_bytes(), &mut warnings).unwrap_or_else(|_| ContinentTable::empty());
+    Ok(Snapshot::new(
+        built_in(catalogue),
+        built_in(netblocks),
+        built_in(continents),
+        None,
+    ))
+}
+
+/// Requests to try on a demonstration that listens on this address.
+pub fn examples(address: SocketAddr) -> String {
+    format!(
+        "The demonstration answers on http://{address}. Try:\n\
+         \x20 curl 'http://{address}/mirrorlist?repo=example-1&arch=x86_64'\n\
+         \x20 curl 'http://{address}/mirrorlist?repo=example-1&arch=x86_64&ip=192.0.2.130&protocol=https'\n\
+         \x20 curl 'http://{address}/metalink?repo=example-1&arch=x86_64&ip=198.51.100.7'\n"
+    )
+}
+
+fn built_in<T>(table: T) -> Arc<Loaded<T>> {
+    Arc::new(Loaded {
+        table,
+        source: Source {
+            path: PathBuf::from("(inside the program)"),
+            bytes: 0,
+            modified: None,
+            duration: Duration::ZERO,
+            warnings: Warnings::default(),
+        },
+    })
+}
+
+fn cache_file() -> Vec<u8> {
+    let pair = |key: &str, value: &str| StringStringMap {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    let numbered = || (1_i64..).zip(&MIRRORS);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let cache = MirrorList {
+        time: now.unwrap_or_default().as_secs(),
+        netblock_country_cache: NETBLOCK_COUNTRIES
+            .iter()
+            .map(|(network, country)| pair(network, country))
+            .collect(),
+        hc_url_cache: numbered().flat_map(|(id, mirror)| urls(id, mirror)).collect(),
+        file_details_cache: directories()
+            .filter(|directory| directory.ends_with("/repodata"))
+            .map(repomd)
+            .collect(),
+        disabled_repository_cache: vec![StringBoolMap {
+            key: "example-0".to_owned(),
+            value: true,
+        }],
+        repository_redirect_cache: vec![pair("example-rolling", "example-2")],
+        repo_arch_to_directory_name: repositories()
+            .map(|(prefix, arch, directory)| pair(&format!("{prefix}+{arch}"), &directory))
+            .collect(),
+        host_asn_cache: vec![IntRepeatedIntMap {
+            key: 64496,
+            value: vec![BOSTON],
+        }],
+        host_country_cache: numbered()
+            .map(|(key, mirror)| IntStringMap {
+                key,
+                value: mirror.country.to_owned(),
+            })
+            .collect(),
+        host_bandwidth_cache: numbered()
+            .map(|(key, mirror)| IntIntMap {
+                key,
+                value: mirror.bandwidth,
+            })
+            .collect(),
+        host_country_allowed_cache: vec![IntRepeatedStringMap {
+            key: BOGOTA,
+            value: vec!["CO".to_owned()],
+        }],
+        host_netblock_cache: vec![StringRepeatedIntMap {
+            key: CAMPUS_NETBLOCK.to_owned(),
+            value: vec![CAMPUS],
+        }],
+        mirror_list_cache: directories().map(directory).collect(),
+        ..MirrorList::default()
+    };
+    cache.encode_to_vec()
+}
+
+/// Prefix, architecture and directory of every repository.
+fn repositories() -> impl Iterator<Item = (String, &'static str, String)> {
+    let releases = ["0", "1", "2"].into_iter();
+    releases.flat_map(|release| {
+        let base = format!("{TOP_DIRECTORY}/{release}");
+        [
+            (format!("example-{release}"), "x86_64", format!("{base}/x86_64/os")),
+            (format!("example-{release}"), "aarch64", format!("{base}/aarch64/os")),
+            (
+                format!("example-source-{release}"),
+                "source",
+                format!("{base}/source/tree"),
+            ),
+        ]
+    })
+}
+
+fn directories() -> impl Iterator<Item = String> {
+    let of_repositories = repositories().flat_map(|(_, _, directory)| {
+        let repodata = format!("{directory}/repodata");
+        [directory, repodata]
+    });
+    std::iter::once(TOP_DIRECTORY.to_owned()).chain(of_repositories)
+}
+
+/// Every mirror carries every directory.
+fn directory(name: String) -> MirrorListCacheType {
+    let ids = || 1_i64..;
+    let public = || ids().zip(&MIRRORS).filter(|(_, mirror)| !mirror.private);
+    MirrorListCacheType {
+        subpath: name
+            .strip_prefix(TOP_DIRECTORY)
+            .map(|rest| rest.trim_start_matches('/').to_owned()),
+        directory: name,
+        global: public().map(|(id, _)| id).collect(),
+        by_country: public()
+            .map(|(id, mirror)| StringRepeatedIntMap {
+                key: mirror.country.to_owned(),
+                value: vec![id],
+            })
+            .collect(),
+        by_host_id: ids()
+            .zip(&MIRRORS)
+            .map(|(id, mirror)| IntRepeatedIntMap {
+                key: id,
+                value: urls(id, mirror).map(|url| url.key).collect(),
+            })
+            .collect(),
+        ..MirrorListCacheType::default()
+    }
+}
+
+fn urls(host: i64, mirror: &Mirror) -> impl Iterator<Item = IntStringMap> {
+    (host * 10..).zip(mirror.protocols).map(|(key, protocol)| IntStringMap {
+        key,
+        value: format!("{protocol}://{}/{TOP_DIRECTORY}", mirror.name),
+    })
+}
+
+/// Details of an invented `repomd.xml` and of the one before it.
+fn repomd(directory: String) -> FileDetailsCacheDirectoryType {
+    let version = |age: u64, digit: &str| FileDetailsType {
+        time_stamp: 1_767_225_600 - age,
+        size: 4_096,
+        sha1: None,
+        md5: None,
+        sha256: Some(digit.repeat(64)),
+        sha512: Some(digit.repeat(128)),
+    };
+    FileDetailsCacheDirectoryType {
+        directory,
+        file_details_cache_files: vec![FileDetailsCacheFilesType {
+            filename: "repomd.xml".to_owned(),
+            file_details: vec![version(0, "a"), version(86_400, "b")],
+        }],
+    }
+}

@@ -1,0 +1,153 @@
+//! Country codes, and address to country from a MaxMind DB file.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use maxminddb::{MaxMindDbError, PathElement, Reader, WithinOptions};
+
+/// A country's code: two ASCII letters or digits in upper case, as in ISO 3166-1 (and GeoIP's additions like `A1`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CountryCode([u8; 2]);
+
+impl CountryCode {
+    /// How many codes there can be: the bound of [`CountryCode::index`].
+    pub const COUNT: usize = 36 * 36;
+
+    /// Reads a country code in any case, white space around it aside.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().as_bytes() {
+            &[a, b] if a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric() => {
+                Some(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase()]))
+            }
+            _ => None,
+        }
+    }
+
+    /// The two characters.
+    pub fn as_str(&self) -> &str {
+        // Both bytes are ASCII, by construction.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// A dense number for tables by country, below [`CountryCode::COUNT`].
+    pub fn index(self) -> usize {
+        let digit = |b: u8| match b {
+            b'0'..=b'9' => usize::from(b - b'0'),
+            _ => usize::from(b.wrapping_sub(b'A')) + 10,
+        };
+        let [a, b] = self.0;
+        digit(a) * 36 + digit(b)
+    }
+}
+
+impl fmt::Display for CountryCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for CountryCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The field of a GeoIP record that named the country.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeoIpField {
+    /// `country.iso_code`: where the address is used.
+    Country,
+    /// `registered_country.iso_code`: where the network is registered, in records that have no country.
+    RegisteredCountry,
+    /// `country_code` at the top of the record, as in databases of other makers.
+    CountryCode,
+}
+
+const FIELDS: [(GeoIpField, &[PathElement<'static>]); 3] = [
+    (
+        GeoIpField::Country,
+        &[PathElement::Key("country"), PathElement::Key("iso_code")],
+    ),
+    (
+        GeoIpField::RegisteredCountry,
+        &[PathElement::Key("registered_country"), PathElement::Key("iso_code")],
+    ),
+    (GeoIpField::CountryCode, &[PathElement::Key("country_code")]),
+];
+
+/// How many records a new database is searched for one with a country before it is called unusable.
+const PROBED_RECORDS: usize = 10_000;
+
+/// A GeoIP country database (MaxMind DB format 2.0) in memory.
+pub struct GeoIp {
+    reader: Reader<Vec<u8>>,
+}
+
+impl GeoIp {
+    /// Takes the bytes of a MaxMind DB file.
+    ///
+    /// # Errors
+    /// Where the bytes are no MaxMind DB, for example because the file is cut short.
+    pub fn new(file: Vec<u8>) -> Result<Self, MaxMindDbError> {
+        Reader::from_source(file).map(|reader| Self { reader })
+    }
+
+    /// Whether any of the first records names a country.
+    pub fn has_countries(&self) -> bool {
+        let Ok(networks) = self.reader.networks(WithinOptions::default()) else {
+            return false;
+        };
+        networks
+            .take(PROBED_RECORDS)
+            .flatten()
+            .any(|record| country_of(&record).is_some())
+    }
+
+    /// How many nodes the database's search tree has, a measure of its size.
+    pub fn node_count(&self) -> u64 {
+        u64::from(self.reader.metadata().node_count)
+    }
+
+    /// When the database was built, in seconds since the Unix epoch.
+    pub fn built(&self) -> u64 {
+        self.reader.metadata().build_epoch
+    }
+
+    /// The country of an address, and which field of its record named it. A record that can't be read is none.
+    pub fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
+        country_of(&self.reader.lookup(address).ok()?)
+    }
+}
+
+fn country_of(record: &maxminddb::LookupResult<'_, Vec<u8>>) -> Option<(CountryCode, GeoIpField)> {
+    FIELDS.iter().find_map(|(field, path)| {
+        let code = record.decode_path::<&str>(path).ok()??;
+        Some((CountryCode::parse(code)?, *field))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_two_letters_or_digits() {
+        assert_eq!(CountryCode::parse("de").map(|c| c.to_string()), Some("DE".to_owned()));
+        assert_eq!(CountryCode::parse(" A1 ").map(|c| c.to_string()), Some("A1".to_owned()));
+        for bad in ["", "D", "DEU", "D-", "ß", "global"] {
+            assert_eq!(CountryCode::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn indexes_are_dense_and_distinct() {
+        let letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let mut seen = vec![false; CountryCode::COUNT];
+        for a in letters.chars() {
+            for b in letters.chars() {
+                let index = CountryCode::parse(&format!("{a}{b}")).unwrap().index();
+                assert!(!std::mem::replace(&mut seen[index], true), "{a}{b} again");
+            }
+        }
+    }
+}

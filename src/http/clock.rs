@@ -1,0 +1,66 @@
+//! The present time as answers and the access log write it, made once a second and once a day.
+
+use std::time::{Duration, SystemTime};
+
+/// A clock that remembers what it last wrote.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    second: Option<u64>,
+    http_date: String,
+    day: Option<u64>,
+    date: String,
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+impl Clock {
+    /// Sets the clock to the present.
+    pub(super) fn tick(&mut self) {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        self.set(since_epoch.unwrap_or_default().as_secs());
+    }
+
+    fn set(&mut self, second: u64) {
+        if self.second == Some(second) {
+            return;
+        }
+        self.second = Some(second);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        self.http_date = httpdate::fmt_http_date(now);
+        if self.day != Some(second / DAY) {
+            self.day = Some(second / DAY);
+            let date = time::OffsetDateTime::from(now).date();
+            self.date = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
+        }
+    }
+
+    /// The time of the last tick like `Sat, 31 Jan 2026 23:59:59 GMT`.
+    pub(super) fn http_date(&self) -> &str {
+        &self.http_date
+    }
+
+    /// The day of the last tick in UTC like `2026-01-31`.
+    pub(super) fn date(&self) -> &str {
+        &self.date
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_turns_both_dates() {
+        let mut clock = Clock::default();
+        clock.set(1_769_903_999);
+        assert_eq!(
+            (clock.http_date(), clock.date()),
+            ("Sat, 31 Jan 2026 23:59:59 GMT", "2026-01-31")
+        );
+        clock.set(1_769_904_000);
+        assert_eq!(
+            (clock.http_date(), clock.date()),
+            ("Sun, 01 Feb 2026 00:00:00 GMT", "2026-02-01")
+        );
+    }
+}

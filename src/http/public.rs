@@ -1,0 +1,186 @@
+//! The public handler: a request of actix to a query and an address, an answer to a response of actix.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use slog::{Logger, debug};
+
+use super::access_log::AccessLogLines;
+use super::client_address::{TrustedProxies, client_address, parse_address};
+use super::clock::Clock;
+use crate::mirrorlist::answer::Circumstances;
+use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, Refusal, answer, refuse};
+use crate::snapshot::SharedSnapshot;
+
+/// How the public handler answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicSettings {
+    /// With fewer listed hosts than this, hosts from all over the world are added.
+    pub minimum: usize,
+    /// The proxies whose X-Forwarded-For counts.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether only trusted proxies may say `ip=`; for others it is as if absent.
+    pub ip_from_trusted_only: bool,
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Public {
+    /// What answers are made from.
+    pub snapshot: Arc<SharedSnapshot>,
+    /// How they are made.
+    pub settings: Arc<PublicSettings>,
+    /// Where answered requests are noted.
+    pub access_log: AccessLogLines,
+    /// Where details of requests go, at level debug.
+    pub logger: Logger,
+}
+
+/// A worker: what is shared, and what it keeps for itself from request to request.
+pub struct Worker {
+    public: Public,
+    own: RefCell<Own>,
+}
+
+struct Own {
+    answerer: Answerer,
+    clock: Clock,
+}
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl Worker {
+    /// A worker whose shuffles follow from this seed.
+    pub fn new(public: Public, seed: u64) -> Self {
+        Self {
+            public,
+            own: RefCell::new(Own {
+                answerer: Answerer::seeded(seed),
+                clock: Clock::default(),
+            }),
+        }
+    }
+
+    /// Answers a request. Nothing in it waits, so a worker is never in two of these at once.
+    pub fn respond(&self, request: &HttpRequest) -> HttpResponse<Parts> {
+        let mut own = self.own.borrow_mut();
+        let Own { answerer, clock } = &mut *own;
+        clock.tick();
+        let snapshot = self.public.snapshot.present();
+        let query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
+        let endpoint = match self.endpoint(request) {
+            Ok(endpoint) => endpoint,
+            Err((endpoint, refusal)) => return response(refuse(None, endpoint, &refusal, clock.http_date())),
+        };
+        let Some(address) = self.address(request, &query) else {
+            return response(refuse(
+                None,
+                Some(endpoint),
+                &Refusal::InvalidAddress,
+                clock.http_date(),
+            ));
+        };
+        let circumstances = Circumstances {
+            endpoint,
+            address,
+            minimum: self.public.settings.minimum,
+            date: clock.http_date(),
+        };
+        let answer = answer(&snapshot, &circumstances, &query, answerer);
+        if let Some(answered) = &answer.repository {
+            self.public.access_log.record(address, clock.date(), answered);
+        }
+        debug!(self.public.logger, "request";
+            "target" => %request.uri(), "client" => %address, "status" => answer.status, "bytes" => answer.body.len());
+        response(answer)
+    }
+
+    fn endpoint(&self, request: &HttpRequest) -> Result<Endpoint, (Option<Endpoint>, Refusal<'static>)> {
+        let endpoint = Endpoint::of_path(request.uri().path()).ok_or((None, Refusal::UnknownEndpoint))?;
+        match *request.method() {
+            Method::GET | Method::HEAD => Ok(endpoint),
+            _ => Err((Some(endpoint), Refusal::MethodNotAllowed)),
+        }
+    }
+
+    /// Whose request it is; none where `ip=` is no address.
+    fn address(&self, request: &HttpRequest, query: &MirrorQuery<'_>) -> Option<IpAddr> {
+        let settings = &self.public.settings;
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
+        let believed = !settings.ip_from_trusted_only || settings.trusted_proxies.contains(peer);
+        if let Some(ip) = query.ip.as_deref().filter(|_| believed) {
+            return parse_address(ip);
+        }
+        Some(client_address(
+            peer,
+            forwarded_for(request.headers()),
+            &settings.trusted_proxies,
+        ))
+    }
+}
+
+fn forwarded_for(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let values: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).map(HeaderValue::as_bytes).collect();
+    values.into_iter()
+}
+
+fn response(answer: Answer<'_>) -> HttpResponse<Parts> {
+    // All statuses are from a short list of valid ones.
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = HttpResponse::with_body(status, Parts::new(answer.body));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(answer.content.media_type()),
+    );
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    // Control characters, which alone are no header value, have been refused or encoded.
+    if let Some(location) = answer
+        .location
+        .and_then(|url| HeaderValue::from_bytes(url.as_bytes()).ok())
+    {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// A body whose shared part is sent from where it is.
+pub struct Parts {
+    parts: [Bytes; 3],
+    length: u64,
+}
+
+impl Parts {
+    fn new(body: Body) -> Self {
+        Self {
+            length: body.len() as u64,
+            parts: [body.start, body.shared, Bytes::from_static(body.end.as_bytes())],
+        }
+    }
+}
+
+impl MessageBody for Parts {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.length)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let next = self.parts.iter_mut().find(|part| !part.is_empty());
+        Poll::Ready(next.map(|part| Ok(std::mem::take(part))))
+    }
+}

@@ -1,0 +1,27 @@
+//! Which mirrors are best for a client: the library behind `mirrorlist-server`.
+//!
+//! The data's journey, and the modules on its way:
+//!
+//! 1. MirrorManager2's database becomes a cache, a protobuf file ([`proto`]) that is new every few minutes.
+//! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables that
+//!    never change: a snapshot. Entries that can't be used are counted as [`warnings`].
+//! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. What it puts
+//!    into XML goes through [`xml`].
+//! 4. [`http`] is the public face: it finds the client's address, asks for the answer, sends it, and writes the access log.
+//!
+//! Around this, [`config`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
+//! handed down, [`server`] binds it all together and stops it in order, [`check`] tells what the data files hold, and
+//! [`demo`] is a small data set to try it on.
+
+pub mod check;
+pub mod config;
+pub mod demo;
+pub mod geo;
+pub mod http;
+pub mod logging;
+pub mod mirrorlist;
+pub mod proto;
+pub mod server;
+pub mod snapshot;
+pub mod warnings;
+pub mod xml;

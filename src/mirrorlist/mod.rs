@@ -1,0 +1,38 @@
+//! The answer to a request, from its query to the bytes of the body. Pure: no sockets, no clock, no generator of its own.
+//!
+//! [`MirrorQuery::parse`](query::MirrorQuery::parse) (text to parameters) -> [`resolve`](target::resolve) (repository or path
+//! to a directory) -> [`locate`](locate::locate) (address to country) -> [`select`](select::select) (the hosts, in order) ->
+//! [`render`] (mirrorlist, metalink or redirect). [`answer`](answer()) walks this way once, on one snapshot.
+
+pub mod answer;
+pub mod locate;
+pub mod protocols;
+pub mod query;
+pub mod render;
+pub mod select;
+pub mod target;
+
+pub use answer::{Answer, Answerer, Body, Content, Refusal, answer, refuse};
+pub use query::MirrorQuery;
+
+/// The two kinds of answers, by the last part of the request's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `/mirrorlist`: URLs, one a line.
+    Mirrorlist,
+    /// `/metalink`: a file's hashes and where to get it, in XML.
+    Metalink,
+}
+
+impl Endpoint {
+    /// The endpoint of a path: whatever ends in `/mirrorlist` or `/metalink`.
+    pub fn of_path(path: &str) -> Option<Self> {
+        if path.ends_with("/mirrorlist") {
+            Some(Self::Mirrorlist)
+        } else if path.ends_with("/metalink") {
+            Some(Self::Metalink)
+        } else {
+            None
+        }
+    }
+}

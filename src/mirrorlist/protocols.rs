@@ -1,0 +1,70 @@
+//! Which of a host's URLs an answer takes.
+
+use super::Endpoint;
+use crate::snapshot::{Carrier, Catalogue, ProtocolSet, Url};
+
+/// Which of a host's URLs an answer takes, and how many of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProtocolFilter {
+    protocols: ProtocolSet,
+    most_per_host: usize,
+}
+
+impl ProtocolFilter {
+    /// The filter of a request: the value of `protocol=`, or what the kind of answer takes by itself. An empty list is no
+    /// list, and a protocol that no URL has is one that no URL passes.
+    pub fn new(asked: Option<&str>, endpoint: Endpoint, catalogue: &Catalogue) -> Self {
+        let mut names = asked
+            .into_iter()
+            .flat_map(|list| list.split(','))
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .peekable();
+        if names.peek().is_none() {
+            return match endpoint {
+                Endpoint::Mirrorlist => Self {
+                    protocols: ProtocolSet::LISTED,
+                    most_per_host: 1,
+                },
+                Endpoint::Metalink => Self {
+                    protocols: ProtocolSet::ALL,
+                    most_per_host: usize::MAX,
+                },
+            };
+        }
+        let mut filter = Self {
+            protocols: ProtocolSet::default(),
+            most_per_host: 0,
+        };
+        for name in names {
+            filter.most_per_host += 1;
+            if let Some(protocol) = catalogue.protocol(name) {
+                filter.protocols.insert(protocol);
+            }
+        }
+        filter
+    }
+
+    /// Whether a host with URLs of these protocols is listed.
+    pub fn takes_any(&self, protocols: ProtocolSet) -> bool {
+        !self.protocols.intersection(protocols).is_empty()
+    }
+
+    /// A host's URLs that are listed.
+    pub fn urls<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> impl Iterator<Item = &'a Url> {
+        catalogue
+            .urls(carrier)
+            .iter()
+            .filter(move |url| self.protocols.contains(url.protocol))
+            .take(self.most_per_host)
+    }
+
+    /// The URL of a host that a browser can be sent to.
+    pub fn web_url<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> Option<&'a Url> {
+        let protocols = self.protocols.intersection(ProtocolSet::WEB);
+        catalogue
+            .urls(carrier)
+            .iter()
+            .find(|url| protocols.contains(url.protocol))
+    }
+}

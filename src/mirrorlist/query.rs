@@ -1,0 +1,103 @@
+//! The query string of a request, as parameters. `%XX` is decoded, `+` is a plus sign, of a repeated parameter the last one
+//! counts, and unknown ones are nothing.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// What a request asks, all parameters decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorQuery<'a> {
+    /// The repository's prefix.
+    pub repo: Option<Cow<'a, str>>,
+    /// The architecture.
+    pub arch: Option<Cow<'a, str>>,
+    /// A directory, or a file in a directory.
+    pub path: Option<Cow<'a, str>>,
+    /// A comma list of country codes, or `global`.
+    pub country: Option<Cow<'a, str>>,
+    /// The client address to answer for.
+    pub ip: Option<Cow<'a, str>>,
+    /// A comma list of protocols.
+    pub protocol: Option<Cow<'a, str>>,
+    /// Whether to redirect to the best mirror in place of listing mirrors.
+    pub redirect: bool,
+    /// Whether hosts of the client's network and AS come first.
+    pub prefer_network: bool,
+    /// Whether to tell when the cache was made.
+    pub time: bool,
+}
+
+impl<'a> MirrorQuery<'a> {
+    /// Reads a query string, without its question mark. Every text is a query.
+    pub fn parse(query: &'a str) -> Self {
+        let mut parsed = Self {
+            repo: None,
+            arch: None,
+            path: None,
+            country: None,
+            ip: None,
+            protocol: None,
+            redirect: false,
+            prefer_network: true,
+            time: false,
+        };
+        for parameter in query.split('&') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match &*decode(name) {
+                "repo" => parsed.repo = Some(decode(value)),
+                "arch" => parsed.arch = Some(decode(value)),
+                "path" => parsed.path = Some(decode(value)),
+                "country" => parsed.country = Some(decode(value)),
+                "ip" => parsed.ip = Some(decode(value)),
+                "protocol" => parsed.protocol = Some(decode(value)),
+                "redirect" => parsed.redirect = true,
+                "netblock" => parsed.prefer_network = decode(value) == "1",
+                "time" => parsed.time = true,
+                _ => {}
+            }
+        }
+        parsed
+    }
+}
+
+/// Bytes that are not UTF-8 become U+FFFD: no name in a cache has them, so nothing is found by mistake.
+fn decode(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded_and_the_last_one_counts() {
+        let query = MirrorQuery::parse(
+            "repo=a&repo=fedora%2D41&arch=x86%5F64&countme=3&path=c++/%C3%A9%ff&re%64irect&time=&&=x",
+        );
+        assert_eq!(query.repo.as_deref(), Some("fedora-41"));
+        assert_eq!(query.arch.as_deref(), Some("x86_64"));
+        assert_eq!(query.path.as_deref(), Some("c++/é\u{fffd}"));
+        assert!(query.redirect && query.time && query.prefer_network);
+        assert_eq!((query.country, query.ip, query.protocol), (None, None, None));
+    }
+
+    #[test]
+    fn netblock_is_on_unless_told_otherwise() {
+        for (text, on) in [
+            ("", true),
+            ("netblock=1", true),
+            ("netblock=0", false),
+            ("netblock=", false),
+            ("netblock", false),
+        ] {
+            assert_eq!(MirrorQuery::parse(text).prefer_network, on, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_plain_query_is_not_copied() {
+        let query = MirrorQuery::parse("repo=fedora-41&arch=x86_64");
+        assert!(matches!(query.repo, Some(Cow::Borrowed(_))));
+    }
+}

@@ -1,0 +1,36 @@
+//! What follows a base URL: the directory below the category's top directory, and the file.
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::mirrorlist::target::Target;
+use crate::snapshot::Catalogue;
+
+/// What can't stand in the path of a URL as it is (the WHATWG URL standard's path percent-encode set), and the percent sign,
+/// because names were decoded.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// What follows the base URL of every host to reach the target: `/subpath/` or `/subpath/file`.
+pub fn suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
+    let subpath = catalogue.subpath(target.directory);
+    let file = target.file.as_deref().unwrap_or_default();
+    let mut suffix = String::with_capacity(subpath.len() + file.len() + 2);
+    suffix.push('/');
+    if !subpath.is_empty() {
+        suffix.extend(utf8_percent_encode(subpath, NOT_IN_PATHS));
+        suffix.push('/');
+    }
+    suffix.extend(utf8_percent_encode(file, NOT_IN_PATHS));
+    suffix
+}

@@ -1,0 +1,95 @@
+//! Mirrorlists: a comment line, then a URL a line. Lines end in LF alone, since clients keep a CR as part of the URL.
+
+use bytes::Bytes;
+
+use super::comment::{comment_line, push};
+use super::suffix::suffix;
+use crate::mirrorlist::answer::{Body, Refusal};
+use crate::mirrorlist::protocols::ProtocolFilter;
+use crate::mirrorlist::query::MirrorQuery;
+use crate::mirrorlist::select::Selection;
+use crate::mirrorlist::target::Target;
+use crate::snapshot::{Carrier, Catalogue};
+
+/// A mirrorlist.
+pub fn mirrorlist(
+    catalogue: &Catalogue,
+    query: &MirrorQuery<'_>,
+    target: &Target<'_>,
+    selection: &Selection<'_>,
+    protocols: ProtocolFilter,
+) -> Bytes {
+    let mut head = comment_line(query, target, selection);
+    if query.time {
+        head.push_str("# database creation time: ");
+        head.push_str(itoa::Buffer::new().format(catalogue.created()));
+        head.push('\n');
+    }
+    let suffix = suffix(catalogue, target);
+    let urls = || carriers(catalogue, selection).flat_map(|carrier| protocols.urls(catalogue, carrier));
+    let length: usize = urls().map(|url| url.base.len() + suffix.len() + 1).sum();
+    let mut body = Vec::with_capacity(head.len() + length);
+    body.extend_from_slice(head.as_bytes());
+    for url in urls() {
+        body.extend_from_slice(url.base.as_bytes());
+        body.extend_from_slice(suffix.as_bytes());
+        body.push(b'\n');
+    }
+    body.into()
+}
+
+/// The URL at the best host that a browser can go to.
+pub fn redirect_target(
+    catalogue: &Catalogue,
+    target: &Target<'_>,
+    selection: &Selection<'_>,
+    protocols: ProtocolFilter,
+) -> Option<String> {
+    let url = carriers(catalogue, selection).find_map(|carrier| protocols.web_url(catalogue, carrier))?;
+    Some(format!("{}{}", url.base, suffix(catalogue, target)))
+}
+
+/// What went wrong, in words.
+pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>) -> Body {
+    let start = match refusal {
+        Refusal::MissingParameters => "# either path=, or repo= and arch= must be specified".into(),
+        Refusal::RepositoryDisabled => "repo disabled".into(),
+        Refusal::UnknownRepository { repo, arch } => {
+            let mut text = String::new();
+            push(&mut text, "# repo = ", repo);
+            push(&mut text, " arch = ", arch);
+            text.push_str(" error: invalid repo or arch\n# following repositories are available:\n");
+            text.into()
+        }
+        Refusal::UnknownPath => "error: invalid path".into(),
+        Refusal::InvalidAddress => "Cannot parse client IP address. Aborting.".into(),
+        Refusal::NoFileDetails { directory, file } => {
+            let mut text = String::new();
+            push(&mut text, "", directory);
+            push(&mut text, "/", file);
+            text.push_str(" not found or has not metalink");
+            text.into()
+        }
+        Refusal::NoWebMirror => "error: no mirror with an http or https URL".into(),
+        Refusal::UnknownEndpoint => "error: the path must end in /mirrorlist or /metalink".into(),
+        Refusal::MethodNotAllowed => "error: the method must be GET or HEAD".into(),
+    };
+    Body {
+        start,
+        shared: catalogue
+            .map(|c| c.available_repositories().clone())
+            .unwrap_or_default(),
+        end: "",
+    }
+}
+
+/// The hosts of a selection, in order.
+pub(super) fn carriers<'a>(
+    catalogue: &'a Catalogue,
+    selection: &'a Selection<'_>,
+) -> impl Iterator<Item = &'a Carrier> {
+    selection
+        .places
+        .iter()
+        .filter_map(|place| catalogue.carrier(place.carrier()))
+}

@@ -1,0 +1,118 @@
+//! What a request is about: a repository or a path becomes a directory of the cache, and perhaps a file in it.
+
+use std::borrow::Cow;
+
+use super::query::MirrorQuery;
+use super::{Endpoint, Refusal};
+use crate::snapshot::cache::clean_directory;
+use crate::snapshot::{Catalogue, DirectoryIndex};
+
+/// The file of a repository that a metalink describes.
+const REPOSITORY_INDEX: &str = "repomd.xml";
+
+/// How the request named its target, as the answer repeats it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// A repository that is known.
+    Repository {
+        /// The prefix that was asked for, before redirects.
+        asked: &'a str,
+        /// The prefix that answers.
+        repo: Cow<'a, str>,
+        /// The architecture.
+        arch: &'a str,
+    },
+    /// A path, its slashes put in order.
+    Path(Cow<'a, str>),
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// How it was named.
+    pub asked: Asked<'a>,
+    /// The directory, whose carriers are candidates.
+    pub directory: DirectoryIndex,
+    /// A file in it, or the directory itself.
+    pub file: Option<Cow<'a, str>>,
+}
+
+/// Finds what a request is about. `scratch` is reused between requests.
+///
+/// # Errors
+/// Where nothing is named, or what is named is not in the cache.
+pub fn resolve<'a>(
+    catalogue: &'a Catalogue,
+    endpoint: Endpoint,
+    query: &'a MirrorQuery<'_>,
+    scratch: &mut String,
+) -> Result<Target<'a>, Refusal<'a>> {
+    match (&query.repo, &query.arch, &query.path) {
+        (Some(repo), Some(arch), _) => repository(catalogue, endpoint, repo, arch, scratch),
+        (_, _, Some(path)) => by_path(catalogue, path),
+        _ => Err(Refusal::MissingParameters),
+    }
+}
+
+/// The architecture of a request: sources have one of their own, whatever the client runs on.
+fn effective_arch<'a>(repo: &str, arch: &'a str) -> &'a str {
+    if repo.contains("source") { "source" } else { arch }
+}
+
+fn repository<'a>(
+    catalogue: &'a Catalogue,
+    endpoint: Endpoint,
+    asked: &'a str,
+    arch: &'a str,
+    scratch: &mut String,
+) -> Result<Target<'a>, Refusal<'a>> {
+    let arch = effective_arch(asked, arch);
+    let repo = catalogue.repository_redirect(asked).unwrap_or(asked);
+    if catalogue.is_disabled(repo) {
+        return Err(Refusal::RepositoryDisabled);
+    }
+    let found = catalogue
+        .repository(repo, arch, scratch)
+        .ok_or(Refusal::UnknownRepository { repo, arch })?;
+    let (directory, file) = match endpoint {
+        Endpoint::Mirrorlist => (found.directory, None),
+        Endpoint::Metalink => {
+            let directory = found.repodata.ok_or_else(|| Refusal::NoFileDetails {
+                directory: format!("{}/repodata", catalogue.directory_name(found.directory)).into(),
+                file: REPOSITORY_INDEX.into(),
+            })?;
+            (directory, Some(REPOSITORY_INDEX.into()))
+        }
+    };
+    Ok(Target {
+        asked: Asked::Repository {
+            asked,
+            repo: repo.into(),
+            arch,
+        },
+        directory,
+        file,
+    })
+}
+
+fn by_path<'a>(catalogue: &'a Catalogue, path: &'a str) -> Result<Target<'a>, Refusal<'a>> {
+    let path = clean_directory(path);
+    if let Some(directory) = catalogue.directory(&path) {
+        return Ok(Target {
+            asked: Asked::Path(path),
+            directory,
+            file: None,
+        });
+    }
+    let (parent, name) = path.rsplit_once('/').ok_or(Refusal::UnknownPath)?;
+    if matches!(name, "." | "..") {
+        return Err(Refusal::UnknownPath);
+    }
+    let directory = catalogue.directory(parent).ok_or(Refusal::UnknownPath)?;
+    let file = Cow::Owned(name.to_owned());
+    Ok(Target {
+        asked: Asked::Path(path),
+        directory,
+        file: Some(file),
+    })
+}

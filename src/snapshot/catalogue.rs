@@ -1,0 +1,197 @@
+//! What one cache says, packed for looking up: directories and who carries them, repositories, hosts, files.
+//!
+//! Everything is found by hash, index or longest prefix; nothing is searched through, and nothing changes once it is built
+//! (by [`super::cache`]).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use ip_network::IpNetwork;
+use ip_network_table::IpNetworkTable;
+
+use super::carriers::{Carrier, CarrierIndex, CarrierSets};
+use super::directories::{DirectoryIndex, DirectoryTable};
+use super::file_details::FileDetails;
+use super::hosts::{Host, HostIndex};
+use super::repositories::{Repositories, Repository};
+use super::urls::{Protocol, Protocols, Url, Urls};
+use crate::geo::{AsNumber, Continent, CountryCode};
+
+/// What a cache says.
+pub struct Catalogue {
+    pub(super) created: u64,
+    pub(super) hosts: Vec<Host>,
+    pub(super) carriers: Vec<Carrier>,
+    pub(super) urls: Urls,
+    pub(super) protocols: Protocols,
+    pub(super) sets: CarrierSets,
+    pub(super) directories: DirectoryTable,
+    pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, FixedState>,
+    pub(super) repositories: Repositories,
+    pub(super) netblock_countries: IpNetworkTable<CountryCode>,
+    pub(super) continent_redirects: Vec<(CountryCode, Option<Continent>)>,
+    pub(super) host_netblocks: IpNetworkTable<Box<[HostIndex]>>,
+    pub(super) as_hosts: HashMap<AsNumber, Box<[HostIndex]>, FixedState>,
+}
+
+/// How many entries of each kind a catalogue has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatalogueCounts {
+    /// Hosts that the cache names.
+    pub hosts: usize,
+    /// Pairs of a host and a category.
+    pub carriers: usize,
+    /// Directories that can be asked for.
+    pub directories: usize,
+    /// Repositories (prefix and architecture) that can be asked for.
+    pub repositories: usize,
+    /// Directories with details of some file.
+    pub directories_with_files: usize,
+    /// Networks that hosts registered.
+    pub host_netblocks: usize,
+    /// Autonomous systems that have a host.
+    pub as_numbers: usize,
+}
+
+impl Catalogue {
+    /// When the cache was generated, in seconds since the Unix epoch.
+    pub fn created(&self) -> u64 {
+        self.created
+    }
+
+    /// How much there is.
+    pub fn counts(&self) -> CatalogueCounts {
+        let (v4, v6) = self.host_netblocks.len();
+        CatalogueCounts {
+            hosts: self.hosts.len(),
+            carriers: self.carriers.len(),
+            directories: self.directories.len(),
+            repositories: self.repositories.len(),
+            directories_with_files: self.file_details.len(),
+            host_netblocks: v4 + v6,
+            as_numbers: self.as_hosts.len(),
+        }
+    }
+
+    /// Memory that the tables by directory take, in bytes.
+    pub fn directory_bytes(&self) -> usize {
+        self.directories.bytes() + self.sets.bytes()
+    }
+
+    /// The directory with this name: no slash at either end, none doubled.
+    pub fn directory(&self, name: &str) -> Option<DirectoryIndex> {
+        self.directories.find(name)
+    }
+
+    /// A directory's name.
+    pub fn directory_name(&self, directory: DirectoryIndex) -> &str {
+        self.directories.name(directory)
+    }
+
+    /// What follows a base URL to reach a directory; empty for a category's top directory.
+    pub fn subpath(&self, directory: DirectoryIndex) -> &str {
+        self.directories.subpath(directory)
+    }
+
+    /// Every directory.
+    pub fn directories(&self) -> impl Iterator<Item = DirectoryIndex> + use<> {
+        self.directories.iter()
+    }
+
+    /// Who carries a directory, each host once, in ascending order within each group of carriers.
+    pub fn carriers(&self, directory: DirectoryIndex) -> impl Iterator<Item = (CarrierIndex, &Carrier)> {
+        self.directories
+            .carriers(directory)
+            .into_iter()
+            .flat_map(|set| self.sets.iter(set))
+            .filter_map(|index| Some((index, self.carrier(index)?)))
+    }
+
+    /// A carrier; none for a number of another catalogue.
+    pub fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
+        self.carriers.get(index.get() as usize)
+    }
+
+    /// The URLs of a carrier, best protocol first.
+    pub fn urls(&self, carrier: &Carrier) -> &[Url] {
+        self.urls.get(carrier.urls)
+    }
+
+    /// The protocol with a name, in any case; none if no URL has it.
+    pub fn protocol(&self, name: &str) -> Option<Protocol> {
+        self.protocols.find(name)
+    }
+
+    /// A host; none for a number of another catalogue.
+    pub fn host(&self, index: HostIndex) -> Option<&Host> {
+        self.hosts.get(index.get())
+    }
+
+    /// How many hosts there are: the bound of [`HostIndex::get`].
+    pub fn host_count(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// What is known of a file in a directory.
+    pub fn file_details(&self, directory: DirectoryIndex, name: &str) -> Option<&FileDetails> {
+        self.file_details
+            .get(&directory)?
+            .iter()
+            .find(|file| &*file.name == name)
+    }
+
+    /// The repository with a prefix and an architecture. `scratch` holds the key while it is looked up.
+    pub fn repository(&self, prefix: &str, arch: &str, scratch: &mut String) -> Option<Repository> {
+        self.repositories.find(prefix, arch, scratch)
+    }
+
+    /// Every repository as `prefix+arch`, in no order.
+    pub fn repositories(&self) -> impl Iterator<Item = (&str, Repository)> {
+        self.repositories.iter()
+    }
+
+    /// The prefix that answers when this one is asked for.
+    pub fn repository_redirect(&self, prefix: &str) -> Option<&str> {
+        self.repositories.redirect(prefix)
+    }
+
+    /// Whether a prefix is disabled.
+    pub fn is_disabled(&self, prefix: &str) -> bool {
+        self.repositories.is_disabled(prefix)
+    }
+
+    /// A comment line for each repository.
+    pub fn available_repositories(&self) -> &Bytes {
+        self.repositories.available()
+    }
+
+    /// The same lines, safe in an XML comment.
+    pub fn available_repositories_comment(&self) -> &Bytes {
+        self.repositories.available_comment()
+    }
+
+    /// The country that the operators said an address is in, and the network for which they said it.
+    pub fn netblock_country(&self, address: IpAddr) -> Option<(IpNetwork, CountryCode)> {
+        let (network, country) = self.netblock_countries.longest_match(address)?;
+        Some((network, *country))
+    }
+
+    /// The networks registered by hosts that hold an address, with those hosts, in no order.
+    pub fn netblock_hosts(&self, address: IpAddr) -> impl Iterator<Item = (IpNetwork, &[HostIndex])> {
+        self.host_netblocks
+            .matches(address)
+            .map(|(network, hosts)| (network, &**hosts))
+    }
+
+    /// The hosts of an autonomous system.
+    pub fn as_hosts(&self, asn: AsNumber) -> &[HostIndex] {
+        self.as_hosts.get(&asn).map_or(&[], |hosts| hosts)
+    }
+
+    /// Countries that count to another continent than the world's table says.
+    pub fn continent_redirects(&self) -> &[(CountryCode, Option<Continent>)] {
+        &self.continent_redirects
+    }
+}

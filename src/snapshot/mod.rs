@@ -1,0 +1,106 @@
+//! What a server knows at one moment: immutable, shared by all requests, replaced as a whole.
+//!
+//! - [`load`]: the data files to a [`Snapshot`], each file once, with what was wrong in it
+//! - [`shared`]: the one place where the present snapshot is kept and replaced
+//! - [`cache`]: a cache file to a [`Catalogue`], in one streaming pass over its [`wire`] format
+//! - [`catalogue`]: what a cache says, and every look-up in it, made of
+//!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`], [`repositories`] and [`file_details`]
+//!
+//! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
+
+pub mod cache;
+pub mod carriers;
+pub mod catalogue;
+pub mod directories;
+pub mod file_details;
+pub mod hosts;
+pub mod load;
+pub mod repositories;
+pub mod shared;
+pub mod urls;
+pub mod wire;
+
+use std::sync::Arc;
+
+pub use carriers::{Carrier, CarrierIndex};
+pub use catalogue::{Catalogue, CatalogueCounts};
+pub use directories::DirectoryIndex;
+pub use file_details::{FileDetails, FileVersion};
+pub use hosts::{Host, HostIndex};
+pub use load::{DataFiles, LoadError, Loaded};
+pub use repositories::Repository;
+pub use shared::SharedSnapshot;
+pub use urls::{Protocol, ProtocolSet, Url};
+
+use crate::geo::{AsTable, ContinentTable, GeoIp};
+
+/// Everything that answers are made from.
+pub struct Snapshot {
+    cache: Arc<Loaded<Catalogue>>,
+    global_netblocks: Arc<Loaded<AsTable>>,
+    country_continent: Arc<Loaded<ContinentTable>>,
+    geoip: Option<Arc<Loaded<GeoIp>>>,
+    continents: ContinentTable,
+}
+
+impl Snapshot {
+    /// A snapshot of these tables. Without a GeoIP database, only the operators' own networks have a country.
+    pub fn new(
+        cache: Arc<Loaded<Catalogue>>,
+        global_netblocks: Arc<Loaded<AsTable>>,
+        country_continent: Arc<Loaded<ContinentTable>>,
+        geoip: Option<Arc<Loaded<GeoIp>>>,
+    ) -> Self {
+        let mut continents = country_continent.table.clone();
+        for (country, continent) in cache.table.continent_redirects() {
+            continents.set(*country, *continent);
+        }
+        Self {
+            cache,
+            global_netblocks,
+            country_continent,
+            geoip,
+            continents,
+        }
+    }
+
+    /// What the cache says.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.cache.table
+    }
+
+    /// Address to AS number.
+    pub fn autonomous_systems(&self) -> &AsTable {
+        &self.global_netblocks.table
+    }
+
+    /// Country to continent, the cache's redirects included.
+    pub fn continents(&self) -> &ContinentTable {
+        &self.continents
+    }
+
+    /// Address to country.
+    pub fn geoip(&self) -> Option<&GeoIp> {
+        self.geoip.as_ref().map(|loaded| &loaded.table)
+    }
+
+    /// The cache with where it came from.
+    pub fn cache_file(&self) -> &Arc<Loaded<Catalogue>> {
+        &self.cache
+    }
+
+    /// The AS table with where it came from.
+    pub fn global_netblocks_file(&self) -> &Arc<Loaded<AsTable>> {
+        &self.global_netblocks
+    }
+
+    /// The world's continents with where they came from.
+    pub fn country_continent_file(&self) -> &Arc<Loaded<ContinentTable>> {
+        &self.country_continent
+    }
+
+    /// The GeoIP database with where it came from.
+    pub fn geoip_file(&self) -> Option<&Arc<Loaded<GeoIp>>> {
+        self.geoip.as_ref()
+    }
+}

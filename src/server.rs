@@ -19,6 +19,7 @@ use slog::{Logger, info};
 
 use crate::config::ServerConfig;
 use crate::http::access_log::{AccessLog, AccessLogTarget};
+use crate::http::clock::Clock;
 use crate::http::public::{Public, Worker};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
@@ -97,7 +98,8 @@ pub fn run(
 fn public_server(config: &ServerConfig, public: Public) -> Result<(Server, Vec<SocketAddr>), ServerError> {
     let mut server = HttpServer::new(move || {
         // Without the operating system's entropy the order of mirrors could be foreseen, which harms nobody.
-        let worker = Rc::new(Worker::new(public.clone(), SysRng.try_next_u64().unwrap_or_default()));
+        let seed = SysRng.try_next_u64().unwrap_or_default();
+        let worker = Rc::new(Worker::new(public.clone(), seed, Clock::default()));
         let respond = move |request: HttpRequest| std::future::ready(worker.respond(&request));
         App::new().default_service(web::to(respond))
     })

@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 /// A clock that remembers what it last wrote.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub struct Clock {
+    /// The second at which the clock stands still, if it does.
+    fixed: Option<u64>,
     second: Option<u64>,
     http_date: String,
     day: Option<u64>,
@@ -14,10 +16,21 @@ pub(super) struct Clock {
 const DAY: u64 = 24 * 60 * 60;
 
 impl Clock {
+    /// A clock that always says the same second since the Unix epoch, for answers that can be compared.
+    pub fn fixed(second: u64) -> Self {
+        Self {
+            fixed: Some(second),
+            ..Self::default()
+        }
+    }
+
     /// Sets the clock to the present.
     pub(super) fn tick(&mut self) {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        self.set(since_epoch.unwrap_or_default().as_secs());
+        let second = self.fixed.unwrap_or_else(|| {
+            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            since_epoch.unwrap_or_default().as_secs()
+        });
+        self.set(second);
     }
 
     fn set(&mut self, second: u64) {

@@ -60,12 +60,12 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl Worker {
     /// A worker whose shuffles follow from this seed.
-    pub fn new(public: Public, seed: u64) -> Self {
+    pub fn new(public: Public, seed: u64, clock: Clock) -> Self {
         Self {
             public,
             own: RefCell::new(Own {
                 answerer: Answerer::seeded(seed),
-                clock: Clock::default(),
+                clock,
             }),
         }
     }

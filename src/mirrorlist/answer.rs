@@ -107,7 +107,7 @@ impl Refusal<'_> {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            // Compatibility: clients ask a dozen mirrorlist servers again after a 404 but only once after these.
+            // Compatibility: librepo asks twelve times after a 404 but only once after these; the golden tests pin them.
             Self::MissingParameters | Self::RepositoryDisabled => 200,
             Self::InvalidAddress => 400,
             Self::MethodNotAllowed => 405,

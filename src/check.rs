@@ -56,7 +56,7 @@ fn source(key: &str, source: &Source, out: &mut String) -> fmt::Result {
         out,
         "{key}: {} ({} bytes, read in {} ms)",
         source.path.display(),
-        source.bytes,
+        source.identity.map_or(0, |identity| identity.bytes()),
         source.duration.as_millis()
     )
 }

@@ -113,8 +113,7 @@ fn built_in<T>(table: T) -> Arc<Loaded<T>> {
         table,
         source: Source {
             path: PathBuf::from("(inside the program)"),
-            bytes: 0,
-            modified: None,
+            identity: None,
             duration: Duration::ZERO,
             warnings: Warnings::default(),
         },

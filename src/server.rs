@@ -91,8 +91,7 @@ pub fn run(
         served
     });
     access_log.close();
-    info!(logger, "stopped");
-    served
+    served.inspect(|()| info!(logger, "stopped"))
 }
 
 fn public_server(config: &ServerConfig, public: Public) -> Result<(Server, Vec<SocketAddr>), ServerError> {

@@ -218,6 +218,22 @@ fn a_host_without_urls_does_not_carry_a_directory() {
 }
 
 #[test]
+fn what_a_directory_says_of_a_host_holds_for_that_directory_alone() {
+    let (snapshot, _) = fixture::snapshot_with(|cache| {
+        cache.mirror_list_cache[1].global.retain(|id| *id != 1);
+        let germany = cache.mirror_list_cache[2]
+            .by_country
+            .iter_mut()
+            .find(|c| c.value == [1]);
+        germany.unwrap().key = "JP".to_owned();
+    });
+    let carried = carried(snapshot.catalogue());
+    assert!(carried["pub/linux"][&1].ends_with("Some(DE) true"));
+    assert!(carried["pub/linux/1/x86_64/os"][&1].ends_with("Some(DE) false"));
+    assert!(carried["pub/linux/1/x86_64/os/repodata"][&1].ends_with("Some(JP) true"));
+}
+
+#[test]
 fn a_cache_that_lacks_what_answers_need_is_refused() {
     let refused = |edit: &dyn Fn(&mut MirrorList)| {
         let mut cache = fixture::cache_message();

@@ -16,7 +16,12 @@ fn table() -> String {
             "" => String::new(),
             default => format!("`{}`", default.replace(',', "`, `")),
         };
-        writeln!(table, "| `{}` | {short} | {default} | {} |", setting.key, setting.description).unwrap();
+        writeln!(
+            table,
+            "| `{}` | {short} | {default} | {} |",
+            setting.key, setting.description
+        )
+        .unwrap();
     }
     table
 }

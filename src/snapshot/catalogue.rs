@@ -129,6 +129,34 @@ impl Catalogue {
         self.hosts.get(index.get())
     }
 
+    /// Every host.
+    pub fn hosts(&self) -> impl Iterator<Item = (HostIndex, &Host)> {
+        self.hosts
+            .iter()
+            .enumerate()
+            .filter_map(|(number, host)| Some((HostIndex::from_number(number)?, host)))
+    }
+
+    /// The carriers of a host: one for each category, as a rule. Looks at all carriers.
+    pub fn carriers_of(&self, host: HostIndex) -> Vec<(CarrierIndex, &Carrier)> {
+        let numbered = (0..).map(CarrierIndex::from_number).zip(&self.carriers);
+        numbered.filter(|(_, carrier)| carrier.host == host).collect()
+    }
+
+    /// The networks that a host registered. Looks at all networks.
+    pub fn netblocks_of(&self, host: HostIndex) -> Vec<String> {
+        let netblocks = self.host_netblocks.iter().filter(|(_, hosts)| hosts.contains(&host));
+        netblocks.map(|(network, _)| network.to_string()).collect()
+    }
+
+    /// The autonomous systems that a host is in. Looks at all of them.
+    pub fn as_numbers_of(&self, host: HostIndex) -> Vec<u32> {
+        let numbers = self.as_hosts.iter().filter(|(_, hosts)| hosts.contains(&host));
+        let mut numbers: Vec<u32> = numbers.map(|(asn, _)| asn.get()).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
     /// How many hosts there are: the bound of [`HostIndex::get`].
     pub fn host_count(&self) -> usize {
         self.hosts.len()

@@ -9,6 +9,10 @@ use crate::geo::CountryCode;
 pub struct HostIndex(u32);
 
 impl HostIndex {
+    pub(super) fn from_number(number: usize) -> Option<Self> {
+        u32::try_from(number).ok().map(Self)
+    }
+
     /// The number, for tables by host.
     pub fn get(self) -> usize {
         self.0 as usize

@@ -2,8 +2,9 @@
 //! that names it; entries that can't be used are counted and left out.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,15 +32,63 @@ pub struct DataFiles {
     pub geoip: PathBuf,
 }
 
+impl DataFiles {
+    /// All files with the keys of their settings.
+    pub fn by_key(&self) -> [(&'static str, &Path); 4] {
+        [
+            ("cache", &self.cache),
+            ("global_netblocks", &self.global_netblocks),
+            ("cccsv", &self.country_continent),
+            ("geoip", &self.geoip),
+        ]
+    }
+}
+
+/// What tells one content of a file from the next: whether it is written in place, renamed over or linked anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl FileIdentity {
+    /// The identity of the file that is at a path now.
+    ///
+    /// # Errors
+    /// Where nothing is there or it can't be looked at.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|metadata| Self::of(&metadata))
+    }
+
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Modification time, where the file system has one.
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+}
+
 /// Where a table came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The file; the name of the data set for data inside the binary.
     pub path: PathBuf,
-    /// Size in bytes when it was read.
-    pub bytes: u64,
-    /// Modification time when it was read.
-    pub modified: Option<SystemTime>,
+    /// Which file it was; none for data inside the binary.
+    pub identity: Option<FileIdentity>,
     /// How long reading took.
     pub duration: Duration,
     /// What was left out of the table.
@@ -65,6 +114,7 @@ pub struct LoadError {
 enum Problem {
     Read(io::Error),
     Empty,
+    Changing,
     Cache(CacheError),
     GeoIp(maxminddb::MaxMindDbError),
     /// No line or record was usable; this would have been.
@@ -87,6 +137,7 @@ impl fmt::Display for LoadError {
         match &self.problem {
             Problem::Read(error) => write!(f, "cannot read it: {error}"),
             Problem::Empty => f.write_str("the file is empty"),
+            Problem::Changing => f.write_str("it changes while it is read; write a new file and rename it"),
             Problem::Cache(error) => write!(
                 f,
                 "not a usable mirrorlist cache: {error}; generate it anew or copy it again"
@@ -108,30 +159,90 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+/// A table for each file: freshly loaded, or the present one where the file is still the same.
+pub struct Tables {
+    /// The mirrorlist cache.
+    pub cache: Table<Catalogue>,
+    /// Networks and AS numbers.
+    pub global_netblocks: Table<AsTable>,
+    /// Countries and continents.
+    pub country_continent: Table<ContinentTable>,
+    /// Addresses and countries.
+    pub geoip: Table<GeoIp>,
+}
+
+/// What became of one file.
+pub struct Table<T> {
+    /// The table, or why the file is refused.
+    pub loaded: Result<Arc<Loaded<T>>, LoadError>,
+    /// Whether the file was read, since it is new or has changed.
+    pub read: bool,
+}
+
 /// Loads all files, the cache beside the others.
 ///
 /// # Errors
 /// The first file that is refused.
 pub fn load(files: &DataFiles) -> Result<Snapshot, LoadError> {
+    let tables = read(files, None);
+    Ok(Snapshot::new(
+        tables.cache.loaded?,
+        tables.global_netblocks.loaded?,
+        tables.country_continent.loaded?,
+        Some(tables.geoip.loaded?),
+    ))
+}
+
+/// Reads the files that are not those of the present snapshot, the cache beside the others.
+pub fn read(files: &DataFiles, present: Option<&Snapshot>) -> Tables {
     std::thread::scope(|scope| {
         let others = scope.spawn(|| {
-            Ok((
-                load_country_continent(&files.country_continent)?,
-                load_geoip(&files.geoip)?,
-                load_global_netblocks(&files.global_netblocks)?,
-            ))
+            (
+                table(
+                    &files.country_continent,
+                    present.map(Snapshot::country_continent_file),
+                    load_country_continent,
+                ),
+                table(&files.geoip, present.and_then(Snapshot::geoip_file), load_geoip),
+                table(
+                    &files.global_netblocks,
+                    present.map(Snapshot::global_netblocks_file),
+                    load_global_netblocks,
+                ),
+            )
         });
-        let cache = load_cache(&files.cache);
+        let cache = table(&files.cache, present.map(Snapshot::cache_file), load_cache);
         // A panic over there is a defect; it goes on here.
         let others = others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let (cache, (continents, geoip, netblocks)) = (cache?, others?);
-        Ok(Snapshot::new(
-            Arc::new(cache),
-            Arc::new(netblocks),
-            Arc::new(continents),
-            Some(Arc::new(geoip)),
-        ))
+        let (country_continent, geoip, global_netblocks) = others;
+        Tables {
+            cache,
+            global_netblocks,
+            country_continent,
+            geoip,
+        }
     })
+}
+
+fn table<T>(
+    path: &Path,
+    present: Option<&Arc<Loaded<T>>>,
+    load: impl FnOnce(&Path) -> Result<Loaded<T>, LoadError>,
+) -> Table<T> {
+    let same = |loaded: &&Arc<Loaded<T>>| {
+        let identity = FileIdentity::at(path).ok();
+        loaded.source.path == path && identity.is_some() && loaded.source.identity == identity
+    };
+    match present.filter(same) {
+        Some(loaded) => Table {
+            loaded: Ok(Arc::clone(loaded)),
+            read: false,
+        },
+        None => Table {
+            loaded: load(path).map(Arc::new),
+            read: true,
+        },
+    }
 }
 
 /// Loads a mirrorlist cache.
@@ -218,13 +329,18 @@ fn load_file<T>(
     if metadata.is_file() && metadata.len() == 0 {
         return Err(refused(Problem::Empty));
     }
-    let table = read(BufReader::with_capacity(BUFFER, file), &mut warnings).map_err(refused)?;
+    let identity = FileIdentity::of(&metadata);
+    let handle = file.try_clone().map_err(|e| refused(Problem::Read(e)))?;
+    let table = read(BufReader::with_capacity(BUFFER, file), &mut warnings);
+    let after = handle.metadata().map_err(|e| refused(Problem::Read(e)))?;
+    if FileIdentity::of(&after) != identity {
+        return Err(refused(Problem::Changing));
+    }
     Ok(Loaded {
-        table,
+        table: table.map_err(refused)?,
         source: Source {
             path: path.to_owned(),
-            bytes: metadata.len(),
-            modified: metadata.modified().ok(),
+            identity: Some(identity),
             duration: started.elapsed(),
             warnings,
         },

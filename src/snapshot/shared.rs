@@ -25,6 +25,11 @@ impl SharedSnapshot {
         self.present.load()
     }
 
+    /// The present snapshot for longer than a request takes.
+    pub fn present_owned(&self) -> Arc<Snapshot> {
+        self.present.load_full()
+    }
+
     /// Puts a snapshot in the place of the present one; requests under way keep the one that they took.
     pub fn replace(&self, snapshot: Snapshot) {
         self.present.store(Arc::new(snapshot));

@@ -1,0 +1,21 @@
+//! What integration tests share: [`data`] writes the files that a server reads ([`mmdb`] one of them), [`server`] runs the
+//! built binary on them, [`http`] asks it, and [`process`] runs other programs. Nothing here knows what is tested.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a helper that fails fails the test"
+)]
+
+use std::time::Duration;
+
+pub(crate) mod data;
+pub(crate) mod http;
+pub(crate) mod mmdb;
+pub(crate) mod process;
+pub(crate) mod server;
+
+/// Whatever takes longer than this hangs. Far more than anything here needs, since machines that run tests can be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

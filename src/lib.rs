@@ -9,18 +9,25 @@
 //!    into XML goes through [`xml`].
 //! 4. [`http`] is the public face: it finds the client's address, asks for the answer, sends it, and writes the access log.
 //!
+//! [`reload`] renews the snapshot while it serves, [`metrics`] counts, and [`readiness`] knows whether requests are wanted; the
+//! admin listener in [`http`] shows all three.
+//!
 //! Around this, [`config`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
-//! handed down, [`server`] binds it all together and stops it in order, [`check`] tells what the data files hold, and
-//! [`demo`] is a small data set to try it on.
+//! handed down, [`server`] binds it all together and stops it in order, [`admin_client`] asks a running server, [`check`]
+//! tells what the data files hold, and [`demo`] is a small data set to try it on.
 
+pub mod admin_client;
 pub mod check;
 pub mod config;
 pub mod demo;
 pub mod geo;
 pub mod http;
 pub mod logging;
+pub mod metrics;
 pub mod mirrorlist;
 pub mod proto;
+pub mod readiness;
+pub mod reload;
 pub mod server;
 pub mod snapshot;
 pub mod warnings;

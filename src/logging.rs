@@ -1,8 +1,10 @@
 //! The logger of diagnostics: slog to standard error, as JSON lines or in terminal style. It is made once and handed down.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use slog::{Drain, Level, Logger, o};
+use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 use slog_async::{AsyncGuard, OverflowStrategy};
 
 /// How messages are written.
@@ -28,8 +30,83 @@ pub enum Format {
 /// This many messages wait to be written; beyond that they are dropped, and their number is logged.
 const WAITING_MESSAGES: usize = 4_096;
 
-/// Makes the logger. What waits is written when the guard is dropped.
-pub fn logger(settings: LoggingSettings) -> (Logger, AsyncGuard) {
+/// The levels and their names.
+const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::Error),
+    ("warning", Level::Warning),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+];
+
+/// The level with a name.
+pub fn parse_level(name: &str) -> Option<Level> {
+    LEVELS.iter().find(|(known, _)| *known == name).map(|(_, level)| *level)
+}
+
+/// A level's name.
+pub fn level_name(level: Level) -> &'static str {
+    // slog's critical level is the one that has no name here; it is written whatever is set.
+    LEVELS
+        .iter()
+        .find(|(_, known)| *known == level)
+        .map_or("critical", |(name, _)| name)
+}
+
+/// The least severe level that is written, which can be set while the program runs.
+#[derive(Debug, Clone)]
+pub struct LevelHandle {
+    level: Arc<AtomicUsize>,
+}
+
+impl LevelHandle {
+    fn new(level: Level) -> Self {
+        Self {
+            level: Arc::new(AtomicUsize::new(level.as_usize())),
+        }
+    }
+
+    /// The level.
+    pub fn get(&self) -> Level {
+        Level::from_usize(self.level.load(Ordering::Relaxed)).unwrap_or(Level::Info)
+    }
+
+    /// Sets the level.
+    pub fn set(&self, level: Level) {
+        self.level.store(level.as_usize(), Ordering::Relaxed);
+    }
+}
+
+/// Lets records pass that are severe enough now.
+struct AdjustableFilter<D> {
+    drain: D,
+    level: LevelHandle,
+}
+
+impl<D: Drain<Ok = (), Err = Never>> Drain for AdjustableFilter<D> {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
+        if record.level().as_usize() <= self.level.level.load(Ordering::Relaxed) {
+            self.drain.log(record, values)?;
+        }
+        Ok(())
+    }
+}
+
+/// The logger and what belongs to it.
+pub struct Logging {
+    /// To be handed down.
+    pub logger: Logger,
+    /// To set the level later.
+    pub level: LevelHandle,
+    /// What waits is written when this is dropped.
+    pub guard: AsyncGuard,
+}
+
+/// Makes the logger.
+pub fn logger(settings: LoggingSettings) -> Logging {
     let terminal = match settings.format {
         Format::Auto => io::stderr().is_terminal(),
         Format::Json => false,
@@ -47,7 +124,7 @@ pub fn logger(settings: LoggingSettings) -> (Logger, AsyncGuard) {
 }
 
 /// Writing happens in a thread of its own, so that a slow terminal never delays a request.
-fn asynchronous<D>(drain: D, level: Level) -> (Logger, AsyncGuard)
+fn asynchronous<D>(drain: D, level: Level) -> Logging
 where
     D: Drain + Send + 'static,
     D::Err: std::fmt::Debug,
@@ -56,5 +133,14 @@ where
         .chan_size(WAITING_MESSAGES)
         .overflow_strategy(OverflowStrategy::DropAndReport)
         .build_with_guard();
-    (Logger::root(drain.filter_level(level).ignore_res(), o!()), guard)
+    let level = LevelHandle::new(level);
+    let filter = AdjustableFilter {
+        drain: drain.ignore_res(),
+        level: level.clone(),
+    };
+    Logging {
+        logger: Logger::root(filter, o!()),
+        level,
+        guard,
+    }
 }

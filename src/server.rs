@@ -1,26 +1,37 @@
-//! A server's life: bind, say where, answer until told to stop, finish what is under way, write what is left.
+//! A server's life: open what is needed, load the data, say where it listens, answer until told to stop, go on accepting for a
+//! while, finish what is under way, write what is left.
+//!
+//! The admin listener is there before the data and until the end. systemd (`Type=notify`) is told of every step.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use rand::TryRng;
 use rand::rngs::SysRng;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
-use slog::{Logger, info};
+use slog::{Logger, info, warn};
+use tokio::sync::Notify;
 
 use crate::config::ServerConfig;
-use crate::http::access_log::{AccessLog, AccessLogTarget};
+use crate::http::access_log::{AccessLog, AccessLogLines, AccessLogTarget};
+use crate::http::admin::{self, Admin, AdminAddress, AdminData, TokenFile};
 use crate::http::clock::Clock;
 use crate::http::public::{Public, Worker};
+use crate::logging::Logging;
+use crate::metrics::Metrics;
+use crate::readiness::{Gate, Phase};
+use crate::reload::{Cause, Reloader, Watch, sources};
+use crate::snapshot::load::{self, LoadError};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// An idle connection is kept open this long: longer than a proxy's own limit, so that it is the proxy that closes.
@@ -29,23 +40,54 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Requests under way are given this many seconds to finish.
 const SHUTDOWN_SECONDS: u64 = 30;
 
+/// The admin listener has little to do.
+const ADMIN_WORKERS: usize = 1;
+
+/// Where a server's data comes from.
+pub enum Data {
+    /// From the configured files, which are watched.
+    Files,
+    /// From the binary.
+    BuiltIn(Box<Snapshot>),
+}
+
 /// Why a server could not start or go on.
 #[derive(Debug)]
 pub enum ServerError {
+    /// A data file is refused.
+    Load(LoadError),
     /// The address can't be listened on.
     Listen(SocketAddr, io::Error),
+    /// The admin listener's address can't be listened on.
+    AdminListen(AdminAddress, io::Error),
     /// The access log can't be opened.
     AccessLog(AccessLogTarget, io::Error),
     /// The operating system refuses something that a server needs.
     System(io::Error),
+    /// A metric is not what Prometheus allows: a defect.
+    Metrics(prometheus::Error),
 }
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, error) => write!(
+            Self::Load(error) => error.fmt(f),
+            Self::Listen(address, error) => {
+                write!(
+                    f,
+                    "cannot listen on {address}: {error}; choose another --listen or --port"
+                )
+            }
+            Self::AdminListen(AdminAddress::Tcp(address), error) => {
+                write!(
+                    f,
+                    "cannot listen on {address}: {error}; choose another --admin.listen, or off"
+                )
+            }
+            Self::AdminListen(AdminAddress::Unix(path), error) => write!(
                 f,
-                "cannot listen on {address}: {error}; choose another --listen or --port"
+                "cannot listen on {}: {error}; choose another --admin.listen, or off",
+                path.display()
             ),
             Self::AccessLog(AccessLogTarget::File(path), error) => write!(
                 f,
@@ -54,44 +96,169 @@ impl fmt::Display for ServerError {
             ),
             Self::AccessLog(AccessLogTarget::Stdout, error) => write!(f, "cannot write the access log: {error}"),
             Self::System(error) => error.fmt(f),
+            Self::Metrics(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for ServerError {}
 
-/// Runs a server until SIGTERM or SIGINT. `announce` is called with the address once requests are answered.
+/// Runs a server until SIGTERM or SIGINT. `announce` is called with the public address once requests are answered.
 ///
 /// # Errors
 /// Where it can't start.
 pub fn run(
     config: &ServerConfig,
-    snapshot: Snapshot,
-    logger: &Logger,
-    mut announce: impl FnMut(SocketAddr),
+    data: Data,
+    logging: &Logging,
+    announce: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
-    let access_log = AccessLog::open(&config.access_log, logger.clone())
+    let logger = &logging.logger;
+    let metrics = Arc::new(Metrics::new().map_err(ServerError::Metrics)?);
+    let access_log = AccessLog::open(config.access_log.clone(), &metrics, logger.clone())
         .map_err(|error| ServerError::AccessLog(config.access_log.clone(), error))?;
-    let public = Public {
-        snapshot: Arc::new(SharedSnapshot::new(snapshot)),
-        settings: Arc::new(config.public.clone()),
+    let admin = Arc::new(Admin {
+        gate: Arc::new(Gate::new(config.readiness)),
+        metrics: Arc::clone(&metrics),
         access_log: access_log.lines(),
+        level: logging.level.clone(),
+        token: config
+            .admin
+            .as_ref()
+            .and_then(|admin| admin.token_file.clone())
+            .map(TokenFile::new),
+        minimum: config.public.minimum,
         logger: logger.clone(),
-    };
-    let signals = Signals::new([SIGTERM, SIGINT]).map_err(ServerError::System)?;
+        started: Instant::now(),
+        data: OnceLock::new(),
+    });
     let served = actix_web::rt::System::new().block_on(async {
-        let (server, addresses) = public_server(config, public)?;
-        for address in addresses {
-            info!(logger, "listening"; "address" => %address);
-            announce(address);
-        }
-        let stopper = StopOnSignal::start(signals, server.handle(), logger.clone()).map_err(ServerError::System)?;
-        let served = server.await.map_err(ServerError::System);
-        stopper.end();
+        let Some((admin_server, admin_address)) = admin_server(config, &admin)? else {
+            return serve(config, data, &admin, None, announce).await;
+        };
+        let admin_handle = admin_server.handle();
+        let admin_task = actix_web::rt::spawn(admin_server);
+        let served = serve(config, data, &admin, Some(&admin_address), announce).await;
+        admin_handle.stop(true).await;
+        // It has been told to stop, so that waiting for it ends.
+        let _ = admin_task.await;
         served
     });
     access_log.close();
     served.inspect(|()| info!(logger, "stopped"))
+}
+
+/// From loading the data to the end of the last request.
+async fn serve(
+    config: &ServerConfig,
+    data: Data,
+    admin: &Arc<Admin>,
+    admin_address: Option<&str>,
+    announce: impl FnOnce(SocketAddr),
+) -> Result<(), ServerError> {
+    let logger = &admin.logger;
+    let stop = Arc::new(Stop::default());
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]).map_err(ServerError::System)?;
+    let (shared, reloader) = load_data(config, data, admin).await?;
+    let public = Public {
+        snapshot: Arc::clone(&shared),
+        settings: Arc::new(config.public.clone()),
+        access_log: admin.access_log.clone(),
+        metrics: Arc::clone(&admin.metrics),
+        logger: logger.clone(),
+    };
+    let (server, addresses) = public_server(config, public)?;
+    let handle = server.handle();
+    let server = actix_web::rt::spawn(server);
+    let watch = match (&reloader, config.reload.watch) {
+        (Some(reloader), Some(settings)) => {
+            Some(Watch::start(Arc::clone(reloader), settings).map_err(ServerError::System)?)
+        }
+        _ => None,
+    };
+    let signals = SignalThread::start(
+        signals,
+        Arc::clone(&stop),
+        reloader,
+        admin.access_log.clone(),
+        logger.clone(),
+    )
+    .map_err(ServerError::System)?;
+    let watchdog = actix_web::rt::spawn(keep_watchdog(logger.clone()));
+    admin.gate.enter(Phase::Serving);
+    notify(&[NotifyState::Ready], logger);
+    log_snapshot(&shared.present(), logger);
+    if let Some(address) = admin_address {
+        info!(logger, "admin listening"; "address" => address);
+    }
+    for address in &addresses {
+        info!(logger, "listening"; "address" => %address);
+    }
+    if let Some(address) = addresses.first() {
+        announce(*address);
+    }
+
+    stop.first.notified().await;
+    admin.gate.enter(Phase::Draining);
+    notify(&[NotifyState::Stopping], logger);
+    info!(logger, "draining"; "grace_s" => config.shutdown_grace.as_secs_f64());
+    // A second signal is answered at once.
+    let _ = tokio::time::timeout(config.shutdown_grace, stop.second.notified()).await;
+    handle.stop(true).await;
+    // A panic of the server has been reported by the panic hook.
+    let served = server.await.unwrap_or(Ok(())).map_err(ServerError::System);
+    watchdog.abort();
+    signals.end();
+    if let Some(watch) = watch {
+        watch.end();
+    }
+    served
+}
+
+async fn load_data(
+    config: &ServerConfig,
+    data: Data,
+    admin: &Admin,
+) -> Result<(Arc<SharedSnapshot>, Option<Arc<Reloader>>), ServerError> {
+    let (snapshot, watched) = match data {
+        Data::BuiltIn(snapshot) => (*snapshot, false),
+        Data::Files => {
+            let files = config.files.clone();
+            let loaded = web::block(move || load::load(&files)).await;
+            let loaded = loaded.map_err(|error| ServerError::System(io::Error::other(error)))?;
+            (loaded.map_err(ServerError::Load)?, true)
+        }
+    };
+    admin.metrics.loaded();
+    let shared = Arc::new(SharedSnapshot::new(snapshot));
+    let reloader = watched.then(|| {
+        Arc::new(Reloader::new(
+            config.files.clone(),
+            config.reload.limits,
+            Arc::clone(&shared),
+            Arc::clone(&admin.metrics),
+            admin.logger.clone(),
+        ))
+    });
+    // This is the only place that sets it.
+    let _ = admin.data.set(AdminData {
+        snapshot: Arc::clone(&shared),
+        reloader: reloader.clone(),
+    });
+    Ok((shared, reloader))
+}
+
+fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
+    for (key, source) in sources(snapshot) {
+        info!(logger, "data file loaded";
+            "file" => source.path.display().to_string(), "setting" => key,
+            "duration_ms" => source.duration.as_millis(), "left_out" => source.warnings.count());
+        if source.warnings.count() > 0 {
+            warn!(logger, "entries of a data file are left out";
+                "file" => source.path.display().to_string(), "count" => source.warnings.count(),
+                "first" => source.warnings.first().join("; "));
+        }
+    }
 }
 
 fn public_server(config: &ServerConfig, public: Public) -> Result<(Server, Vec<SocketAddr>), ServerError> {
@@ -115,20 +282,77 @@ fn public_server(config: &ServerConfig, public: Public) -> Result<(Server, Vec<S
     Ok((server.run(), addresses))
 }
 
-/// Waits for a signal in a thread of its own and then has the server finish what is under way.
-struct StopOnSignal {
+/// The admin listener and where it is, in words; none where there is to be none.
+fn admin_server(config: &ServerConfig, admin: &Arc<Admin>) -> Result<Option<(Server, String)>, ServerError> {
+    let Some(settings) = &config.admin else {
+        return Ok(None);
+    };
+    let services = Arc::clone(admin);
+    let server = HttpServer::new(move || App::new().configure(admin::configure(&services)))
+        .workers(ADMIN_WORKERS)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .disable_signals();
+    let bound = match &settings.listen {
+        AdminAddress::Tcp(address) => server.bind(address),
+        AdminAddress::Unix(path) => admin::remove_stale_socket(path).and_then(|()| server.bind_uds(path)),
+    };
+    match bound {
+        Ok(server) => {
+            let address = match &settings.listen {
+                AdminAddress::Tcp(_) => server.addrs().first().map(ToString::to_string).unwrap_or_default(),
+                AdminAddress::Unix(path) => path.display().to_string(),
+            };
+            Ok(Some((server.run(), address)))
+        }
+        // Compatibility: command lines from before this listener run two servers on a machine.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !settings.is_set => {
+            warn!(admin.logger, "no admin listener: another program has its address; set admin.listen";
+                "error" => %error);
+            Ok(None)
+        }
+        Err(error) => Err(ServerError::AdminListen(settings.listen.clone(), error)),
+    }
+}
+
+/// The requests to stop.
+#[derive(Default)]
+struct Stop {
+    first: Notify,
+    second: Notify,
+}
+
+/// Handles signals in a thread of its own: SIGTERM and SIGINT stop, SIGHUP reloads, SIGUSR1 opens the access log anew.
+struct SignalThread {
     signals: signal_hook::iterator::Handle,
     thread: JoinHandle<()>,
 }
 
-impl StopOnSignal {
-    fn start(mut signals: Signals, server: ServerHandle, logger: Logger) -> io::Result<Self> {
+impl SignalThread {
+    fn start(
+        mut signals: Signals,
+        stop: Arc<Stop>,
+        reloader: Option<Arc<Reloader>>,
+        access_log: AccessLogLines,
+        logger: Logger,
+    ) -> io::Result<Self> {
         let handle = signals.handle();
+        let mut stopping = false;
         let wait = move || {
             for signal in signals.forever() {
-                info!(logger, "stopping"; "signal" => signal_name(signal).unwrap_or("unknown"));
-                // The command is sent by the call itself; what it returns only waits for the end.
-                drop(server.stop(true));
+                info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
+                match signal {
+                    SIGHUP => {
+                        if let Some(reloader) = &reloader {
+                            reload_on_signal(reloader, &logger);
+                        }
+                    }
+                    SIGUSR1 => access_log.reopen(),
+                    _ if stopping => stop.second.notify_one(),
+                    _ => {
+                        stopping = true;
+                        stop.first.notify_one();
+                    }
+                }
             }
         };
         let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
@@ -142,5 +366,32 @@ impl StopOnSignal {
         self.signals.close();
         // A panic over there has been reported by the panic hook.
         let _ = self.thread.join();
+    }
+}
+
+fn reload_on_signal(reloader: &Reloader, logger: &Logger) {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now], logger),
+        Err(error) => warn!(logger, "systemd is not told of the reload"; "error" => %error),
+    }
+    reloader.reload(Cause::Signal, false);
+    notify(&[NotifyState::Ready], logger);
+}
+
+/// Tells systemd, if it asked to be told.
+fn notify(state: &[NotifyState<'_>], logger: &Logger) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(logger, "systemd can't be notified"; "error" => %error);
+    }
+}
+
+/// Tells systemd's watchdog, if there is one, that this thread, which starts and stops everything, goes on.
+async fn keep_watchdog(logger: Logger) {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    loop {
+        notify(&[NotifyState::Watchdog], &logger);
+        tokio::time::sleep(limit / 3).await;
     }
 }

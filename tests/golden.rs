@@ -17,6 +17,7 @@ use mirrorlist_server::http::access_log::{AccessLog, AccessLogTarget};
 use mirrorlist_server::http::client_address::TrustedProxies;
 use mirrorlist_server::http::clock::Clock;
 use mirrorlist_server::http::public::{Public, PublicSettings, Worker};
+use mirrorlist_server::metrics::Metrics;
 use mirrorlist_server::snapshot::{SharedSnapshot, Snapshot};
 use slog::{Discard, Logger, o};
 
@@ -314,11 +315,14 @@ fn settings(ip_from_trusted_only: bool) -> PublicSettings {
 fn worker(snapshot: Snapshot, settings: PublicSettings) -> Worker {
     let logger = Logger::root(Discard, o!());
     let log = tempfile::NamedTempFile::new().unwrap();
-    let access_log = AccessLog::open(&AccessLogTarget::File(log.path().to_owned()), logger.clone()).unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let target = AccessLogTarget::File(log.path().to_owned());
+    let access_log = AccessLog::open(target, &metrics, logger.clone()).unwrap();
     let public = Public {
         snapshot: Arc::new(SharedSnapshot::new(snapshot)),
         settings: Arc::new(settings),
         access_log: access_log.lines(),
+        metrics,
         logger,
     };
     Worker::new(public, 1, Clock::fixed(NOW))

@@ -26,7 +26,7 @@ fn data() -> DataFiles {
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
-    command.env_clear();
+    command.env_clear().env("MIRRORLIST_ADMIN__LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -276,11 +276,10 @@ fn the_access_log_can_be_standard_output() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let listening = BufReader::new(child.stderr.take().unwrap())
+    let mut messages = BufReader::new(child.stderr.take().unwrap())
         .lines()
-        .next()
-        .unwrap()
-        .unwrap();
+        .map_while(Result::ok);
+    let listening = messages.find(|line| line.contains("\"msg\":\"listening\"")).unwrap();
     let address: SocketAddr = support::server::field(&listening, "address").parse().unwrap();
     get_with(address, "/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.1", &[]);
     // The line comes while the server runs: nothing has to be stopped to see it.

@@ -2,10 +2,14 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use mirrorlist_server::config::{self, Command, ServerConfig};
-use mirrorlist_server::{check, demo, logging, server, snapshot};
+use mirrorlist_server::config::{self, AdminConfig, Command, ServerConfig};
+use mirrorlist_server::http::admin::explain_text;
+use mirrorlist_server::server::{Data, ServerError};
+use mirrorlist_server::snapshot::{self, Snapshot};
+use mirrorlist_server::{admin_client, check, demo, logging, server};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -17,21 +21,26 @@ const BAD_DATA: u8 = 66;
 /// An address or a file that the server needs and can't have (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 
+/// A running server is not ready, or refuses new data.
+const NOT_SO: u8 = 1;
+
 fn main() -> ExitCode {
     let environment =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match config::parse(env::args_os(), environment) {
         Ok(Command::Print(text)) => print(&text),
-        Ok(Command::Check(config)) => match snapshot::load::load(&config.files) {
-            Ok(snapshot) => print(&check::describe(&snapshot)),
-            Err(error) => fail(BAD_DATA, &error),
-        },
-        Ok(Command::Serve(config)) => match snapshot::load::load(&config.files) {
-            Ok(snapshot) => serve(&config, snapshot, |_| {}),
-            Err(error) => fail(BAD_DATA, &error),
-        },
+        Ok(Command::Check(config)) => with_data(&config, |snapshot| print(&check::describe(snapshot))),
+        Ok(Command::Explain(config, query)) => with_data(&config, |snapshot| {
+            match explain_text(snapshot, &query, config.public.minimum) {
+                Ok(json) => print(&json),
+                Err(error) => fail(USAGE, &error.text()),
+            }
+        }),
+        Ok(Command::Healthcheck(admin)) => ask(&admin, "/readyz"),
+        Ok(Command::Reload(admin, force)) => ask(&admin, &format!("/admin/reload?force={force}")),
+        Ok(Command::Serve(config)) => serve(&config, Data::Files, |_| {}),
         Ok(Command::Demo(config)) => match demo::snapshot() {
-            Ok(snapshot) => serve(&config, snapshot, |address| {
+            Ok(snapshot) => serve(&config, Data::BuiltIn(Box::new(snapshot)), |address| {
                 print(&demo::examples(address));
             }),
             Err(error) => fail(BAD_DATA, &error),
@@ -40,12 +49,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: &ServerConfig, snapshot: snapshot::Snapshot, announce: impl FnMut(std::net::SocketAddr)) -> ExitCode {
-    let (logger, guard) = logging::logger(config.logging);
-    let outcome = server::run(config, snapshot, &logger, announce);
-    drop(guard);
+fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {
+    match snapshot::load::load(&config.files) {
+        Ok(snapshot) => then(&snapshot),
+        Err(error) => fail(BAD_DATA, &error),
+    }
+}
+
+fn serve(config: &ServerConfig, data: Data, announce: impl FnOnce(SocketAddr)) -> ExitCode {
+    let logging = logging::logger(config.logging);
+    let outcome = server::run(config, data, &logging, announce);
+    drop(logging);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error @ ServerError::Load(_)) => fail(BAD_DATA, &error),
+        Err(error) => fail(UNAVAILABLE, &error),
+    }
+}
+
+/// Prints what a running server answers.
+fn ask(admin: &AdminConfig, target: &str) -> ExitCode {
+    match admin_client::get(&admin.listen, target) {
+        Ok(answer) => {
+            let printed = print(&answer.body);
+            if answer.status == 200 {
+                printed
+            } else {
+                ExitCode::from(NOT_SO)
+            }
+        }
         Err(error) => fail(UNAVAILABLE, &error),
     }
 }

@@ -4,16 +4,18 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-
-use slog::Level;
+use std::time::Duration;
 
 use super::ConfigError;
 use super::raw::RawSettings;
 use crate::geo::network;
 use crate::http::access_log::AccessLogTarget;
+use crate::http::admin::AdminAddress;
 use crate::http::client_address::TrustedProxies;
 use crate::http::public::PublicSettings;
-use crate::logging::{Format, LoggingSettings};
+use crate::logging::{Format, LoggingSettings, parse_level};
+use crate::readiness::ReadinessLimits;
+use crate::reload::{ReloadLimits, WatchSettings};
 use crate::snapshot::DataFiles;
 
 /// The settings of a server.
@@ -29,8 +31,36 @@ pub struct ServerConfig {
     pub public: PublicSettings,
     /// Where the access log goes.
     pub access_log: AccessLogTarget,
+    /// Where the admin listener is and who may use it; none: there is no admin listener.
+    pub admin: Option<AdminConfig>,
+    /// When new data is looked for and what it may be.
+    pub reload: ReloadConfig,
+    /// When the server calls itself ready.
+    pub readiness: ReadinessLimits,
+    /// How long to go on accepting after being told to stop.
+    pub shutdown_grace: Duration,
     /// How messages are written.
     pub logging: LoggingSettings,
+}
+
+/// The admin listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Where it is.
+    pub listen: AdminAddress,
+    /// Whether somebody said so. Where nobody did, a second server on a machine goes on without an admin listener.
+    pub is_set: bool,
+    /// The file with the bearer token; none: peers beyond loopback are refused.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Reloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReloadConfig {
+    /// When the data files are looked at; none: never.
+    pub watch: Option<WatchSettings>,
+    /// What new data may be.
+    pub limits: ReloadLimits,
 }
 
 impl ServerConfig {
@@ -66,6 +96,17 @@ impl ServerConfig {
                 "-" => Some(AccessLogTarget::Stdout),
                 path => Some(AccessLogTarget::File(path.into())),
             })?,
+            admin: checker.admin()?,
+            reload: checker.reload()?,
+            readiness: ReadinessLimits {
+                max_data_age: checker.optional("ready.max_data_age", TIME, parse_time)?,
+                unready_when_stale: checker.value("ready.when_stale", "degraded or unready", |text| match text {
+                    "degraded" => Some(false),
+                    "unready" => Some(true),
+                    _ => None,
+                })?,
+            },
+            shutdown_grace: checker.value("shutdown.grace", TIME, parse_time)?,
             logging: LoggingSettings {
                 level: checker.value("log_level", "error, warning, info, debug or trace", parse_level)?,
                 format: checker.value("log_format", "auto, json or terminal", |text| match text {
@@ -118,6 +159,37 @@ impl Checker<'_> {
         })
     }
 
+    fn admin(&self) -> Result<Option<AdminConfig>, ConfigError> {
+        let expected = "an address and port like 127.0.0.1:3001, the path of a Unix socket, or off";
+        let listen = self.value("admin.listen", expected, |text| match text {
+            "off" => Some(None),
+            path if path.starts_with('/') => Some(Some(AdminAddress::Unix(path.into()))),
+            address => address.parse().ok().map(|address| Some(AdminAddress::Tcp(address))),
+        })?;
+        let token_file = Some(self.text("admin.token_file"))
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from);
+        let is_set = self.raw.get("admin.listen").is_some_and(|value| value.origin.is_some());
+        Ok(listen.map(|listen| AdminConfig {
+            listen,
+            is_set,
+            token_file,
+        }))
+    }
+
+    fn reload(&self) -> Result<ReloadConfig, ConfigError> {
+        let settle = self.value("reload.settle", TIME, parse_time)?;
+        let interval = self.value("reload.watch", "a time like 2s, or off", |text| match text {
+            "off" => Some(None),
+            time => parse_time(time).filter(|time| !time.is_zero()).map(Some),
+        })?;
+        let max_shrink_percent = self.value("reload.max_shrink", "a percentage from 0% to 100%", parse_percent)?;
+        Ok(ReloadConfig {
+            watch: interval.map(|interval| WatchSettings { interval, settle }),
+            limits: ReloadLimits { max_shrink_percent },
+        })
+    }
+
     fn trusted_proxies(&self, key: &str) -> Result<TrustedProxies, ConfigError> {
         let texts = self.text(key).split(',').map(str::trim).filter(|text| !text.is_empty());
         let networks: Result<Vec<_>, ConfigError> = texts
@@ -142,6 +214,18 @@ impl Checker<'_> {
     }
 }
 
+/// What a setting that is a time expects.
+const TIME: &str = "a time like 500ms, 30s, 15m or 6h";
+
+fn parse_time(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
+}
+
+fn parse_percent(text: &str) -> Option<u8> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+    number.parse().ok().filter(|percent| *percent <= 100)
+}
+
 fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
@@ -149,15 +233,4 @@ fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
 fn parse_listen(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     bare.unwrap_or(text).parse().ok()
-}
-
-fn parse_level(text: &str) -> Option<Level> {
-    match text {
-        "error" => Some(Level::Error),
-        "warning" => Some(Level::Warning),
-        "info" => Some(Level::Info),
-        "debug" => Some(Level::Debug),
-        "trace" => Some(Level::Trace),
-        _ => None,
-    }
 }

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction};
 
 use super::ConfigError;
-use super::checked::ServerConfig;
+use super::checked::{AdminConfig, ServerConfig};
 use super::raw::RawSettings;
 use super::settings::{SETTINGS, Setting};
 
@@ -20,6 +20,12 @@ pub enum Command {
     Demo(ServerConfig),
     /// Load the data files, tell what they hold, and leave.
     Check(ServerConfig),
+    /// Explain an answer from the data files: the query string of a request, or of one about a host.
+    Explain(ServerConfig, String),
+    /// Ask a running server whether it wants requests.
+    Healthcheck(AdminConfig),
+    /// Have a running server reload; whether whatever the present data is.
+    Reload(AdminConfig, bool),
     /// Print this text and leave: the help or the version.
     Print(String),
 }
@@ -49,9 +55,19 @@ pub fn parse(
     let raw = RawSettings::collect(file, environment, flags)?;
     let demo = matches.get_flag(DEMO);
     let config = ServerConfig::check(&raw)?;
-    Ok(match matches.subcommand_name() {
-        Some(CHECK) if demo => return Err(ConfigError::new("--demo has no data files to check")),
-        Some(CHECK) => Command::Check(config),
+    let admin = |config: ServerConfig| {
+        let off = || ConfigError::new("admin.listen is off, so that there is no admin listener to ask");
+        config.admin.ok_or_else(off)
+    };
+    Ok(match matches.subcommand() {
+        Some((name, _)) if demo => return Err(ConfigError::new(format!("--demo does not go with {name}"))),
+        Some((CHECK, _)) => Command::Check(config),
+        Some((EXPLAIN, arguments)) => {
+            let query = arguments.get_one::<String>(QUERY).cloned();
+            Command::Explain(config, query.unwrap_or_default())
+        }
+        Some((HEALTHCHECK, _)) => Command::Healthcheck(admin(config)?),
+        Some((RELOAD, arguments)) => Command::Reload(admin(config)?, arguments.get_flag(FORCE)),
         _ if demo => Command::Demo(config.for_demo(&raw)),
         _ => Command::Serve(config),
     })
@@ -60,6 +76,11 @@ pub fn parse(
 const CONFIG: &str = "config";
 const DEMO: &str = "demo";
 const CHECK: &str = "check";
+const EXPLAIN: &str = "explain";
+const QUERY: &str = "query";
+const HEALTHCHECK: &str = "healthcheck";
+const RELOAD: &str = "reload";
+const FORCE: &str = "force";
 
 /// The command line's grammar.
 pub fn command() -> clap::Command {

@@ -13,7 +13,7 @@ pub mod settings;
 
 use std::fmt;
 
-pub use checked::ServerConfig;
+pub use checked::{AdminConfig, ServerConfig};
 pub use command_line::{Command, parse};
 
 /// A mistake in the configuration: one line that says what to do.

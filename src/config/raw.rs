@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use config::{Config, ConfigError as SourceError, Environment, File, FileFormat, Map, Value, ValueKind};
 
 use super::ConfigError;
-use super::settings::{SETTINGS, VARIABLE_PREFIX, find};
+use super::settings::{SETTINGS, VARIABLE_PREFIX, VARIABLE_SEPARATOR, find, variable};
 
 /// A setting's text and where it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl RawSettings {
         }
         let environment = Environment::with_prefix(VARIABLE_PREFIX)
             .prefix_separator("_")
+            .separator(VARIABLE_SEPARATOR)
             .source(Some(variables));
         let environment = Config::builder().add_source(environment).build();
         let environment = environment.map_err(|error| ConfigError::new(format!("in the environment: {error}")))?;
@@ -88,13 +89,9 @@ fn cannot_read(path: &str, error: &SourceError) -> ConfigError {
 
 /// The values of one source as texts, if all of its keys are settings.
 fn texts(source: Value, origin: &str) -> Result<Vec<(String, RawValue)>, ConfigError> {
-    let table = source
-        .into_table()
-        .map_err(|error| ConfigError::new(format!("{origin}: {error}")))?;
-    let mut table: Vec<(String, Value)> = table.into_iter().collect();
-    table.sort_by(|a, b| a.0.cmp(&b.0));
-    table
-        .into_iter()
+    let mut flat = BTreeMap::new();
+    flatten(String::new(), source, &mut flat);
+    flat.into_iter()
         .map(|(key, value)| {
             let setting = find(&key).ok_or_else(|| unknown(&key, origin))?;
             let text = text(value).ok_or_else(|| {
@@ -109,10 +106,29 @@ fn texts(source: Value, origin: &str) -> Result<Vec<(String, RawValue)>, ConfigE
         .collect()
 }
 
+/// A table's values by their keys, those of tables in it after a dot.
+fn flatten(key: String, value: Value, flat: &mut BTreeMap<String, Value>) {
+    match value.kind {
+        ValueKind::Table(table) if find(&key).is_none() => {
+            for (inner, value) in table {
+                let key = if key.is_empty() {
+                    inner
+                } else {
+                    format!("{key}.{inner}")
+                };
+                flatten(key, value, flat);
+            }
+        }
+        _ => {
+            flat.insert(key, value);
+        }
+    }
+}
+
 fn unknown(key: &str, origin: &str) -> ConfigError {
     let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
     let name = if origin == "the environment" {
-        format!("{VARIABLE_PREFIX}_{}", key.to_ascii_uppercase())
+        variable(key)
     } else {
         key.to_owned()
     };
@@ -150,13 +166,22 @@ mod tests {
 
     #[test]
     fn flags_before_variables_before_the_file_before_defaults() {
-        let file = "port = 1\nminimum = 1\nlisten = \"::1\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
-        let environment = [("MIRRORLIST_PORT", "2"), ("MIRRORLIST_MINIMUM", "2"), ("PATH", "/bin")];
+        let file = "port = 1\nminimum = 1\nlisten = \"::1\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n\
+                    [reload]\nwatch = \"1s\"\nsettle = \"1s\"\n";
+        let environment = [
+            ("MIRRORLIST_PORT", "2"),
+            ("MIRRORLIST_MINIMUM", "2"),
+            ("MIRRORLIST_RELOAD__WATCH", "off"),
+            ("PATH", "/bin"),
+        ];
         let raw = collect(file, &environment, &[("port", "3")]).unwrap();
         let text = |key| raw.get(key).unwrap().text.as_str();
         assert_eq!((text("port"), text("minimum"), text("listen")), ("3", "2", "::1"));
         assert_eq!(text("trusted_proxies"), "10.0.0.0/8,::1");
-        assert_eq!(text("log_level"), "info");
+        assert_eq!(
+            (text("log_level"), text("reload.watch"), text("reload.settle")),
+            ("info", "off", "1s")
+        );
     }
 
     #[test]
@@ -164,6 +189,15 @@ mod tests {
         let error = collect("prot = 1\n", &[], &[]).unwrap_err().to_string();
         assert!(
             error.starts_with("unknown setting prot in ") && error.contains("port"),
+            "{error}"
+        );
+        let error = collect("[admin]\nlisen = 1\n", &[], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("unknown setting admin.lisen in "), "{error}");
+        let error = collect("", &[("MIRRORLIST_ADMIN__LISEN", "1")], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("unknown setting MIRRORLIST_ADMIN__LISEN in "),
             "{error}"
         );
         let error = collect("", &[("MIRRORLIST_PROT", "1")], &[]).unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! The settings of `mirrorlist-server`: one table, from which the flags, the variables, the keys of the configuration file
 //! and the documentation follow.
 
-/// A setting.
+/// A setting. A key with a dot is a key in a table of the file: `admin.listen` is `listen` below `[admin]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
     /// The key in the configuration file; with dashes before it the long flag, in upper case after `MIRRORLIST_` the
@@ -18,14 +18,23 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// The environment variable.
+    /// The environment variable: a dot of the key is two underscores.
     pub fn variable(&self) -> String {
-        format!("{VARIABLE_PREFIX}_{}", self.key.to_ascii_uppercase())
+        variable(self.key)
     }
 }
 
 /// What the names of all environment variables begin with, before an underscore.
 pub const VARIABLE_PREFIX: &str = "MIRRORLIST";
+
+/// Two underscores stand in a variable's name for the dot of a key.
+pub const VARIABLE_SEPARATOR: &str = "__";
+
+/// The environment variable of a key.
+pub(super) fn variable(key: &str) -> String {
+    let key = key.replace('.', VARIABLE_SEPARATOR).to_ascii_uppercase();
+    format!("{VARIABLE_PREFIX}_{key}")
+}
 
 /// All settings, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
@@ -126,6 +135,62 @@ pub const SETTINGS: &[Setting] = &[
         value_name: "FORMAT",
         default: "auto",
         description: "how messages look: `json`, `terminal`, or `auto` (terminal style on a terminal, else JSON)",
+    },
+    Setting {
+        key: "admin.listen",
+        short: None,
+        value_name: "ADDRESS",
+        default: "127.0.0.1:3001",
+        description: "IP address and port of the admin listener, or the path of a Unix socket; `off`: none",
+    },
+    Setting {
+        key: "admin.token_file",
+        short: None,
+        value_name: "FILE",
+        default: "",
+        description: "file with the bearer token that `/admin/*` wants from peers beyond loopback, reread when it changes; empty: such peers are refused",
+    },
+    Setting {
+        key: "reload.watch",
+        short: None,
+        value_name: "TIME",
+        default: "2s",
+        description: "time between two looks at the data files, which are reloaded when they change; `off`: never",
+    },
+    Setting {
+        key: "reload.settle",
+        short: None,
+        value_name: "TIME",
+        default: "1s",
+        description: "how long a changed file has to be still before the watch reads it",
+    },
+    Setting {
+        key: "reload.max_shrink",
+        short: None,
+        value_name: "PERCENT",
+        default: "25%",
+        description: "new data is refused if a count of its entries is smaller than the present one by more than this",
+    },
+    Setting {
+        key: "ready.max_data_age",
+        short: None,
+        value_name: "TIME",
+        default: "",
+        description: "age of the cache beyond which `/readyz` says so, like `6h`; empty: any age is good",
+    },
+    Setting {
+        key: "ready.when_stale",
+        short: None,
+        value_name: "STATE",
+        default: "degraded",
+        description: "what `/readyz` answers beyond that age: `degraded` (200 with a reason) or `unready` (503)",
+    },
+    Setting {
+        key: "shutdown.grace",
+        short: None,
+        value_name: "TIME",
+        default: "5s",
+        description: "after SIGTERM or SIGINT, how long to go on accepting while `/readyz` is 503; a second signal ends it",
     },
 ];
 

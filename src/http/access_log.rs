@@ -10,13 +10,15 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use slog::{Logger, error, info};
 
+use crate::metrics::Metrics;
 use crate::mirrorlist::answer::AnsweredRepository;
 
 /// The buffer holds this many bytes, some 80,000 lines; what comes beyond is dropped.
@@ -55,13 +57,16 @@ pub struct AccessLogLines {
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    written: IntCounter,
+    dropped: IntCounter,
 }
 
 #[derive(Default)]
 struct State {
     /// Whole lines.
     waiting: Vec<u8>,
-    dropped: u64,
+    /// Whether the file is to be opened anew before more is written.
+    reopen: bool,
     closed: bool,
 }
 
@@ -70,24 +75,33 @@ impl AccessLog {
     ///
     /// # Errors
     /// Where the file can't be opened for appending or the thread can't be started.
-    pub fn open(target: &AccessLogTarget, logger: Logger) -> io::Result<Self> {
-        let sink: Box<dyn Write + Send> = match target {
-            AccessLogTarget::Stdout => Box::new(io::stdout()),
-            AccessLogTarget::File(path) => Box::new(open_for_append(path)?),
-        };
-        Self::with_sink(sink, logger)
+    pub fn open(target: AccessLogTarget, metrics: &Metrics, logger: Logger) -> io::Result<Self> {
+        Self::with_open(metrics, logger, move || {
+            Ok(match &target {
+                AccessLogTarget::Stdout => Box::new(io::stdout()),
+                AccessLogTarget::File(path) => Box::new(open_for_append(path)?),
+            })
+        })
     }
 
-    fn with_sink(sink: Box<dyn Write + Send>, logger: Logger) -> io::Result<Self> {
+    fn with_open(
+        metrics: &Metrics,
+        logger: Logger,
+        open: impl Fn() -> io::Result<Sink> + Send + 'static,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::default()),
             work: Condvar::new(),
+            written: metrics.access_log_written.clone(),
+            dropped: metrics.access_log_dropped.clone(),
         });
         let writer = Writer {
             shared: Arc::clone(&shared),
-            sink,
+            sink: open()?,
+            open: Box::new(open),
             logger,
             failing: false,
+            inside_line: false,
             reported_drops: 0,
         };
         let thread = std::thread::Builder::new()
@@ -131,7 +145,8 @@ impl AccessLogLines {
         let line = format_line(address, date, answered);
         let mut state = self.shared.lock();
         if state.waiting.len() + line.len() > BUFFER_LIMIT {
-            state.dropped += 1;
+            drop(state);
+            self.shared.dropped.inc();
             return;
         }
         let before = state.waiting.len();
@@ -143,9 +158,10 @@ impl AccessLogLines {
         }
     }
 
-    /// How many lines have been dropped because the buffer was full.
-    pub fn dropped(&self) -> u64 {
-        self.shared.lock().dropped
+    /// Has the file opened anew before more is written, since the one that is open was renamed.
+    pub fn reopen(&self) {
+        self.shared.lock().reopen = true;
+        self.shared.work.notify_one();
     }
 }
 
@@ -156,7 +172,7 @@ impl Shared {
     }
 }
 
-fn open_for_append(path: &PathBuf) -> io::Result<File> {
+fn open_for_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
@@ -181,11 +197,16 @@ fn push_field(text: &str, line: &mut String) {
     line.extend(text.chars().take(FIELD_LIMIT).map(clean));
 }
 
+type Sink = Box<dyn Write + Send>;
+
 struct Writer {
     shared: Arc<Shared>,
-    sink: Box<dyn Write + Send>,
+    sink: Sink,
+    open: Box<dyn Fn() -> io::Result<Sink> + Send>,
     logger: Logger,
     failing: bool,
+    /// Whether the last write ended inside a line.
+    inside_line: bool,
     reported_drops: u64,
 }
 
@@ -193,18 +214,23 @@ impl Writer {
     fn run(mut self) {
         let mut unwritten: Vec<u8> = Vec::new();
         loop {
-            let closed = self.wait_for_work(&mut unwritten);
+            let (closed, reopen) = self.wait_for_work(&mut unwritten);
             self.write(&mut unwritten);
+            if reopen {
+                self.reopen(&mut unwritten);
+            }
             if closed && (self.failing || self.shared.lock().waiting.is_empty()) {
                 return;
             }
         }
     }
 
-    /// Waits for lines and takes them, if the ones before them are out. Says whether the log is being closed.
-    fn wait_for_work(&mut self, unwritten: &mut Vec<u8>) -> bool {
+    /// Waits for lines and takes them, if the ones before them are out. Says whether the log is being closed, and whether it is
+    /// to be opened anew.
+    fn wait_for_work(&mut self, unwritten: &mut Vec<u8>) -> (bool, bool) {
         let state = self.shared.lock();
-        let idle = |state: &mut State| !state.closed && (self.failing || state.waiting.len() < WAKE_AT);
+        let idle =
+            |state: &mut State| !state.closed && !state.reopen && (self.failing || state.waiting.len() < WAKE_AT);
         let (mut state, _) = self
             .shared
             .work
@@ -213,7 +239,27 @@ impl Writer {
         if unwritten.is_empty() {
             std::mem::swap(unwritten, &mut state.waiting);
         }
-        state.closed
+        (state.closed, std::mem::take(&mut state.reopen))
+    }
+
+    /// Opens the file anew. A line whose beginning is in the old file is not continued in the new one.
+    fn reopen(&mut self, unwritten: &mut Vec<u8>) {
+        match (self.open)() {
+            Ok(sink) => {
+                self.sink = sink;
+                if self.inside_line {
+                    let line_end = unwritten
+                        .iter()
+                        .position(|byte| *byte == b'\n')
+                        .map_or(unwritten.len(), |end| end + 1);
+                    unwritten.drain(..line_end);
+                    self.inside_line = false;
+                    self.shared.dropped.inc();
+                }
+            }
+            Err(error) => error!(self.logger, "cannot open the access log anew; the old file is written on";
+                "error" => %error),
+        }
     }
 
     /// Writes lines. After an error the rest, which can begin inside a line, is kept for the next time, so that a line is
@@ -232,6 +278,13 @@ impl Writer {
                 Err(error) => break Err(error),
             }
         };
+        let written = unwritten.get(..done).unwrap_or_default();
+        self.shared
+            .written
+            .inc_by(written.iter().filter(|byte| **byte == b'\n').count() as u64);
+        if let Some(last) = written.last() {
+            self.inside_line = *last != b'\n';
+        }
         unwritten.drain(..done);
         self.report(outcome);
     }
@@ -246,7 +299,7 @@ impl Writer {
             }
             Ok(()) if self.failing => {
                 self.failing = false;
-                let dropped = self.shared.lock().dropped;
+                let dropped = self.shared.dropped.get();
                 info!(self.logger, "the access log is written again";
                     "dropped_lines" => dropped - self.reported_drops);
                 self.reported_drops = dropped;
@@ -302,6 +355,7 @@ mod tests {
     }
 
     /// A disk that takes some bytes of each write, reports when it is asked, and fails while the test says so.
+    #[derive(Clone)]
     struct Disk {
         content: Arc<Mutex<Vec<u8>>>,
         full: Arc<Mutex<bool>>,
@@ -324,6 +378,11 @@ mod tests {
         }
     }
 
+    fn log_on(disk: Disk, metrics: &Metrics) -> AccessLog {
+        let logger = Logger::root(slog::Discard, slog::o!());
+        AccessLog::with_open(metrics, logger, move || Ok(Box::new(disk.clone()))).unwrap()
+    }
+
     #[test]
     fn a_full_disk_loses_no_line_that_fits_into_memory_and_cuts_none() {
         let (content, full) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(true)));
@@ -333,8 +392,7 @@ mod tests {
             full: Arc::clone(&full),
             asked,
         };
-        let logger = Logger::root(slog::Discard, slog::o!());
-        let log = AccessLog::with_sink(Box::new(disk), logger).unwrap();
+        let log = log_on(disk, &Metrics::new().unwrap());
         let record = |i: usize| {
             let repo = format!("repo-{i}");
             log.lines()
@@ -363,13 +421,14 @@ mod tests {
             full: Arc::new(Mutex::new(true)),
             asked,
         };
-        let log = AccessLog::with_sink(Box::new(disk), Logger::root(slog::Discard, slog::o!())).unwrap();
+        let metrics = Metrics::new().unwrap();
+        let log = log_on(disk, &metrics);
         let repo = "r".repeat(FIELD_LIMIT);
         let length = line(&repo, "x").len();
         let lines = log.lines();
         for _ in 0..2 * BUFFER_LIMIT / length + 10 {
             lines.record("192.0.2.1".parse().unwrap(), "2026-01-31", &answered(&repo, "x"));
         }
-        assert!(lines.dropped() > 0);
+        assert!(metrics.access_log_dropped.get() > 0);
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP: the only place that names actix types.
 //!
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
+//! - [`admin`]: health, metrics, reload and explanations, on a listener of its own
 //! - [`client_address`]: whose request it is
 //! - [`access_log`]: the line that statistics are made from
 //! - [`clock`]: the present time in the spellings of answers and log
@@ -8,6 +9,7 @@
 //! What an answer says is not decided here but in [`crate::mirrorlist`].
 
 pub mod access_log;
+pub mod admin;
 pub mod client_address;
 pub mod clock;
 pub mod public;

@@ -6,20 +6,23 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use prometheus::IntGauge;
 use slog::{Logger, debug};
 
 use super::access_log::AccessLogLines;
 use super::client_address::{TrustedProxies, client_address, parse_address};
 use super::clock::Clock;
+use crate::metrics::Metrics;
 use crate::mirrorlist::answer::Circumstances;
 use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, Refusal, answer, refuse};
-use crate::snapshot::SharedSnapshot;
+use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// How the public handler answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Public {
     pub settings: Arc<PublicSettings>,
     /// Where answered requests are noted.
     pub access_log: AccessLogLines,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
     /// Where details of requests go, at level debug.
     pub logger: Logger,
 }
@@ -72,22 +77,36 @@ impl Worker {
 
     /// Answers a request. Nothing in it waits, so a worker is never in two of these at once.
     pub fn respond(&self, request: &HttpRequest) -> HttpResponse<Parts> {
+        let begin = Instant::now();
         let mut own = self.own.borrow_mut();
         let Own { answerer, clock } = &mut *own;
         clock.tick();
         let snapshot = self.public.snapshot.present();
         let query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
-        let endpoint = match self.endpoint(request) {
-            Ok(endpoint) => endpoint,
-            Err((endpoint, refusal)) => return response(refuse(None, endpoint, &refusal, clock.http_date())),
+        let endpoint = Endpoint::of_path(request.uri().path());
+        let answer = self.answer(request, endpoint, &query, &snapshot, answerer, clock);
+        self.public.metrics.answered(endpoint, &answer, begin.elapsed());
+        response(answer, &self.public.metrics.in_flight)
+    }
+
+    fn answer<'a>(
+        &self,
+        request: &HttpRequest,
+        endpoint: Option<Endpoint>,
+        query: &'a MirrorQuery<'_>,
+        snapshot: &'a Snapshot,
+        answerer: &mut Answerer,
+        clock: &Clock,
+    ) -> Answer<'a> {
+        let refused = |refusal| refuse(None, endpoint, &refusal, clock.http_date());
+        let Some(endpoint) = endpoint else {
+            return refused(Refusal::UnknownEndpoint);
         };
-        let Some(address) = self.address(request, &query) else {
-            return response(refuse(
-                None,
-                Some(endpoint),
-                &Refusal::InvalidAddress,
-                clock.http_date(),
-            ));
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return refused(Refusal::MethodNotAllowed);
+        }
+        let Some(address) = self.address(request, query) else {
+            return refused(Refusal::InvalidAddress);
         };
         let circumstances = Circumstances {
             endpoint,
@@ -95,21 +114,13 @@ impl Worker {
             minimum: self.public.settings.minimum,
             date: clock.http_date(),
         };
-        let answer = answer(&snapshot, &circumstances, &query, answerer);
+        let answer = answer(snapshot, &circumstances, query, answerer);
         if let Some(answered) = &answer.repository {
             self.public.access_log.record(address, clock.date(), answered);
         }
         debug!(self.public.logger, "request";
             "target" => %request.uri(), "client" => %address, "status" => answer.status, "bytes" => answer.body.len());
-        response(answer)
-    }
-
-    fn endpoint(&self, request: &HttpRequest) -> Result<Endpoint, (Option<Endpoint>, Refusal<'static>)> {
-        let endpoint = Endpoint::of_path(request.uri().path()).ok_or((None, Refusal::UnknownEndpoint))?;
-        match *request.method() {
-            Method::GET | Method::HEAD => Ok(endpoint),
-            _ => Err((Some(endpoint), Refusal::MethodNotAllowed)),
-        }
+        answer
     }
 
     /// Whose request it is; none where `ip=` is no address.
@@ -135,10 +146,10 @@ fn forwarded_for(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &[u8]> 
     values.into_iter()
 }
 
-fn response(answer: Answer<'_>) -> HttpResponse<Parts> {
+fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<Parts> {
     // All statuses are from a short list of valid ones.
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = HttpResponse::with_body(status, Parts::new(answer.body));
+    let mut response = HttpResponse::with_body(status, Parts::new(answer.body, in_flight));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -157,18 +168,27 @@ fn response(answer: Answer<'_>) -> HttpResponse<Parts> {
     response
 }
 
-/// A body whose shared part is sent from where it is.
+/// A body whose shared part is sent from where it is. While it exists, its request is in flight.
 pub struct Parts {
     parts: [Bytes; 3],
     length: u64,
+    in_flight: IntGauge,
 }
 
 impl Parts {
-    fn new(body: Body) -> Self {
+    fn new(body: Body, in_flight: &IntGauge) -> Self {
+        in_flight.inc();
         Self {
             length: body.len() as u64,
             parts: [body.start, body.shared, Bytes::from_static(body.end.as_bytes())],
+            in_flight: in_flight.clone(),
         }
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.in_flight.dec();
     }
 }
 

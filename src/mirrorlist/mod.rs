@@ -2,9 +2,11 @@
 //!
 //! [`MirrorQuery::parse`](query::MirrorQuery::parse) (text to parameters) -> [`resolve`](target::resolve) (repository or path
 //! to a directory) -> [`locate`](locate::locate) (address to country) -> [`select`](select::select) (the hosts, in order) ->
-//! [`render`] (mirrorlist, metalink or redirect). [`answer`](answer()) walks this way once, on one snapshot.
+//! [`render`] (mirrorlist, metalink or redirect). [`answer`](answer()) walks this way once, on one snapshot;
+//! [`explain`](explain::explain) walks it too and writes down why.
 
 pub mod answer;
+pub mod explain;
 pub mod locate;
 pub mod protocols;
 pub mod query;

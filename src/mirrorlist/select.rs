@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use rand::{Rng, RngExt};
 use rand_distr::Exp1;
+use serde::Serialize;
 
 use super::locate::ClientLocation;
 use super::protocols::ProtocolFilter;
@@ -16,11 +17,13 @@ use crate::geo::{AsNumber, Continent, CountryCode};
 use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, Snapshot};
 
 /// Why a host is listed, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// It registered a network that holds the client.
     Netblock,
     /// It is in the client's autonomous system.
+    #[serde(rename = "as")]
     AutonomousSystem,
     /// It is in the client's country, or in one that was asked for.
     Country,

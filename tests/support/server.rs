@@ -19,6 +19,7 @@ pub(crate) struct Server {
     /// Lines of standard error that nobody has waited for yet.
     messages: Receiver<String>,
     address: SocketAddr,
+    admin: String,
 }
 
 impl Server {
@@ -27,7 +28,9 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
         command
             .args(files.arguments())
-            .args(["--port", "0", "--log_format", "json"])
+            .args(["--port", "0", "--admin.listen", "127.0.0.1:0", "--log_format", "json"])
+            // Tests of the drain set their own; others don't wait.
+            .args(["--shutdown.grace", "0s"])
             .args(further_arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -51,7 +54,10 @@ impl Server {
             child,
             messages,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin: String::new(),
         };
+        let admin_listening = server.wait_for_message("admin listening");
+        server.admin = field(&admin_listening, "address").to_owned();
         let listening = server.wait_for_message("listening");
         server.address = field(&listening, "address").parse().unwrap();
         server
@@ -60,6 +66,16 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its admin listener is: an address and port, or the path of a socket.
+    pub(crate) fn admin_listen(&self) -> &str {
+        &self.admin
+    }
+
+    /// Asks the admin listener with GET.
+    pub(crate) fn admin_get(&self, target: &str) -> Response {
+        http::get(self.admin.parse().unwrap(), target)
     }
 
     /// The URL of a path and query.

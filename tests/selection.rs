@@ -14,6 +14,7 @@ use std::net::IpAddr;
 
 use mirrorlist_server::geo::network;
 use mirrorlist_server::mirrorlist::answer::Circumstances;
+use mirrorlist_server::mirrorlist::explain::explain;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
 use mirrorlist_server::proto::{
     IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType,
@@ -297,8 +298,8 @@ fn urls(host: &Host, question: &Question) -> Vec<&'static str> {
     }
 }
 
-/// The answer's URLs as (host, protocol), in order.
-fn ask(snapshot: &Snapshot, question: &Question) -> Vec<(usize, String)> {
+/// The query string of a question.
+fn query(question: &Question) -> String {
     let mut query = format!("path={DIRECTORY}");
     if question.endpoint == Endpoint::Metalink {
         query.push_str("/repomd.xml");
@@ -312,6 +313,19 @@ fn ask(snapshot: &Snapshot, question: &Question) -> Vec<(usize, String)> {
     if !question.netblock {
         query.push_str("&netblock=0");
     }
+    query
+}
+
+/// A URL's host and protocol.
+fn host_and_protocol(url: &str) -> (usize, String) {
+    let (protocol, rest) = url.split_once("://").unwrap();
+    let host = rest.split('/').next().unwrap();
+    (host.parse().unwrap(), protocol.to_owned())
+}
+
+/// The answer's URLs as (host, protocol), in order.
+fn ask(snapshot: &Snapshot, question: &Question) -> Vec<(usize, String)> {
+    let query = query(question);
     let query = MirrorQuery::parse(&query);
     let circumstances = Circumstances {
         endpoint: question.endpoint,
@@ -325,12 +339,45 @@ fn ask(snapshot: &Snapshot, question: &Question) -> Vec<(usize, String)> {
     let words = body
         .split(['\n', '>', '<'])
         .filter(|word| word.contains("://") && !word.contains(' '));
-    words
-        .map(|url| {
-            let (protocol, rest) = url.split_once("://").unwrap();
-            let host = rest.split('/').next().unwrap();
-            (host.parse().unwrap(), protocol.to_owned())
-        })
+    words.map(host_and_protocol).collect()
+}
+
+/// The same as the explanation has it, which also has to account for every host that carries the directory.
+fn explained(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Vec<(usize, String)> {
+    let query = query(question);
+    let query = MirrorQuery::parse(&query);
+    let address = question.address.parse().unwrap();
+    let explanation = explain(
+        snapshot,
+        question.endpoint,
+        address,
+        question.minimum,
+        &query,
+        question.seed,
+    );
+    assert!(explanation.refused.is_none());
+    let listed = || explanation.tiers.iter().flat_map(|tier| &tier.hosts);
+    let accounted: BTreeSet<i64> = listed()
+        .map(|h| h.host_id)
+        .chain(explanation.not_listed.iter().map(|h| h.host_id))
+        .collect();
+    let carriers = hosts
+        .iter()
+        .filter(|host| host.carries && !host.protocols.is_empty())
+        .count();
+    assert_eq!(accounted.len(), carriers);
+    assert_eq!(
+        listed().count() + explanation.not_listed.len(),
+        carriers,
+        "no host is both"
+    );
+    for tier in &explanation.tiers {
+        let total: f64 = tier.hosts.iter().map(|host| host.first_probability).sum();
+        assert!((total - 1.0).abs() < 1e-9, "{tier:?}");
+    }
+    listed()
+        .flat_map(|host| &host.urls)
+        .map(|url| host_and_protocol(url))
         .collect()
 }
 
@@ -355,6 +402,7 @@ proptest! {
             }
         }
         prop_assert!(rest.is_empty(), "beyond the tiers: {:?}", rest);
+        prop_assert_eq!(explained(&snapshot, &hosts, &question), found);
     }
 }
 

@@ -108,8 +108,29 @@ pub fn command() -> clap::Command {
                 .help("answer from a small data set inside the binary, and print requests to try"),
         )
         .subcommand(
-            clap::Command::new(CHECK)
-                .about("Load all data files, print what they hold and what is wrong in them, and exit"),
+            clap::Command::new(CHECK).about("Load all data files, print what they hold and what is wrong in them, and exit"),
+        )
+        .subcommand(
+            clap::Command::new(EXPLAIN)
+                .about("Load all data files and print, as JSON, why a client gets its mirrors or what is known of a mirror")
+                .arg(Arg::new(QUERY).value_name("QUERY").required(true).help(
+                    "the query string of a request, like 'repo=fedora-41&arch=x86_64&ip=192.0.2.1', with \
+                     'endpoint=metalink' in it for a metalink; or 'host=mirror.example.org' or 'host_id=1'",
+                )),
+        )
+        .subcommand(
+            clap::Command::new(HEALTHCHECK)
+                .about("Ask the server that has admin.listen whether it is ready; exit code 0, or 1 if it is not"),
+        )
+        .subcommand(
+            clap::Command::new(RELOAD)
+                .about("Have the server that has admin.listen reload its data files; exit code 0, or 1 if it refuses them")
+                .arg(
+                    Arg::new(FORCE)
+                        .long(FORCE)
+                        .action(ArgAction::SetTrue)
+                        .help("take new data even if it is older or much smaller than the present"),
+                ),
         )
 }
 

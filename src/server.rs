@@ -3,7 +3,9 @@
 //!
 //! The admin listener is there before the data and until the end. systemd (`Type=notify`) is told of every step.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,8 +13,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::Server;
-use actix_web::{App, HttpRequest, HttpServer, web};
+use actix_http::Request;
+use actix_service::{fn_factory_with_config, fn_service};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::{App, HttpServer, web};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use sd_notify::NotifyState;
@@ -266,8 +270,12 @@ fn public_server(config: &ServerConfig, public: Public) -> Result<(Server, Vec<S
         // Without the operating system's entropy the order of mirrors could be foreseen, which harms nobody.
         let seed = SysRng.try_next_u64().unwrap_or_default();
         let worker = Rc::new(Worker::new(public.clone(), seed, Clock::default()));
-        let respond = move |request: HttpRequest| std::future::ready(worker.respond(&request));
-        App::new().default_service(web::to(respond))
+        // There is one handler, so that requests go to it without a router.
+        fn_factory_with_config(move |_: AppConfig| {
+            let worker = Rc::clone(&worker);
+            let respond = move |request: Request| ready(Ok::<_, Infallible>(worker.respond(&request)));
+            ready(Ok::<_, Infallible>(fn_service(respond)))
+        })
     })
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(SHUTDOWN_SECONDS)

@@ -339,7 +339,7 @@ fn answer(worker: &Worker, case: &Case) -> String {
         let value = actix_web::http::header::HeaderValue::from_bytes(value.as_bytes()).unwrap();
         request = request.append_header((name, value));
     }
-    let response = worker.respond(&request.to_http_request());
+    let response = worker.respond(&request.to_request());
     let mut text = format!("{}\n", response.status());
     let mut headers: Vec<_> = response.headers().iter().collect();
     headers.sort_by_key(|(name, _)| name.as_str());

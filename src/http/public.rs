@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use actix_http::Request;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpResponse};
 use prometheus::IntGauge;
 use slog::{Logger, debug};
 
@@ -76,7 +77,7 @@ impl Worker {
     }
 
     /// Answers a request. Nothing in it waits, so a worker is never in two of these at once.
-    pub fn respond(&self, request: &HttpRequest) -> HttpResponse<Parts> {
+    pub fn respond(&self, request: &Request) -> HttpResponse<Parts> {
         let begin = Instant::now();
         let mut own = self.own.borrow_mut();
         let Own { answerer, clock } = &mut *own;
@@ -91,7 +92,7 @@ impl Worker {
 
     fn answer<'a>(
         &self,
-        request: &HttpRequest,
+        request: &Request,
         endpoint: Option<Endpoint>,
         query: &'a MirrorQuery<'_>,
         snapshot: &'a Snapshot,
@@ -124,7 +125,7 @@ impl Worker {
     }
 
     /// Whose request it is; none where `ip=` is no address.
-    fn address(&self, request: &HttpRequest, query: &MirrorQuery<'_>) -> Option<IpAddr> {
+    fn address(&self, request: &Request, query: &MirrorQuery<'_>) -> Option<IpAddr> {
         let settings = &self.public.settings;
         let peer = request
             .peer_addr()

@@ -266,33 +266,38 @@ impl<R: Rng> Choice<'_, '_, R> {
         let (mut world, mut anywhere) = (Vec::new(), false);
         let mut countries = Vec::new();
         let mut usable = 0;
-        for (index, carrier) in self.snapshot.catalogue().carriers(self.directory) {
-            let offered = offers(self.snapshot, carrier, self.client);
-            anywhere |= offered && carrier.public;
-            let in_country = self.client.is_some() && carrier.country == self.client;
-            let on_continent = !in_country && home.is_some() && carrier.country.and_then(|c| continents.of(c)) == home;
-            if in_country || on_continent {
-                note(&mut countries, carrier.country);
-            }
-            let place = match workspace.preference_of(carrier) {
-                rank @ ..=SHORTEST_NETBLOCK => {
-                    selection.preferred_netblock = true;
-                    Place::new(Tier::Netblock, u32::from(rank) << 24 | self.rng.next_u32() >> 8, index)
+        self.snapshot
+            .catalogue()
+            .carriers(self.directory)
+            .for_each(|(index, carrier)| {
+                let offered = offers(self.snapshot, carrier, self.client);
+                anywhere |= offered && carrier.public;
+                let in_country = self.client.is_some() && carrier.country == self.client;
+                let on_continent =
+                    !in_country && home.is_some() && carrier.country.and_then(|c| continents.of(c)) == home;
+                if in_country || on_continent {
+                    note(&mut countries, carrier.country);
                 }
-                SAME_AS => Place::new(Tier::AutonomousSystem, self.rng.next_u32(), index),
-                _ if !offered => continue,
-                _ if in_country => Place::new(Tier::Country, weighted_key(carrier, self.rng), index),
-                _ if on_continent => Place::new(Tier::Continent, weighted_key(carrier, self.rng), index),
-                _ => {
-                    if carrier.public {
-                        world.push((index, carrier));
+                let place = match workspace.preference_of(carrier) {
+                    rank @ ..=SHORTEST_NETBLOCK => {
+                        selection.preferred_netblock = true;
+                        let key = u32::from(rank) << 24 | self.rng.next_u32() >> 8;
+                        Place::new(Tier::Netblock, key, index)
                     }
-                    continue;
-                }
-            };
-            selection.places.push(place);
-            usable += usize::from(wishes.protocols.takes_any(carrier.protocols));
-        }
+                    SAME_AS => Place::new(Tier::AutonomousSystem, self.rng.next_u32(), index),
+                    _ if !offered => return,
+                    _ if in_country => Place::new(Tier::Country, weighted_key(carrier, self.rng), index),
+                    _ if on_continent => Place::new(Tier::Continent, weighted_key(carrier, self.rng), index),
+                    _ => {
+                        if carrier.public {
+                            world.push((index, carrier));
+                        }
+                        return;
+                    }
+                };
+                selection.places.push(place);
+                usable += usize::from(wishes.protocols.takes_any(carrier.protocols));
+            });
         workspace.forget();
         countries.sort_unstable_by_key(|country| (Some(*country) != self.client, *country));
         selection.countries = countries

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::BufRead;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use ip_network_table::IpNetworkTable;
@@ -112,6 +113,8 @@ struct Builder {
     drafts_of_host: Vec<Vec<usize>>,
     marks: Vec<Mark>,
     directory_number: u64,
+    /// Where the entries of ByHostId are in the directory at hand.
+    host_entries: Vec<Range<usize>>,
     present: Vec<Present>,
 }
 
@@ -269,23 +272,29 @@ impl Builder {
     fn directory(&mut self, bytes: &[u8], warnings: &mut Warnings) -> Result<(), String> {
         self.directory_number += 1;
         let (mut name, mut subpath) = ("", "");
+        self.host_entries.clear();
         for field in wire::fields(bytes) {
             let Field { number, value } = field?;
-            match number {
-                1 => name = wire::text(value)?,
-                2 => self.mark_public(value)?,
-                3 => subpath = wire::text(value)?,
-                4 => self.mark_country(value, warnings)?,
+            match (number, value) {
+                (1, _) => name = wire::text(value)?,
+                (2, _) => self.mark_public(value)?,
+                (3, _) => subpath = wire::text(value)?,
+                (4, Value::Bytes(entry)) => self.mark_country(entry, warnings)?,
+                (6, Value::Bytes(entry)) => {
+                    // An entry is a part of these bytes, so that its place in them is the distance of their addresses.
+                    let start = entry.as_ptr() as usize - bytes.as_ptr() as usize;
+                    self.host_entries.push(start..start + entry.len());
+                }
+                (4 | 6, _) => return Err(format!("field {number} of a directory is not a message")),
                 _ => {}
             }
         }
         self.present.clear();
-        for field in wire::fields(bytes) {
-            let Field { number, value } = field?;
-            if number == 6 {
-                self.carrier(value)?;
-            }
+        let entries = std::mem::take(&mut self.host_entries);
+        for entry in &entries {
+            self.carrier(bytes.get(entry.clone()).unwrap_or_default())?;
         }
+        self.host_entries = entries;
         let members = self.group_new_carriers();
         let clean = clean_directory(name);
         if clean.is_empty() {
@@ -307,10 +316,10 @@ impl Builder {
     }
 
     /// What the directory at hand says of a host, nothing if it is the first word of it.
+    #[inline]
     fn mark(&mut self, host: HostIndex) -> Option<&mut Mark> {
         if self.marks.len() <= host.get() {
-            self.marks.resize(host.get() + 1, Mark::default());
-            self.drafts_of_host.resize(host.get() + 1, Vec::new());
+            self.make_room(host);
         }
         let directory = self.directory_number;
         let mark = self.marks.get_mut(host.get())?;
@@ -323,6 +332,12 @@ impl Builder {
         Some(mark)
     }
 
+    #[cold]
+    fn make_room(&mut self, host: HostIndex) {
+        self.marks.resize(host.get() + 1, Mark::default());
+        self.drafts_of_host.resize(host.get() + 1, Vec::new());
+    }
+
     fn mark_public(&mut self, hosts: Value<'_>) -> Result<(), String> {
         for id in wire::integers(hosts) {
             let host = self.hosts.index_of(id?);
@@ -333,10 +348,7 @@ impl Builder {
         Ok(())
     }
 
-    fn mark_country(&mut self, entry: Value<'_>, warnings: &mut Warnings) -> Result<(), String> {
-        let Value::Bytes(entry) = entry else {
-            return Err("ByCountry is not a message".to_owned());
-        };
+    fn mark_country(&mut self, entry: &[u8], warnings: &mut Warnings) -> Result<(), String> {
         let mut country = None;
         for field in wire::fields(entry) {
             let Field { number, value } = field?;
@@ -364,10 +376,7 @@ impl Builder {
 
     /// Takes an entry of ByHostId. A host that has no URL doesn't carry the directory; of two entries for a host the last
     /// one counts.
-    fn carrier(&mut self, entry: Value<'_>) -> Result<(), String> {
-        let Value::Bytes(entry) = entry else {
-            return Err("ByHostId is not a message".to_owned());
-        };
+    fn carrier(&mut self, entry: &[u8]) -> Result<(), String> {
         let (id, encoded) = host_and_urls(entry)?;
         let host = self.hosts.index_of(id);
         let Some(&mut Mark {
@@ -379,17 +388,7 @@ impl Builder {
         else {
             return Ok(());
         };
-        let known = self
-            .drafts_of_host
-            .get(host.get())
-            .into_iter()
-            .flatten()
-            .copied()
-            .find(|draft| {
-                self.drafts
-                    .get(*draft)
-                    .is_some_and(|d| *d.encoded == *encoded && d.public == public && d.country == country)
-            });
+        let known = self.known_carrier(host, encoded, public, country);
         let found = match known {
             Some(draft) => Some(Present { draft, new: false }),
             None => self.new_carrier(host, encoded, public, country)?,
@@ -410,6 +409,26 @@ impl Builder {
             (None, _) => {}
         }
         Ok(())
+    }
+
+    /// The carrier that a host was before with the same encoded URL list. Neighbouring directories are of the same category, so
+    /// that the one found last is looked at first.
+    fn known_carrier(
+        &mut self,
+        host: HostIndex,
+        encoded: &[u8],
+        public: bool,
+        country: Option<CountryCode>,
+    ) -> Option<usize> {
+        let drafts = &self.drafts;
+        let same = |draft: &usize| {
+            let draft = drafts.get(*draft);
+            draft.is_some_and(|d| *d.encoded == *encoded && d.public == public && d.country == country)
+        };
+        let of_host = self.drafts_of_host.get_mut(host.get())?;
+        let position = of_host.iter().position(same)?;
+        of_host.swap(0, position);
+        of_host.first().copied()
     }
 
     /// A carrier whose encoded URL list is new: it can still be a known one in another encoding.

@@ -61,7 +61,17 @@ pub(super) struct HostTable {
 
 impl HostTable {
     /// The number of the host with this id, a new one if the id is new.
+    #[inline]
     pub(super) fn index_of(&mut self, id: i64) -> HostIndex {
+        let dense = usize::try_from(id).ok().and_then(|id| self.dense.get(id));
+        match dense {
+            Some(Some(index)) => *index,
+            _ => self.look_up(id),
+        }
+    }
+
+    #[cold]
+    fn look_up(&mut self, id: i64) -> HostIndex {
         // The number of hosts is bounded by the file's size, below 2^32 messages.
         let next = HostIndex(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
         let index = match usize::try_from(id) {

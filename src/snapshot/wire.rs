@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, BufRead};
 
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::decode_varint;
 
 /// A message of the file may not be longer than this: the largest real ones have some kilobytes.
 const LONGEST_MESSAGE: u64 = 64 << 20;
@@ -85,9 +85,9 @@ impl<R: BufRead> FieldReader<R> {
             return Ok(None);
         };
         let malformed = |problem: String| WireError::Malformed { at, problem };
-        let number = u32::try_from(key >> 3).map_err(|_| malformed(format!("no field has the key {key}")))?;
+        let number = u32::try_from(key >> 3).unwrap_or(0);
         if number == 0 {
-            return Err(malformed("a field's number is 0".to_owned()));
+            return Err(malformed(format!("no field has the key {key}")));
         }
         let truncated = || WireError::Truncated { at };
         let value = match key & 7 {
@@ -157,8 +157,45 @@ impl<R: BufRead> FieldReader<R> {
     }
 }
 
-/// The fields of a message that is in memory; the text is what is wrong with it.
-pub(crate) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, String>> {
+/// What is wrong with a message in memory. Small, since results with it are made for every few bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It ends inside a field, or a field claims to be longer than it.
+    Cut,
+    /// A number has more than 64 bits.
+    Number,
+    /// A field's number is 0 or larger than there can be.
+    Key,
+    /// The schema has no such wire type.
+    WireType(u8),
+    /// A text is not UTF-8.
+    Text,
+    /// A number stands where a text is expected.
+    NoText,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cut => f.write_str("a field is longer than the message that it is in"),
+            Self::Number => f.write_str("a number has more than 64 bits"),
+            Self::Key => f.write_str("no field has its number"),
+            Self::WireType(wire_type) => write!(f, "the schema has no wire type {wire_type}"),
+            Self::Text => f.write_str("a text is not UTF-8"),
+            Self::NoText => f.write_str("a number stands where a text is expected"),
+        }
+    }
+}
+
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        fault.to_string()
+    }
+}
+
+/// The fields of a message that is in memory.
+#[inline]
+pub(crate) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, Fault>> {
     std::iter::from_fn(move || {
         if message.is_empty() {
             return None;
@@ -172,34 +209,62 @@ pub(crate) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<Field<'_
 }
 
 /// The first field of a message, which then begins with the next one.
-pub(crate) fn next_field<'a>(message: &mut &'a [u8]) -> Result<Field<'a>, String> {
-    let (number, wire_type) = decode_key(message).map_err(|e| e.to_string())?;
-    let value = match wire_type {
-        WireType::SixtyFourBit => take(message, number, 8).map(|_| Value::Skipped)?,
-        WireType::ThirtyTwoBit => take(message, number, 4).map(|_| Value::Skipped)?,
-        WireType::Varint => Value::Integer(decode_varint(message).map_err(|e| e.to_string())?),
-        WireType::LengthDelimited => {
-            let length = decode_varint(message).map_err(|e| e.to_string())?;
-            Value::Bytes(take(message, number, length)?)
+#[inline(always)]
+pub(crate) fn next_field<'a>(message: &mut &'a [u8]) -> Result<Field<'a>, Fault> {
+    let key = varint(message)?;
+    let number = u32::try_from(key >> 3).unwrap_or(0);
+    if number == 0 {
+        return Err(Fault::Key);
+    }
+    let value = match key & 7 {
+        0 => Value::Integer(varint(message)?),
+        2 => {
+            let length = varint(message)?;
+            Value::Bytes(take(message, length)?)
         }
-        WireType::StartGroup | WireType::EndGroup => {
-            return Err("it holds a group, which the schema doesn't have".to_owned());
-        }
+        1 => take(message, 8).map(|_| Value::Skipped)?,
+        5 => take(message, 4).map(|_| Value::Skipped)?,
+        // Three bits.
+        wire_type => return Err(Fault::WireType(u8::try_from(wire_type).unwrap_or(u8::MAX))),
     };
     Ok(Field { number, value })
 }
 
-fn take<'a>(message: &mut &'a [u8], number: u32, length: u64) -> Result<&'a [u8], String> {
-    let (part, rest) = usize::try_from(length)
-        .ok()
-        .and_then(|length| message.split_at_checked(length))
-        .ok_or_else(|| format!("field {number} claims to have {length} bytes"))?;
+/// A varint at the start of a message; most have one byte or two.
+#[inline(always)]
+fn varint(message: &mut &[u8]) -> Result<u64, Fault> {
+    match **message {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *message = rest;
+            Ok(u64::from(first))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *message = rest;
+            Ok(u64::from(first & 0x7f) | u64::from(second) << 7)
+        }
+        _ => long_varint(message),
+    }
+}
+
+#[cold]
+fn long_varint(message: &mut &[u8]) -> Result<u64, Fault> {
+    if message.is_empty() {
+        return Err(Fault::Cut);
+    }
+    decode_varint(message).map_err(|_| Fault::Number)
+}
+
+#[inline]
+fn take<'a>(message: &mut &'a [u8], length: u64) -> Result<&'a [u8], Fault> {
+    let length = usize::try_from(length).map_err(|_| Fault::Cut)?;
+    let (part, rest) = message.split_at_checked(length).ok_or(Fault::Cut)?;
     *message = rest;
     Ok(part)
 }
 
 /// A value of a `repeated int64` field: one integer, or many in packed form.
-pub(crate) fn integers(value: Value<'_>) -> impl Iterator<Item = Result<i64, String>> {
+#[inline]
+pub(crate) fn integers(value: Value<'_>) -> impl Iterator<Item = Result<i64, Fault>> {
     let (mut one, mut packed) = match value {
         Value::Integer(value) => (Some(value), &[][..]),
         Value::Bytes(bytes) => (None, bytes),
@@ -212,7 +277,7 @@ pub(crate) fn integers(value: Value<'_>) -> impl Iterator<Item = Result<i64, Str
         if packed.is_empty() {
             return None;
         }
-        let value = decode_varint(&mut packed).map_err(|e| e.to_string());
+        let value = varint(&mut packed);
         if value.is_err() {
             packed = &[];
         }
@@ -221,10 +286,10 @@ pub(crate) fn integers(value: Value<'_>) -> impl Iterator<Item = Result<i64, Str
 }
 
 /// A value of a `string` field.
-pub(crate) fn text(value: Value<'_>) -> Result<&str, String> {
+pub(crate) fn text(value: Value<'_>) -> Result<&str, Fault> {
     match value {
-        Value::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| "a text is not UTF-8".to_owned()),
-        Value::Integer(_) | Value::Skipped => Err("a number stands where a text is expected".to_owned()),
+        Value::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| Fault::Text),
+        Value::Integer(_) | Value::Skipped => Err(Fault::NoText),
     }
 }
 

@@ -144,9 +144,8 @@ fn element(name: &str, value: u64, out: &mut String) {
 }
 
 fn push_hex(bytes: &[u8], out: &mut String) {
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-    }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // Four bits are an index below 16.
+    let digit = |bits: u8| DIGITS.get(usize::from(bits)).copied().map_or('0', char::from);
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }

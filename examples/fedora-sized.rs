@@ -87,8 +87,13 @@ fn main() -> io::Result<()> {
     };
     let mut number = |default: usize| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (directories, hosts, networks) = (number(153_000), number(600), number(732_000));
-    fs::create_dir_all(&folder)?;
-    let folder = PathBuf::from(folder);
+    make(Path::new(&folder), directories, hosts, networks)
+}
+
+/// Makes the files in a folder.
+pub(crate) fn make(folder: &Path, directories: usize, hosts: usize, networks: usize) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let folder = folder.to_owned();
     let mut world = World {
         rng: Xoshiro256PlusPlus::seed_from_u64(41),
         cache: BufWriter::new(File::create(folder.join("mirrorlist_cache.proto"))?),

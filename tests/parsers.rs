@@ -1,0 +1,122 @@
+//! Bytes from outside, whatever they are, make no panic in any parser, and no answer that a client can't read.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+mod fixture;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use mirrorlist_server::geo::{AsTable, ContinentTable, GeoIp, network};
+use mirrorlist_server::http::client_address::{TrustedProxies, client_address, parse_address};
+use mirrorlist_server::mirrorlist::answer::Circumstances;
+use mirrorlist_server::mirrorlist::{Answerer, Content, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::warnings::Warnings;
+use proptest::prelude::*;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+/// Query strings as they come: real names and parameters, percent-encoded bytes, markup, control characters.
+fn query() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        Just("repo"),
+        Just("arch"),
+        Just("path"),
+        Just("country"),
+        Just("ip"),
+        Just("protocol"),
+        Just("redirect"),
+        Just("netblock"),
+        Just("time"),
+        Just("countme"),
+        Just("re%70o"),
+    ];
+    let value = prop_oneof![
+        Just("linux-1".to_owned()),
+        Just("x86_64".to_owned()),
+        Just("pub/linux/1/iso/%3C!--%20--%3E%26%00%ff.iso".to_owned()),
+        Just("pub/linux/1/x86_64/os/repodata/repomd.xml".to_owned()),
+        Just("pub/linux/odd dir/50% \u{fc}".to_owned()),
+        Just("de,global,%0A".to_owned()),
+        Just("192.0.2.200".to_owned()),
+        "[ -~\u{a0}-\u{ff}]{0,20}",
+        "(%[0-9a-fA-F]{2}){0,12}",
+    ];
+    let parameter = (name, value).prop_map(|(name, value)| format!("{name}={value}"));
+    prop::collection::vec(parameter, 0..6).prop_map(|parameters| parameters.join("&"))
+}
+
+/// Reads a document as a strict parser does.
+fn assert_well_formed(document: &str) {
+    let mut reader = Reader::from_str(document);
+    reader.config_mut().check_comments = true;
+    let mut depth = 0_i32;
+    loop {
+        match reader
+            .read_event()
+            .unwrap_or_else(|error| panic!("{error} in\n{document}"))
+        {
+            Event::Eof => break,
+            Event::Start(start) => {
+                depth += 1;
+                for attribute in start.attributes() {
+                    attribute.unwrap_or_else(|error| panic!("{error} in\n{document}"));
+                }
+            }
+            Event::End(_) => depth -= 1,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0, "{document}");
+    let control = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+    assert!(!document.chars().any(control), "{document:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn every_answer_can_be_read(query in query(), metalink in any::<bool>(), seed in any::<u64>()) {
+        let snapshot = fixture::snapshot();
+        let query = MirrorQuery::parse(&query);
+        let endpoint = if metalink { Endpoint::Metalink } else { Endpoint::Mirrorlist };
+        let circumstances = Circumstances {
+            endpoint,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            minimum: 5,
+            date: "Sat, 31 Jan 2026 23:59:59 GMT",
+        };
+        let answer = answer(&snapshot, &circumstances, &query, &mut Answerer::seeded(seed));
+        prop_assert!((200..500).contains(&answer.status));
+        let body = [&answer.body.start[..], &answer.body.shared[..], answer.body.end.as_bytes()].concat();
+        let text = String::from_utf8(body).unwrap();
+        prop_assert_eq!(text.len(), answer.body.len());
+        match answer.content {
+            Content::Metalink => assert_well_formed(&text),
+            Content::Mirrorlist if answer.status == 200 => {
+                for line in text.lines().filter(|line| !line.starts_with('#')) {
+                    prop_assert!(line.contains("://") && !line.contains(char::is_whitespace), "{:?}", line);
+                }
+                prop_assert!(!text.contains('\r'));
+            }
+            Content::Mirrorlist => {
+                let location = answer.location.unwrap();
+                prop_assert!(!location.contains(|c: char| c.is_whitespace() || c.is_control()), "{:?}", location);
+            }
+            Content::ErrorText => prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n')),
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {
+        let _ = network::parse(&text);
+        let _ = parse_address(&text);
+        let _ = MirrorQuery::parse(&text);
+        let trusted = TrustedProxies::new(vec![network::parse("127.0.0.0/8").unwrap()]);
+        let headers = [&bytes[..], text.as_bytes()];
+        let _ = client_address(IpAddr::V4(Ipv4Addr::LOCALHOST), headers.into_iter(), &trusted);
+        let _ = AsTable::read(&bytes[..], &mut Warnings::default());
+        let _ = AsTable::read(text.as_bytes(), &mut Warnings::default());
+        let _ = ContinentTable::read(&bytes[..], &mut Warnings::default());
+        let _ = ContinentTable::read(text.as_bytes(), &mut Warnings::default());
+        let _ = GeoIp::new(bytes);
+    }
+}

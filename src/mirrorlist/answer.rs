@@ -1,124 +1,21 @@
 //! One request, start to end: what to answer, with which status, and what the access log says of it.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::Endpoint;
+use super::body::{Body, Content};
 use super::locate::{ClientLocation, locate};
 use super::protocols::ProtocolFilter;
 use super::query::MirrorQuery;
+use super::refusal::Refusal;
 use super::render::{metalink, text};
 use super::select::{Selection, Tier, Wishes, Workspace, select};
 use super::target::{Asked, Target, resolve};
 use crate::geo::CountryCode;
 use crate::snapshot::{Catalogue, Snapshot};
-
-/// What kind of content a body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// A mirrorlist, or the target of a redirect.
-    Mirrorlist,
-    /// What went wrong, in words.
-    ErrorText,
-    /// A metalink, or what went wrong as one.
-    Metalink,
-}
-
-impl Content {
-    /// The value of the Content-Type header.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Mirrorlist => "text/plain",
-            Self::ErrorText => "text/plain; charset=utf-8",
-            Self::Metalink => "application/metalink+xml",
-        }
-    }
-}
-
-/// A body in up to three parts, so that what all answers share is not copied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Body {
-    /// The part made for this answer.
-    pub start: Bytes,
-    /// A part shared by many answers.
-    pub shared: Bytes,
-    /// What follows it.
-    pub end: &'static str,
-}
-
-impl Body {
-    /// A body of one part.
-    pub fn whole(text: impl Into<Bytes>) -> Self {
-        Self {
-            start: text.into(),
-            ..Self::default()
-        }
-    }
-
-    /// Its length in bytes.
-    pub fn len(&self) -> usize {
-        self.start.len() + self.shared.len() + self.end.len()
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// Why a request gets no mirrors.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal<'a> {
-    /// Neither a path nor a repository with an architecture is named.
-    MissingParameters,
-    /// The repository is disabled.
-    RepositoryDisabled,
-    /// No such repository, or no host carries it.
-    UnknownRepository {
-        /// The prefix, after redirects.
-        repo: &'a str,
-        /// The architecture.
-        arch: &'a str,
-    },
-    /// No such directory.
-    UnknownPath,
-    /// `ip=` is no address.
-    InvalidAddress,
-    /// A metalink is asked for, but the file's size and hashes are not known.
-    NoFileDetails {
-        /// The directory.
-        directory: Cow<'a, str>,
-        /// The file; empty: the directory itself was asked for.
-        file: Cow<'a, str>,
-    },
-    /// A redirect is asked for, but no host has an http or https URL.
-    NoWebMirror,
-    /// The path is neither a mirrorlist's nor a metalink's.
-    UnknownEndpoint,
-    /// The method is neither GET nor HEAD.
-    MethodNotAllowed,
-}
-
-impl Refusal<'_> {
-    /// The HTTP status.
-    pub fn status(&self) -> u16 {
-        match self {
-            // Compatibility: librepo asks twelve times after a 404 but only once after these; the golden tests pin them.
-            Self::MissingParameters | Self::RepositoryDisabled => 200,
-            Self::InvalidAddress => 400,
-            Self::MethodNotAllowed => 405,
-            Self::UnknownRepository { .. }
-            | Self::UnknownPath
-            | Self::NoFileDetails { .. }
-            | Self::NoWebMirror
-            | Self::UnknownEndpoint => 404,
-        }
-    }
-}
 
 /// An answer, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 use serde::Serialize;
 
 use super::Endpoint;
-use super::answer::Refusal;
 use super::locate::{ClientLocation, CountrySource, locate};
 use super::protocols::ProtocolFilter;
 use super::query::MirrorQuery;
+use super::refusal::Refusal;
 use super::render::text;
 use super::select::{Place, Selection, Tier, Wishes, Workspace, select};
 use super::target::{Asked, Target, resolve};

@@ -3,19 +3,24 @@
 //! [`MirrorQuery::parse`](query::MirrorQuery::parse) (text to parameters) -> [`resolve`](target::resolve) (repository or path
 //! to a directory) -> [`locate`](locate::locate) (address to country) -> [`select`](select::select) (the hosts, in order) ->
 //! [`render`] (mirrorlist, metalink or redirect). [`answer`](answer()) walks this way once, on one snapshot;
-//! [`explain`](explain::explain) walks it too and writes down why.
+//! [`explain`](explain::explain) walks it too and writes down why. A request that gets no mirrors is a
+//! [`Refusal`](refusal::Refusal).
 
 pub mod answer;
+pub mod body;
 pub mod explain;
 pub mod locate;
 pub mod protocols;
 pub mod query;
+pub mod refusal;
 pub mod render;
 pub mod select;
 pub mod target;
 
-pub use answer::{Answer, Answerer, Body, Content, Refusal, answer, refuse};
+pub use answer::{Answer, Answerer, answer, refuse};
+pub use body::{Body, Content};
 pub use query::MirrorQuery;
+pub use refusal::Refusal;
 
 /// The two kinds of answers, by the last part of the request's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,8 +5,9 @@ use bytes::Bytes;
 
 use super::suffix::suffix;
 use super::text;
-use crate::mirrorlist::answer::{Body, Refusal};
+use crate::mirrorlist::body::Body;
 use crate::mirrorlist::protocols::ProtocolFilter;
+use crate::mirrorlist::refusal::Refusal;
 use crate::mirrorlist::select::Selection;
 use crate::mirrorlist::target::Target;
 use crate::snapshot::{Catalogue, FileDetails, FileVersion};

@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::comment::{comment_line, push};
 use super::suffix::suffix;
-use crate::mirrorlist::answer::{Body, Refusal};
+use crate::mirrorlist::body::Body;
 use crate::mirrorlist::protocols::ProtocolFilter;
 use crate::mirrorlist::query::MirrorQuery;
+use crate::mirrorlist::refusal::Refusal;
 use crate::mirrorlist::select::Selection;
 use crate::mirrorlist::target::Target;
 use crate::snapshot::{Carrier, Catalogue};

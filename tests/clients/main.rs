@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails the test")]
 
 mod mirror;
-mod programs;
 mod repository;
 mod scene;
 #[path = "../support/mod.rs"]
@@ -17,11 +16,11 @@ use mirrorlist_server::proto::FileDetailsType;
 use tempfile::TempDir;
 
 use mirror::{DeadMirror, Mirror};
-use programs::{Program, are_there};
 use repository::{PACKAGE, Repository, details};
 use scene::{REPOMD, REPOSITORY, Scene};
 use support::http;
 use support::process::{describe, run, succeed};
+use support::programs::{Program, are_there};
 
 const INDEX: &str = "/repodata/repomd.xml";
 

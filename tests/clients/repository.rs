@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use mirrorlist_server::proto::FileDetailsType;
 use tempfile::TempDir;
 
-use crate::programs::Program;
 use crate::support::process::succeed;
+use crate::support::programs::Program;
 
 /// The repository's directory on a mirror, below [`TOP_DIRECTORY`].
 pub(crate) const SUBPATH: &str = "1/os";

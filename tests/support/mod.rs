@@ -1,5 +1,6 @@
 //! What integration tests share: [`data`] writes the files that a server reads ([`mmdb`] one of them), [`server`] runs the
-//! built binary on them, [`http`] asks it, and [`process`] runs other programs. Nothing here knows what is tested.
+//! built binary on them, [`http`] asks it, [`process`] runs other programs, and [`programs`] knows those that not every machine
+//! has. Nothing here knows what is tested.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(
     clippy::expect_used,
@@ -15,6 +16,7 @@ pub(crate) mod data;
 pub(crate) mod http;
 pub(crate) mod mmdb;
 pub(crate) mod process;
+pub(crate) mod programs;
 pub(crate) mod server;
 
 /// Whatever takes longer than this hangs. Far more than anything here needs, since machines that run tests can be busy.

@@ -20,9 +20,14 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 
 /// Runs a program to its end. One that hangs is killed and fails the test.
 pub(crate) fn run(command: &mut Command) -> Output {
+    run_with_input(command, Stdio::null())
+}
+
+/// Runs a program that reads this to its end.
+pub(crate) fn run_with_input(command: &mut Command, input: impl Into<Stdio>) -> Output {
     let started = Instant::now();
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

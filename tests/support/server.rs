@@ -1,6 +1,7 @@
 //! The built `mirrorlist-server`, on a free port.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,6 +26,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on these files and waits until it listens.
     pub(crate) fn start(files: &DataFiles, further_arguments: &[&str]) -> Self {
+        Self::start_with(files, further_arguments, &[])
+    }
+
+    /// Starts a server with environment variables, too.
+    pub(crate) fn start_with(files: &DataFiles, further_arguments: &[&str], environment: &[(&str, &OsStr)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
         command
             .args(files.arguments())
@@ -41,7 +47,11 @@ impl Server {
                 command.env_remove(name);
             }
         }
-        let mut child = command.spawn().unwrap();
+        // Nor does a service manager that is told of the tests themselves.
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+            command.env_remove(name);
+        }
+        let mut child = command.envs(environment.iter().copied()).spawn().unwrap();
         let (sender, messages) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The programs that these tests need: whether they are there, and how they are called so that nothing of the machine they
+//! The programs that tests need and that not every machine has: whether they are there, and how they are called so that nothing of the machine they
 //! run on (settings, proxies, language) changes what they do.
 
 use std::env;
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::process::{find, run};
+use super::process::{find, run};
 
 /// A program that a test needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Program {
     Dnf,
     /// The library in which dnf has its mirrors, from Python.
     Librepo,
+    Prometheus,
+    Promtool,
     Rpmbuild,
 }
 
@@ -54,6 +56,8 @@ impl Program {
             Self::Curl | Self::CurlWithHttp2 => "curl",
             Self::Dnf => "dnf",
             Self::Librepo => "librepo for /usr/bin/python3",
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
             Self::Rpmbuild => "rpmbuild",
         }
     }

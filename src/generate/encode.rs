@@ -33,6 +33,8 @@ pub mod field {
     pub const HOST_COUNTRY_ALLOWED: u32 = 14;
     pub const HOST_NETBLOCK: u32 = 15;
     pub const MIRROR_LIST: u32 = 16;
+    /// Of MirrorListCacheType.
+    pub const BY_HOST_ID: u32 = 6;
 }
 
 /// Writes a cache.
@@ -136,7 +138,6 @@ mod directory_field {
     pub(super) const SUBPATH: u32 = 3;
     pub(super) const BY_COUNTRY: u32 = 4;
     pub(super) const BY_COUNTRY_INTERNET2: u32 = 5;
-    pub(super) const BY_HOST_ID: u32 = 6;
 }
 
 /// `Global` of MirrorListCacheType and `value` of StringRepeatedIntMap.
@@ -295,7 +296,7 @@ fn by_host_id(host: HostId, urls: Vec<i64>) -> Vec<u8> {
         key: host.0,
         value: urls,
     };
-    prost::encoding::message::encode(directory_field::BY_HOST_ID, &message, &mut entry);
+    prost::encoding::message::encode(field::BY_HOST_ID, &message, &mut entry);
     entry
 }
 

@@ -8,7 +8,8 @@
 //! - [`netblocks`], [`repositories`], [`file_details`]: rows to what the cache says; what is wrong with rows is counted in
 //!   [`findings`]
 //! - [`cache`]: the tables of a cache in their order, written by [`encode`] as they are made
-//! - [`publish`]: a temporary file, read back and compared, takes the place of the present one
+//! - [`publish`]: a temporary file, read back while it is written ([`follow`]) and compared, takes the place of the present
+//!   one
 //! - [`run`]: one run; [`schedule`]: the next one
 //! - [`progress`], [`report`], [`metrics`]: seeing it work
 //! - [`error`]: why there is no new cache, with an exit code
@@ -22,6 +23,7 @@ pub mod encode;
 pub mod error;
 pub mod file_details;
 pub mod findings;
+mod follow;
 pub mod hosts;
 pub mod ids;
 pub mod layout;

@@ -3,20 +3,28 @@
 //! The new file is written beside the old one under a name of its own, which is also the lock: who holds it is the only
 //! generator of that file. A run that was killed leaves this file, and the next run takes it over.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufReader, BufWriter};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::panic;
 use std::path::{Path, PathBuf};
+use std::thread;
 
+use super::encode::field;
 use super::error::GenerateError;
+use super::follow::{Followed, Written};
+use foldhash::fast::FixedState;
+
 use crate::snapshot::Catalogue;
 use crate::snapshot::cache;
-use crate::snapshot::load::load_cache;
+use crate::snapshot::wire::{self, Field, FieldReader, Value};
 use crate::warnings::Warnings;
 
-/// Files are written and read in pieces of this many bytes.
-const BUFFER: usize = 1 << 20;
+/// Files are written and read in pieces of this many bytes, which stay in a processor's cache.
+const WRITE_BUFFER: usize = 256 << 10;
+const READ_BUFFER: usize = 256 << 10;
 
 /// Everybody may read a cache: the servers run as other users.
 const MODE: u32 = 0o644;
@@ -36,7 +44,7 @@ impl NewFile {
     ///
     /// # Errors
     /// Where it can't be written, or another generator is writing it.
-    pub fn begin(outfile: &Path) -> Result<Self, GenerateError> {
+    pub(super) fn begin(outfile: &Path) -> Result<Self, GenerateError> {
         let target = fs::canonicalize(outfile).unwrap_or_else(|_| outfile.to_owned());
         let path = beside(&target, ".", ".new");
         let failed = |error: io::Error| GenerateError::output(&target, &error);
@@ -76,30 +84,24 @@ impl NewFile {
         })
     }
 
-    /// Writes the file.
+    /// Writes the file and, meanwhile, reads it back as a server would. At the end it is on the disk.
     ///
     /// # Errors
-    /// Where it can't be written, for example because the disk is full.
-    pub fn write<T>(&self, write: impl FnOnce(BufWriter<&File>) -> io::Result<T>) -> Result<T, GenerateError> {
-        write(BufWriter::with_capacity(BUFFER, &self.file)).map_err(|error| GenerateError::output(&self.target, &error))
-    }
-
-    /// Reads the file back as a server would, while it is made sure that it is on the disk.
-    ///
-    /// # Errors
-    /// Where a server would refuse it, or it can't be written.
-    pub fn validate(&self) -> Result<Catalogue, GenerateError> {
+    /// Where it can't be written, for example because the disk is full, or a server would refuse it.
+    pub(super) fn write(
+        &self,
+        write: impl FnOnce(BufWriter<Followed<'_>>) -> io::Result<u64>,
+    ) -> Result<(u64, Catalogue), GenerateError> {
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
-        std::thread::scope(|scope| {
-            let synced = scope.spawn(|| self.file.sync_all());
-            let file = File::open(&self.path).map_err(failed)?;
-            let read = validate(BufReader::with_capacity(BUFFER, file));
+        let written = Written::default();
+        let reader = written.reader(File::open(&self.path).map_err(failed)?);
+        thread::scope(|scope| {
+            let validated = scope.spawn(|| validate(BufReader::with_capacity(READ_BUFFER, reader)));
+            let writer = BufWriter::with_capacity(WRITE_BUFFER, written.writer(&self.file));
+            let bytes = write(writer).and_then(|bytes| self.file.sync_all().map(|()| bytes));
             // A panic over there is a defect; it goes on here.
-            synced
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                .map_err(failed)?;
-            read
+            let validated = validated.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+            Ok((bytes.map_err(failed)?, validated?))
         })
     }
 
@@ -107,7 +109,7 @@ impl NewFile {
     ///
     /// # Errors
     /// Where that can't be done; the old file is where it was.
-    pub fn publish(mut self) -> Result<(), GenerateError> {
+    pub(super) fn publish(mut self) -> Result<(), GenerateError> {
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
         keep_previous(&self.target).map_err(failed)?;
         fs::rename(&self.path, &self.target).map_err(failed)?;
@@ -163,9 +165,46 @@ impl Size {
     }
 }
 
-/// The size of the present cache; none where there is none that a server could use.
+/// The size of the present cache; none where there is none that can be read. Its entries are counted, not judged: that takes
+/// a fraction of the time of loading it.
 pub fn present_size(outfile: &Path) -> Option<Size> {
-    load_cache(outfile).ok().map(|loaded| Size::of(&loaded.table))
+    let file = File::open(outfile).ok()?;
+    let mut fields = FieldReader::new(BufReader::with_capacity(READ_BUFFER, file));
+    let (mut directories, mut repositories) = (0, 0);
+    let mut hosts = HashSet::<u64, FixedState>::default();
+    while let Some(field) = fields.next().ok()? {
+        match (field.number, field.value) {
+            (field::REPO_ARCH_TO_DIRECTORY_NAME, _) => repositories += 1,
+            (field::MIRROR_LIST, Value::Bytes(directory)) => {
+                directories += 1;
+                for entry in wire::fields(directory) {
+                    if let Some(host) = carrying_host(entry.ok()?) {
+                        hosts.insert(host);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(Size {
+        hosts: hosts.len(),
+        directories,
+        repositories,
+    })
+}
+
+/// The host of an entry of `ByHostId`, if the entry has more than that.
+fn carrying_host(entry: Field<'_>) -> Option<u64> {
+    let (field::BY_HOST_ID, Value::Bytes(mut message)) = (entry.number, entry.value) else {
+        return None;
+    };
+    match wire::next_field(&mut message).ok()? {
+        Field {
+            number: 1,
+            value: Value::Integer(host),
+        } if !message.is_empty() => Some(host),
+        _ => None,
+    }
 }
 
 /// Whether a new cache may follow the present one.
@@ -245,6 +284,12 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl NewFile {
+        fn write_bytes(&self, bytes: &[u8]) {
+            io::Write::write_all(&mut &self.file, bytes).unwrap();
+        }
+    }
 
     const SIZE: Size = Size {
         hosts: 100,
@@ -331,7 +376,7 @@ mod tests {
         fs::write(&real, "old").unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let new = NewFile::begin(&link).unwrap();
-        new.write(|mut out| io::Write::write_all(&mut out, b"new")).unwrap();
+        new.write_bytes(b"new");
         new.publish().unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());

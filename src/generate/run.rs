@@ -142,10 +142,7 @@ impl<'a> Run<'a> {
         findings: &mut Findings,
     ) -> Result<(u64, Catalogue), GenerateError> {
         let step = self.progress.phase("write");
-        let bytes = file.write(|out| cache::write(collected, networks, self.time, out, findings))?;
-        step.finish(bytes);
-        let step = self.progress.phase("validate");
-        let catalogue = file.validate()?;
+        let (bytes, catalogue) = file.write(|out| cache::write(collected, networks, self.time, out, findings))?;
         step.finish(bytes);
         Ok((bytes, catalogue))
     }

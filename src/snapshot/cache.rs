@@ -269,18 +269,27 @@ impl Builder {
     fn directory(&mut self, bytes: &[u8], warnings: &mut Warnings) -> Result<(), String> {
         self.directory_number += 1;
         let (mut name, mut subpath) = ("", "");
-        for field in wire::fields(bytes) {
-            let Field { number, value } = field?;
+        let mut carriers = bytes;
+        let mut rest = bytes;
+        let mut others_only = true;
+        while !rest.is_empty() {
+            let before = rest;
+            let Field { number, value } = wire::next_field(&mut rest)?;
             match number {
                 1 => name = wire::text(value)?,
                 2 => self.mark_public(value)?,
                 3 => subpath = wire::text(value)?,
                 4 => self.mark_country(value, warnings)?,
+                // Carriers come last: the others before them are not looked at again.
+                6 if others_only => {
+                    carriers = before;
+                    others_only = false;
+                }
                 _ => {}
             }
         }
         self.present.clear();
-        for field in wire::fields(bytes) {
+        for field in wire::fields(carriers) {
             let Field { number, value } = field?;
             if number == 6 {
                 self.carrier(value)?;

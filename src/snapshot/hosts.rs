@@ -62,6 +62,9 @@ pub(super) struct HostTable {
 impl HostTable {
     /// The number of the host with this id, a new one if the id is new.
     pub(super) fn index_of(&mut self, id: i64) -> HostIndex {
+        if let Some(Some(index)) = usize::try_from(id).ok().and_then(|id| self.dense.get(id)) {
+            return *index;
+        }
         // The number of hosts is bounded by the file's size, below 2^32 messages.
         let next = HostIndex(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
         let index = match usize::try_from(id) {

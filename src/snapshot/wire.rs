@@ -172,7 +172,12 @@ pub(crate) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<Field<'_
 }
 
 /// The first field of a message, which then begins with the next one.
+#[inline]
 pub(crate) fn next_field<'a>(message: &mut &'a [u8]) -> Result<Field<'a>, String> {
+    if let Some((field, rest)) = short_field(message) {
+        *message = rest;
+        return Ok(field);
+    }
     let (number, wire_type) = decode_key(message).map_err(|e| e.to_string())?;
     let value = match wire_type {
         WireType::SixtyFourBit => take(message, number, 8).map(|_| Value::Skipped)?,
@@ -187,6 +192,32 @@ pub(crate) fn next_field<'a>(message: &mut &'a [u8]) -> Result<Field<'a>, String
         }
     };
     Ok(Field { number, value })
+}
+
+/// The first field where it is of the forms that nearly all are of: a key and a length of one byte, or a key of one byte and a
+/// number of one or two. Everything else, and whatever is wrong, is left to the caller.
+#[inline]
+fn short_field(message: &[u8]) -> Option<(Field<'_>, &[u8])> {
+    let [key, first, rest @ ..] = message else {
+        return None;
+    };
+    if !(8..0x80).contains(key) {
+        return None;
+    }
+    let (value, rest) = match (key & 7, first) {
+        (2, 0..0x80) => {
+            let (part, rest) = rest.split_at_checked(usize::from(*first))?;
+            (Value::Bytes(part), rest)
+        }
+        (0, 0..0x80) => (Value::Integer((*first).into()), rest),
+        (0, _) => {
+            let (second, rest) = rest.split_first().filter(|(second, _)| **second < 0x80)?;
+            (Value::Integer(u64::from(first & 0x7f) | u64::from(*second) << 7), rest)
+        }
+        _ => return None,
+    };
+    let number = u32::from(key >> 3);
+    Some((Field { number, value }, rest))
 }
 
 fn take<'a>(message: &mut &'a [u8], number: u32, length: u64) -> Result<&'a [u8], String> {

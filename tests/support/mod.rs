@@ -1,5 +1,6 @@
 //! What integration tests share: [`data`] writes the files that a server reads ([`mmdb`] one of them), [`server`] runs the
-//! built binary on them, [`http`] asks it, and [`process`] runs other programs. Nothing here knows what is tested.
+//! built binary on them, [`http`] asks it, [`postgres`] is a database server, and [`process`] runs other programs. Nothing
+//! here knows what is tested.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(
     clippy::expect_used,
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub(crate) mod data;
 pub(crate) mod http;
 pub(crate) mod mmdb;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod server;
 

@@ -615,11 +615,8 @@ fn a_connection_that_is_cut_leaves_the_old_file() {
         let (port, server) = (listener.local_addr().unwrap().port(), setup.database.cluster.port);
         thread::spawn(move || {
             for client in listener.incoming() {
-                cut_after(
-                    bytes,
-                    client.unwrap(),
-                    TcpStream::connect(("127.0.0.1", server)).unwrap(),
-                );
+                let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+                cut_after(bytes, &client.unwrap(), &server);
             }
         });
         let url = setup
@@ -634,10 +631,10 @@ fn a_connection_that_is_cut_leaves_the_old_file() {
 }
 
 /// Passes on this many bytes of what the server says, and closes.
-fn cut_after(bytes: u64, client: TcpStream, server: TcpStream) {
+fn cut_after(bytes: u64, client: &TcpStream, server: &TcpStream) {
     let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
-    let _ = std::io::copy(&mut (&server).take(bytes), &mut &client);
+    let _ = std::io::copy(&mut { server }.take(bytes), &mut &*client);
     let _ = client.shutdown(std::net::Shutdown::Both);
     let _ = server.shutdown(std::net::Shutdown::Both);
 }

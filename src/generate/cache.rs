@@ -54,7 +54,7 @@ impl<W: Write> Tables<'_, W> {
         let rows = &self.collected.others.netblock_countries;
         for (network, country) in netblock_countries(rows, self.findings) {
             self.writer
-                .message(field::NETBLOCK_COUNTRY, &text_to_text(network, country))?;
+                .message(field::NETBLOCK_COUNTRY, &text_to_text(&network, &country))?;
         }
         Ok(())
     }
@@ -83,7 +83,7 @@ impl<W: Write> Tables<'_, W> {
         }
         for (country, continent) in continent_redirects(&others.continent_redirects, self.findings) {
             self.writer
-                .message(field::COUNTRY_CONTINENT_REDIRECT, &text_to_text(country, continent))?;
+                .message(field::COUNTRY_CONTINENT_REDIRECT, &text_to_text(&country, &continent))?;
         }
         for (from, to) in redirects(&others.repository_redirects, self.findings) {
             self.writer
@@ -91,7 +91,7 @@ impl<W: Write> Tables<'_, W> {
         }
         for (key, directory) in repositories.directories {
             self.writer
-                .message(field::REPO_ARCH_TO_DIRECTORY_NAME, &text_to_text(key, &directory.name))?;
+                .message(field::REPO_ARCH_TO_DIRECTORY_NAME, &text_to_text(&key, &directory.name))?;
         }
         Ok(())
     }
@@ -142,7 +142,7 @@ impl<W: Write> Tables<'_, W> {
     }
 }
 
-fn text_to_text(key: impl ToString, value: impl ToString) -> StringStringMap {
+fn text_to_text(key: &(impl ToString + ?Sized), value: &(impl ToString + ?Sized)) -> StringStringMap {
     StringStringMap {
         key: key.to_string(),
         value: value.to_string(),

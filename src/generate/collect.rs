@@ -22,12 +22,14 @@ use super::up_to_date::{Part, Scan, ScanPlan, Scanned, UpToDate};
 /// What the database says, sorted out as far as it takes to know who carries what.
 pub(super) struct Collected {
     pub(super) hosts: Hosts,
-    /// URLs by id, with those that are left out.
-    pub(super) urls: Vec<(i64, Box<str>)>,
+    pub(super) urls: UrlTexts,
     pub(super) layout: Arc<Layout>,
     pub(super) up_to_date: UpToDate,
     pub(super) others: OtherTables,
 }
+
+/// The ids and texts of base URLs, by id.
+type UrlTexts = Vec<(i64, Box<str>)>;
 
 /// Reads everything. Names in netblocks may still be resolved.
 ///
@@ -120,7 +122,7 @@ fn export_snapshot(transaction: &mut Transaction<'_>, parts: usize) -> Result<Op
 
 /// The tables themselves are given back: the layout is all that is needed of them.
 #[expect(clippy::needless_pass_by_value, reason = "frees the memory of the tables")]
-fn lay_out(tables: CarrierTables, findings: &mut Findings) -> (Hosts, Vec<(i64, Box<str>)>, Arc<Layout>) {
+fn lay_out(tables: CarrierTables, findings: &mut Findings) -> (Hosts, UrlTexts, Arc<Layout>) {
     let hosts = Hosts::new(&tables.sites, &tables.hosts, findings);
     let (index, urls) = UrlIndex::new(&tables.urls, &tables.host_categories, &hosts, findings);
     let layout = Layout::new(&tables, &hosts, &index, findings);

@@ -47,10 +47,9 @@ impl Netblocks {
         for row in rows {
             let text = row.netblock.as_deref().unwrap_or_default();
             let described = format_args!("host_netblock {text:?}");
-            if let Some(host) = hosts.referred(row.host, described, findings) {
-                if host.is_active() {
-                    netblocks.add(host, text, findings);
-                }
+            let host = hosts.referred(row.host, described, findings);
+            if let Some(host) = host.filter(|host| host.is_active()) {
+                netblocks.add(host, text, findings);
             }
         }
         if let Some(timeout) = dns_timeout {

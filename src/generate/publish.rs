@@ -287,7 +287,7 @@ mod tests {
 
     impl NewFile {
         fn write_bytes(&self, bytes: &[u8]) {
-            io::Write::write_all(&mut &self.file, bytes).unwrap();
+            io::Write::write_all(&mut (&self.file), bytes).unwrap();
         }
     }
 
@@ -355,8 +355,7 @@ mod tests {
             let second = NewFile::begin(&target).err().unwrap();
             assert_eq!(second.exit_code(), 73);
             assert!(second.to_string().contains("another generator"), "{second}");
-            new.write(|mut out| io::Write::write_all(&mut out, content.as_bytes()))
-                .unwrap();
+            new.write_bytes(content.as_bytes());
             new.publish().unwrap();
         }
         assert_eq!(fs::read_to_string(&target).unwrap(), "three");

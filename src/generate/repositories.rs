@@ -29,16 +29,16 @@ impl<'a> Repositories<'a> {
             {
                 repositories.disabled.insert(prefix);
             }
-            if let Some((key, directory)) = keyed(row, layout, findings) {
-                if repositories.directories.insert(key.clone(), directory).is_some() {
-                    findings.add(
-                        Kind::RepositoryTwice,
-                        format_args!(
-                            "{key:?} is the prefix and arch of repository {} ({}) and of an earlier one",
-                            row.id, row.name
-                        ),
-                    );
-                }
+            if let Some((key, directory)) = keyed(row, layout, findings)
+                && repositories.directories.insert(key.clone(), directory).is_some()
+            {
+                findings.add(
+                    Kind::RepositoryTwice,
+                    format_args!(
+                        "{key:?} is the prefix and arch of repository {} ({}) and of an earlier one",
+                        row.id, row.name
+                    ),
+                );
             }
         }
         repositories

@@ -1,8 +1,8 @@
-//! Which mirrors are best for a client: the library behind `mirrorlist-server`.
+//! Which mirrors are best for a client: the library behind `mirrorlist-server` and `generate-mirrorlist-cache`.
 //!
 //! The data's journey, and the modules on its way:
 //!
-//! 1. MirrorManager2's database becomes a cache, a protobuf file ([`proto`]) that is new every few minutes.
+//! 1. [`generate`] makes MirrorManager2's database a cache, a protobuf file ([`proto`]) that is new every few minutes.
 //! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables that
 //!    never change: a snapshot. Entries that can't be used are counted as [`warnings`].
 //! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. What it puts
@@ -20,6 +20,7 @@ pub mod admin_client;
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod generate;
 pub mod geo;
 pub mod http;
 pub mod logging;

@@ -3,7 +3,7 @@
 //! Everything is found by hash, index or longest prefix; nothing is searched through, and nothing changes once it is built
 //! (by [`super::cache`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -73,6 +73,12 @@ impl Catalogue {
             host_netblocks: v4 + v6,
             as_numbers: self.as_hosts.len(),
         }
+    }
+
+    /// How many hosts carry a directory at a usable URL.
+    pub fn carrying_hosts(&self) -> usize {
+        let carriers = self.carriers.iter().filter(|carrier| !carrier.urls.is_empty());
+        carriers.map(|carrier| carrier.host).collect::<HashSet<_>>().len()
     }
 
     /// Memory that the tables by directory take, in bytes.

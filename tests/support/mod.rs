@@ -1,11 +1,12 @@
 //! What integration tests share: [`data`] writes the files that a server reads ([`mmdb`] one of them), [`server`] runs the
-//! built binary on them, [`http`] asks it, [`process`] runs other programs, and [`programs`] knows those that not every machine
-//! has. Nothing here knows what is tested.
+//! built binary on them, [`http`] asks it, [`postgres`] is a database server, [`process`] runs other programs, and [`programs`]
+//! knows those that not every machine has. Nothing here knows what is tested.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a helper that fails fails the test"
 )]
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub(crate) mod data;
 pub(crate) mod http;
 pub(crate) mod mmdb;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod server;

@@ -1,0 +1,93 @@
+//! From MirrorManager2's database to a cache: the work of `generate-mirrorlist-cache`.
+//!
+//! - [`config`]: arguments, environment and file to checked settings; [`database_url`] takes `DB_URL` apart and hides its
+//!   password
+//! - [`connect`]: connections with TLS, and the database's errors in words
+//! - [`collect`]: reads everything as it was at one moment: the small [`tables`] (a struct for each row), from which
+//!   [`hosts`] and the [`layout`] of who could carry what are made, and host_category_dir, which [`up_to_date`] folds into bits
+//! - [`netblocks`], [`repositories`], [`file_details`]: rows to what the cache says; what is wrong with rows is counted in
+//!   [`findings`]
+//! - [`cache`]: the tables of a cache in their order, written by [`encode`] as they are made
+//! - [`publish`]: a temporary file, read back while it is written ([`follow`]) and compared, takes the place of the present
+//!   one
+//! - [`run`]: one run; [`schedule`]: the next one
+//! - [`progress`], [`report`], [`metrics`]: seeing it work
+//! - [`error`]: why there is no new cache, with an exit code
+
+mod cache;
+mod collect;
+pub mod config;
+mod connect;
+pub mod database_url;
+pub mod encode;
+pub mod error;
+pub mod file_details;
+pub mod findings;
+mod follow;
+pub mod hosts;
+pub mod ids;
+pub mod layout;
+pub mod metrics;
+pub mod netblocks;
+pub mod progress;
+pub mod publish;
+pub mod report;
+pub mod repositories;
+pub mod run;
+pub mod schedule;
+pub mod tables;
+pub mod up_to_date;
+
+use std::sync::Arc;
+
+use rand::rngs::SmallRng;
+use rand::{SeedableRng as _, TryRng as _, rngs::SysRng};
+use slog::{Logger, error, info};
+
+pub use config::{Command, GeneratorConfig};
+pub use error::GenerateError;
+
+use crate::config::ConfigError;
+use metrics::Metrics;
+use schedule::{Pauses, Schedule};
+
+/// Generates once, or again and again until SIGTERM or SIGINT where there is an interval.
+///
+/// # Errors
+/// Where a single run fails, or the configuration is wrong.
+pub fn generate(config: &GeneratorConfig, logger: &Logger) -> Result<(), GenerateError> {
+    let metrics = Arc::new(Metrics::new().map_err(|error| ConfigError::new(format!("metrics: {error}")))?);
+    if let Some(address) = config.metrics_listen {
+        let bound = metrics::serve(metrics.clone(), address).map_err(|error| {
+            ConfigError::new(format!(
+                "--metrics-listen: cannot listen on {address}: {error}; choose another address"
+            ))
+        })?;
+        info!(logger, "listening"; "address" => %bound);
+    }
+    let Some(interval) = config.interval else {
+        let result = run::run(config, logger);
+        metrics.record(&result);
+        return result.map(|_| ());
+    };
+    let pauses = Pauses::new().map_err(|error| ConfigError::new(format!("signals: {error}")))?;
+    let mut schedule = Schedule::new(interval);
+    // Without the operating system's entropy generators may come at the same time, which they survive.
+    let mut random = SmallRng::seed_from_u64(SysRng.try_next_u64().unwrap_or_default());
+    loop {
+        let result = run::run(config, logger);
+        metrics.record(&result);
+        if let Err(failure) = &result {
+            error!(logger, "{failure}"; "exit_code" => failure.exit_code());
+        }
+        if let Err(GenerateError::Configuration(_)) = result {
+            return result.map(|_| ());
+        }
+        let pause = schedule.pause_after(result.is_ok(), &mut random);
+        info!(logger, "waiting"; "seconds" => pause.as_secs());
+        if pauses.wait(pause) {
+            info!(logger, "stopped");
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! When to run again: `--interval`, a little later at random so that generators don't all come at once, and sooner after a
+//! failure.
+
+use std::io;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use rand::{Rng, RngExt as _};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// The first pause after a failure.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+
+/// When to run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    interval: Duration,
+    failures: u32,
+}
+
+impl Schedule {
+    /// A schedule with this time from the end of a run to the next.
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, failures: 0 }
+    }
+
+    /// The pause after a run: the interval and up to a tenth more; after a failure 30 seconds, twice as much after each
+    /// further one, and never more than the interval.
+    pub fn pause_after(&mut self, succeeded: bool, random: &mut impl Rng) -> Duration {
+        let pause = if succeeded {
+            self.failures = 0;
+            self.interval
+        } else {
+            let factor = 2_u32.saturating_pow(self.failures);
+            self.failures = self.failures.saturating_add(1);
+            FIRST_RETRY.saturating_mul(factor).min(self.interval)
+        };
+        pause.mul_f64(random.random_range(1.0..=1.1))
+    }
+}
+
+/// Waits for the next run, or for SIGTERM or SIGINT.
+pub struct Pauses {
+    stop: Receiver<()>,
+}
+
+impl Pauses {
+    /// Begins to listen for signals; they no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// Where the operating system refuses it.
+    pub fn new() -> io::Result<Self> {
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let (sender, stop) = channel();
+        let wait = move || {
+            for _ in signals.forever() {
+                if sender.send(()).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        Ok(Self { stop })
+    }
+
+    /// Waits so long; true where a signal asked to stop, before or meanwhile.
+    pub fn wait(&self, pause: Duration) -> bool {
+        self.stop.recv_timeout(pause).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng as _;
+    use rand::rngs::SmallRng;
+
+    #[test]
+    fn a_failure_is_tried_again_sooner_and_less_and_less_often() {
+        let mut random = SmallRng::seed_from_u64(1);
+        let mut schedule = Schedule::new(Duration::from_secs(900));
+        let mut pause = |succeeded| schedule.pause_after(succeeded, &mut random).as_secs_f64();
+        for (succeeded, seconds) in [
+            (true, 900.0),
+            (false, 30.0),
+            (false, 60.0),
+            (false, 120.0),
+            (true, 900.0),
+            (false, 30.0),
+        ] {
+            let found = pause(succeeded);
+            assert!(found >= seconds && found <= seconds * 1.1, "{found} for {seconds}");
+        }
+        for _ in 0..100 {
+            assert!(pause(false) <= 990.0);
+        }
+    }
+}

@@ -63,12 +63,14 @@ impl Manager {
 
     /// The next message that is no sign of life for the watchdog.
     fn next_of_state(&self) -> String {
-        loop {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
             let message = self.next();
             if message != "WATCHDOG=1\n" {
                 return message;
             }
         }
+        panic!("nothing but signs of life within {PATIENCE:?}")
     }
 
     /// The clock's reading of a message that a reload begins.

@@ -34,7 +34,7 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
         eprintln!(
             "SKIPPED: tests of the generator: PostgreSQL's programs are not in /usr/lib/postgresql or on the path"
         );
-        let required = std::env::var("MIRRORLIST_TESTS_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+        let required = std::env::var("TESTS_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
         assert!(!required, "PostgreSQL is required and not there");
     }
     cluster.as_ref()

@@ -97,7 +97,7 @@ impl Cluster {
         let keeper = Command::new("sh")
             .args([
                 "-c",
-                "\"$@\" 0<&- & cat >&-; kill -QUIT $!; wait; rm -rf \"$FOLDER\"",
+                "\"$@\" </dev/null & cat >/dev/null; kill -QUIT $!; wait; rm -rf \"$FOLDER\"",
                 "sh",
             ])
             .arg(server.get_program())

@@ -130,7 +130,7 @@ fn a_reload_by_signal_begins_with_reloading_and_ends_with_ready() {
     cache.time += 1;
     data.write_cache(&cache);
     // A file that takes its time, so that who is ready too early is found out.
-    let networks = (0..100_000_u32).map(|number| format!("10.{}.{}.0/24 64496\n", number >> 8 & 0xff, number & 0xff));
+    let networks = (0..65_536_u32).map(|number| format!("10.{}.{}.0/24 64496\n", number >> 8, number & 0xff));
     fs::write(data.global_netblocks(), networks.collect::<String>()).unwrap();
     let first = reload();
     let list = server.get("/mirrorlist?repo=linux-1&arch=x86_64&time");

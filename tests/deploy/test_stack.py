@@ -1,0 +1,204 @@
+"""The stack of compose.yaml, as people bring it up, and what happens when its parts fail. Names of images come from the environment,
+as compose.yaml has them; ports are free ones, and everything is gone at the end."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+import unittest
+
+from support import ROOT, ask, docker, eventually, run
+
+PROJECT = f"mirrorlist-test-{os.getpid()}"
+LIST = "/mirrorlist?repo=example-2&arch=x86_64&ip=192.0.2.1&country=de"
+# Short enough to wait for, twice.
+INTERVAL_SECONDS = 5
+
+
+def compose(*arguments, **options):
+    environment = os.environ | {
+        "COMPOSE_PROJECT_NAME": PROJECT,
+        "PORT": "0",
+        "PROMETHEUS_PORT": "0",
+        "GENERATOR_INTERVAL": f"{INTERVAL_SECONDS}s",
+        "ALERT_RULES": Stack.rules,
+    }
+    return run(*Stack.compose, *arguments, env=environment, timeout=300, **options).stdout.strip()
+
+
+def container(service):
+    return compose("ps", "--quiet", service).splitlines()[0]
+
+
+def address(service, port):
+    """Where a published port is. Docker gives another one after a restart."""
+    published = docker("port", container(service), str(port)).splitlines()[0]
+    return f"127.0.0.1:{published.rsplit(':', 1)[1]}"
+
+
+def mirrors(target=LIST):
+    status, body = ask(address("server", 3000), target)
+    assert status == 200, (status, body)
+    return {line.split("/")[2] for line in body.splitlines() if not line.startswith("#")}
+
+
+def sql(statement):
+    compose("exec", "-T", "database", "psql", "-U", "mirrormanager", "-d", "mirrormanager2", "-c", statement)
+
+
+def from_inside(target, *options):
+    """Asks the admin listener from a container of the inner network."""
+    asked = run(
+        "docker", "run", "--rm", "--network", f"{PROJECT}_inside", "--entrypoint", "curl", os.environ["CURL_IMAGE"],
+        "--silent", "--max-time", "20", "--write-out", "\n%{http_code}", *options, f"http://server:3001{target}",
+    )  # fmt: skip
+    body, status = asked.stdout.rsplit("\n", 1)
+    return int(status), body
+
+
+def prometheus(query):
+    status, body = ask(address("prometheus", 9090), query)
+    assert status == 200, body
+    return json.loads(body)["data"]
+
+
+def metric(expression):
+    """The value of the first series."""
+    result = prometheus(f"/api/v1/query?query={expression}")["result"]
+    return float(result[0]["value"][1]) if result else None
+
+
+class Stack(unittest.TestCase):
+    """The tests build on each other and run in the order of their names."""
+
+    compose = ["docker", "compose"]
+    rules = ""
+    failed = False
+
+    @classmethod
+    def setUpClass(cls):
+        if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0:
+            cls.compose = ["docker-compose"]
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        # The rules as they are, but for the times, for which nobody can wait here.
+        rules = (ROOT / "docs/alerts.yaml").read_text(encoding="utf-8")
+        assert "> 2 * 3600" in rules and "for: 5m" in rules
+        rules = rules.replace("> 2 * 3600", "> 25").replace("for: 5m", "for: 5s")
+        cls.rules = f"{cls.folder.name}/alerts.yaml"
+        pathlib.Path(cls.rules).write_text(rules, encoding="utf-8")
+        os.chmod(cls.folder.name, 0o755)
+        cls.addClassCleanup(cls.take_down)
+        started = time.monotonic()
+        compose("up", "--detach", "--no-build")
+        eventually("mirrors", lambda: "mirror.berlin.example" in mirrors(), 90)
+        cls.seconds_to_answers = time.monotonic() - started
+
+    @classmethod
+    def take_down(cls):
+        compose("down", "--volumes", "--remove-orphans", "--timeout", "10", check=False)
+        left = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
+        left += docker("volume", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
+        left += docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
+        assert not left, f"left behind: {left}"
+
+    @classmethod
+    def tearDownClass(cls):
+        # Whoever sees a failure wants to know what the parts said.
+        if cls.failed:
+            print(compose("logs", "--no-color", "--tail", "30", check=False))
+
+    def run(self, result=None):
+        result = super().run(result)
+        Stack.failed = not result.wasSuccessful()
+        return result
+
+    def test_01_answers_within_a_minute(self):
+        print(f"answers {self.seconds_to_answers:.1f} s after `up`")
+        self.assertLess(self.seconds_to_answers, 60)
+        self.assertEqual(mirrors(), {"mirror.berlin.example", "ftp.munich.example"})
+        # The sample data has a case for a network, an AS, a country by GeoIP, a redirect of a repository.
+        everywhere = "/mirrorlist?repo=example-stable&arch=x86_64&ip="
+        server = address("server", 3000)
+        self.assertIn("https://mirror.campus.example", ask(server, everywhere + "192.0.2.130")[1].splitlines()[1])
+        self.assertIn("https://mirror.brno.example", ask(server, everywhere + "198.51.100.1")[1].splitlines()[1])
+        self.assertIn("mirror.tokyo.example", ask(server, everywhere + "203.0.113.1")[1].splitlines()[1])
+        status, metalink = ask(server, LIST.replace("mirrorlist", "metalink"))
+        self.assertEqual(status, 200)
+        self.assertIn('<hash type="sha512">', metalink)
+        # A proxy in front, on this machine.
+        status, body = ask(server, "/mirrorlist?repo=example-2&arch=x86_64", {"X-Forwarded-For": "203.0.113.1"})
+        self.assertIn("country = JP", body)
+
+    def test_02_server_becomes_healthy(self):
+        eventually("healthy", lambda: docker("inspect", "-f", "{{.State.Health.Status}}", container("server")) == "healthy")
+
+    def test_03_admin_is_inside_only(self):
+        published = docker("port", container("server"))
+        self.assertEqual({line.split("/")[0] for line in published.splitlines()}, {"3000"})
+        self.assertEqual(from_inside("/readyz"), (200, "ready\n"))
+        self.assertEqual(from_inside("/admin/reload")[0], 401)
+        token = (ROOT / "compose/admin-token").read_text(encoding="utf-8").strip()
+        status, report = from_inside("/admin/reload?force=true", "--header", f"Authorization: Bearer {token}")
+        self.assertEqual(status, 200, report)
+
+    def test_04_targets_are_up_and_rules_loaded(self):
+        def up():
+            targets = prometheus("/api/v1/targets")["activeTargets"]
+            return {t["labels"]["job"] for t in targets if t["health"] == "up"} == {"mirrorlist", "mirrorlist-generator"}
+
+        eventually("targets up", up)
+        rules = [r["name"] for g in prometheus("/api/v1/rules")["groups"] for r in g["rules"]]
+        self.assertIn("MirrorlistCacheStale", rules)
+        eventually("requests counted", lambda: metric("sum(mirrorlist_requests_total)"))
+
+    def test_05_a_change_in_the_database_is_served(self):
+        before = docker("inspect", "-f", "{{.State.StartedAt}}", container("server"))
+        sql("UPDATE host SET user_active = false WHERE name = 'ftp.munich.example'")
+        _, took = eventually("the change", lambda: mirrors() == {"mirror.berlin.example"}, 60)
+        print(f"a change is served after {took:.1f} s, with an interval of {INTERVAL_SECONDS} s")
+        # The interval and a tenth, the run, and what the server's watch takes: a look each 2 s, 1 s of stillness.
+        self.assertLess(took, INTERVAL_SECONDS * 1.1 + 10)
+        sql("UPDATE host SET user_active = true WHERE name = 'ftp.munich.example'")
+        eventually("the change back", lambda: len(mirrors()) == 2, 60)
+        self.assertEqual(docker("inspect", "-f", "{{.State.StartedAt}}", container("server")), before)
+
+    def test_06_answers_go_on_without_the_others(self):
+        for service in ("generator", "database", "prometheus"):
+            with self.subTest(service):
+                docker("kill", container(service))
+                for _ in range(20):
+                    self.assertEqual(len(mirrors()), 2)
+                    time.sleep(0.1)
+                if service == "generator":
+                    self.stale_data_alerts()
+                docker("start", container(service))
+        eventually("prometheus", lambda: metric("up"))
+
+        def renewed():
+            return metric('max(mirrorlist_data_age_seconds{file="cache"})') < 25
+
+        # After a failure the generator tries again within its interval.
+        eventually("fresh data", renewed, 90)
+
+    def stale_data_alerts(self):
+        def firing():
+            alerts = prometheus("/api/v1/alerts")["alerts"]
+            return {a["labels"]["alertname"] for a in alerts if a["state"] == "firing"} >= {"MirrorlistCacheStale"}
+
+        _, took = eventually("the alert", firing, 90)
+        print(f"MirrorlistCacheStale fires {took:.0f} s after the generator died")
+        self.assertEqual(len(mirrors()), 2)
+
+    def test_07_server_stops_in_order(self):
+        server = container("server")
+        docker("stop", "--time", "40", server)
+        self.assertEqual(docker("inspect", "-f", "{{.State.ExitCode}}", server), "0")
+        docker("start", server)
+        eventually("answers again", lambda: len(mirrors()) == 2)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -71,7 +71,7 @@ prefixes() {
     [ -n "$latest" ] || return 1
     get "$1/$latest" >"$work/prefixes.gz" || return 1
     gzip -dc "$work/prefixes.gz" >"$work/prefixes" || return 1
-    awk '{ split($3, system, /[_,]/); print $1 "/" $2, system[1] }' "$work/prefixes"
+    awk '{ split($3, origin, /[_,]/); print $1 "/" $2, origin[1] }' "$work/prefixes"
 }
 
 make_country() {

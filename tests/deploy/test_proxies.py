@@ -1,5 +1,5 @@
-"""The example configurations of deploy/ with the real HAProxy and Apache: the client's address arrives, whatever the client claims, and
-servers are restarted in turn without a request lost."""
+"""The example configurations of deploy/ with the real HAProxy and Apache: the client's address arrives, whatever the client
+claims, and servers are restarted in turn without a request lost."""
 
 import collections
 import http.client

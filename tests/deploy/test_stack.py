@@ -1,5 +1,5 @@
-"""The stack of compose.yaml, as people bring it up, and what happens when its parts fail. Names of images come from the environment,
-as compose.yaml has them; ports are free ones, and everything is gone at the end."""
+"""The stack of compose.yaml, as people bring it up, and what happens when its parts fail. Names of images come from the
+environment, as compose.yaml has them; ports are free ones, and everything is gone at the end."""
 
 import json
 import os

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use support::http::{Response, exchange};
-use support::process::{find, run, succeed};
+use support::process::{run, succeed};
 use support::{PATIENCE, mmdb};
 use tempfile::TempDir;
 
@@ -143,7 +143,7 @@ impl Drop for Container {
 }
 
 fn docker() -> Command {
-    Command::new(find("docker").expect("docker is in the path"))
+    Command::new("docker")
 }
 
 /// The files of the fixture's world, for everybody to read.

@@ -1,9 +1,10 @@
-//! Asks the admin listener of a running server: for the commands `reload` and `healthcheck`, in images without a shell or curl.
+//! Asks the admin listener of a running server, or the metrics listener of a running generator: for the commands `reload` and
+//! `healthcheck`, in images without a shell or curl.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::http::admin::AdminAddress;
@@ -11,53 +12,48 @@ use crate::http::admin::AdminAddress;
 /// A reload of a large cache takes some seconds; nothing else takes long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the admin listener said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminAnswer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: String,
-}
-
-/// Why nothing was said.
-#[derive(Debug)]
-pub struct AdminError {
-    address: AdminAddress,
-    error: io::Error,
-}
-
-impl fmt::Display for AdminError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, error } = self;
-        match address {
-            AdminAddress::Tcp(address) => write!(f, "no answer from the admin listener on {address}: {error}"),
-            AdminAddress::Unix(path) => write!(f, "no answer from the admin listener on {}: {error}", path.display()),
+/// Asks with GET and prints the answer, as a program of this name. The exit code is 0 for the status 200, 1 for another one,
+/// and 69 (EX_UNAVAILABLE) where nobody answers.
+pub fn ask(program: &str, address: &AdminAddress, target: &str) -> ExitCode {
+    match get(address, target) {
+        Ok(answer) => {
+            let printed = io::stdout().write_all(answer.body.as_bytes());
+            match answer.status {
+                200 if printed.is_ok() => ExitCode::SUCCESS,
+                _ => ExitCode::FAILURE,
+            }
+        }
+        Err(error) => {
+            let address = match address {
+                AdminAddress::Tcp(address) => address.to_string(),
+                AdminAddress::Unix(path) => path.display().to_string(),
+            };
+            // With standard error closed there is nobody to tell; the exit code still says it.
+            let _ = writeln!(io::stderr(), "{program}: no answer from {address}: {error}");
+            ExitCode::from(UNAVAILABLE)
         }
     }
 }
 
-impl std::error::Error for AdminError {}
+const UNAVAILABLE: u8 = 69;
 
-/// Asks with GET.
-///
-/// # Errors
-/// Where the listener can't be reached or does not speak HTTP.
-pub fn get(address: &AdminAddress, target: &str) -> Result<AdminAnswer, AdminError> {
-    let answer = match address {
-        AdminAddress::Tcp(listen) => connect(*listen).and_then(|stream| exchange(stream, target)),
-        AdminAddress::Unix(path) => UnixStream::connect(path).and_then(|stream| {
-            stream.set_read_timeout(Some(PATIENCE))?;
-            exchange(stream, target)
-        }),
-    };
-    answer.map_err(|error| AdminError {
-        address: address.clone(),
-        error,
-    })
+struct Answer {
+    status: u16,
+    body: String,
 }
 
-/// Connects to where a server listens; one that listens on all addresses is asked on loopback.
+fn get(address: &AdminAddress, target: &str) -> io::Result<Answer> {
+    match address {
+        AdminAddress::Tcp(listen) => exchange(connect(*listen)?, target),
+        AdminAddress::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            exchange(stream, target)
+        }
+    }
+}
+
+/// Connects to where a program listens; one that listens on all addresses is asked on loopback.
 fn connect(listen: SocketAddr) -> io::Result<TcpStream> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -69,14 +65,14 @@ fn connect(listen: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn exchange(mut stream: impl Read + Write, target: &str) -> io::Result<AdminAnswer> {
+fn exchange(mut stream: impl Read + Write, target: &str) -> io::Result<Answer> {
     // HTTP/1.0: the answer comes in one piece and ends with the connection.
     write!(stream, "GET {target} HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Ok(AdminAnswer {
+    Ok(Answer {
         status: status.ok_or(io::ErrorKind::InvalidData)?,
         body: body.to_owned(),
     })

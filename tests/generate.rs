@@ -830,11 +830,23 @@ fn it_stays_and_can_be_watched() {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
     assert!(get("/healthz").contains(" 200 OK"));
+    // Without DB_URL: a health check needs to know nothing but the address.
+    let healthcheck = |address: &str| {
+        let mut command = generator("");
+        command
+            .env_remove("DB_URL")
+            .args(["--metrics-listen", address, "healthcheck"]);
+        let output = checked(run(&mut command));
+        (output.status.code(), describe(&output))
+    };
+    assert_eq!(healthcheck(&address).0, Some(0));
     setup.execute("ALTER TABLE host RENAME TO ghost");
     next("does not exist");
     wait_for("ill health", || {
         get("/healthz").contains("does not exist").then_some(())
     });
+    let (code, said) = healthcheck(&address);
+    assert!(code == Some(1) && said.contains("does not exist"), "{said}");
     setup.execute("ALTER TABLE ghost RENAME TO host");
     next("published");
     wait_for("health", || get("/healthz").contains(" 200 OK").then_some(()));
@@ -842,5 +854,7 @@ fn it_stays_and_can_be_watched() {
     assert!(Command::new("kill").arg(&pid).status().unwrap().success());
     next("stopped");
     assert!(child.wait().unwrap().success());
+    let (code, said) = healthcheck(&address);
+    assert!(code == Some(69) && said.contains(&address), "{said}");
     assert!(!is_root() || setup.outfile().exists());
 }

@@ -1,14 +1,18 @@
-//! The generator's command: configuration, logger, run, exit code.
+//! The generator's command: configuration, logger, run, exit code; or the health of another one that runs.
 
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use mirrorlist_server::admin_client;
 use mirrorlist_server::generate::{self, Command, GenerateError, GeneratorConfig};
+use mirrorlist_server::http::admin::AdminAddress;
 use mirrorlist_server::logging::{self, Format, LoggingSettings};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PROGRAM: &str = "generate-mirrorlist-cache";
 
 fn main() -> ExitCode {
     match generate::config::parse(env::args_os(), env::var("DB_URL").ok()) {
@@ -17,6 +21,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+        Ok(Command::Healthcheck(address)) => admin_client::ask(PROGRAM, &AdminAddress::Tcp(address), "/healthz"),
         Err(error) => fail(&error.into()),
     }
 }
@@ -42,6 +47,6 @@ fn print(text: &str) -> ExitCode {
 
 fn fail(error: &GenerateError) -> ExitCode {
     // With standard error closed there is nobody to tell; the exit code still says it.
-    let _ = writeln!(io::stderr(), "generate-mirrorlist-cache: {error}");
+    let _ = writeln!(io::stderr(), "{PROGRAM}: {error}");
     ExitCode::from(error.exit_code())
 }

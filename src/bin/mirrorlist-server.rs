@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use mirrorlist_server::config::{self, AdminConfig, Command, ServerConfig};
+use mirrorlist_server::config::{self, Command, ServerConfig};
 use mirrorlist_server::http::admin::explain_text;
 use mirrorlist_server::server::{Data, ServerError};
 use mirrorlist_server::snapshot::{self, Snapshot};
@@ -21,8 +21,7 @@ const BAD_DATA: u8 = 66;
 /// An address or a file that the server needs and can't have (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 
-/// A running server is not ready, or refuses new data.
-const NOT_SO: u8 = 1;
+const PROGRAM: &str = "mirrorlist-server";
 
 fn main() -> ExitCode {
     let environment =
@@ -36,8 +35,10 @@ fn main() -> ExitCode {
                 Err(error) => fail(USAGE, &error.text()),
             }
         }),
-        Ok(Command::Healthcheck(admin)) => ask(&admin, "/readyz"),
-        Ok(Command::Reload(admin, force)) => ask(&admin, &format!("/admin/reload?force={force}")),
+        Ok(Command::Healthcheck(admin)) => admin_client::ask(PROGRAM, &admin.listen, "/readyz"),
+        Ok(Command::Reload(admin, force)) => {
+            admin_client::ask(PROGRAM, &admin.listen, &format!("/admin/reload?force={force}"))
+        }
         Ok(Command::Serve(config)) => serve(&config, Data::Files, |_| {}),
         Ok(Command::Demo(config)) => match demo::snapshot() {
             Ok(snapshot) => serve(&config, Data::BuiltIn(Box::new(snapshot)), |address| {
@@ -67,21 +68,6 @@ fn serve(config: &ServerConfig, data: Data, announce: impl FnOnce(SocketAddr)) -
     }
 }
 
-/// Prints what a running server answers.
-fn ask(admin: &AdminConfig, target: &str) -> ExitCode {
-    match admin_client::get(&admin.listen, target) {
-        Ok(answer) => {
-            let printed = print(&answer.body);
-            if answer.status == 200 {
-                printed
-            } else {
-                ExitCode::from(NOT_SO)
-            }
-        }
-        Err(error) => fail(UNAVAILABLE, &error),
-    }
-}
-
 fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,6 +77,6 @@ fn print(text: &str) -> ExitCode {
 
 fn fail(code: u8, error: &impl std::fmt::Display) -> ExitCode {
     // With standard error closed there is nobody to tell; the exit code still says it.
-    let _ = writeln!(io::stderr(), "mirrorlist-server: {error}");
+    let _ = writeln!(io::stderr(), "{PROGRAM}: {error}");
     ExitCode::from(code)
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Cursor;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub struct GeneratorConfig {
 pub enum Command {
     /// Generate.
     Generate(Box<GeneratorConfig>),
+    /// Ask the generator that serves `/healthz` on this address whether it is well.
+    Healthcheck(SocketAddr),
     /// Print this text and leave: the help or the version.
     Print(String),
 }
@@ -67,6 +69,13 @@ pub fn parse(
             };
         }
     };
+    let metrics_listen = checked(&matches, "metrics-listen", "an address like 127.0.0.1:9180", |text| {
+        text.parse().ok()
+    })?;
+    // Whoever asks needs no database.
+    if matches.subcommand_name() == Some(HEALTHCHECK) {
+        return Ok(Command::Healthcheck(metrics_listen.unwrap_or(DEFAULT_METRICS)));
+    }
     let url = match db_url {
         Some(url) => url,
         None => db_url_of_file(Path::new(text(&matches, "config").unwrap_or_default()))?,
@@ -81,9 +90,7 @@ pub fn parse(
         max_shrink: checked(&matches, "max-shrink", "a percentage like 25%", parse_share)?.unwrap_or(0.25),
         dns_timeout: checked(&matches, "dns-timeout", "a time like 5s", parse_duration)?.filter(|_| !no_dns),
         interval: checked(&matches, "interval", "a time like 15m", parse_duration)?,
-        metrics_listen: checked(&matches, "metrics-listen", "an address like 127.0.0.1:9180", |text| {
-            text.parse().ok()
-        })?,
+        metrics_listen,
         debug: matches.get_flag("debug"),
     })))
 }
@@ -147,13 +154,24 @@ pub fn command() -> clap::Command {
         ))
         .arg(option("dns-timeout", "TIME", "time for resolving all names in netblocks").default_value("5s"))
         .arg(flag("no-dns", "don't resolve names in netblocks"))
-        .arg(option(
-            "metrics-listen",
-            "ADDRESS",
-            "serve /metrics and /healthz there, like 127.0.0.1:9180",
+        .arg(
+            option(
+                "metrics-listen",
+                "ADDRESS",
+                "serve /metrics and /healthz there, like 127.0.0.1:9180",
+            )
+            .global(true),
+        )
+        .subcommand(clap::Command::new(HEALTHCHECK).about(
+            "Ask the generator that has --metrics-listen (else 127.0.0.1:9180) whether its last run succeeded; exit code 0, or 1 \
+             if it did not",
         ))
 }
 
+const HEALTHCHECK: &str = "healthcheck";
+
+/// Where a generator is asked that is said to listen nowhere else.
+const DEFAULT_METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
 const DEFAULT_OUTFILE: &str = "/var/lib/mirrormanager/mirrorlist_cache.proto";
 const DEFAULT_CONFIG: &str = "/etc/mirrormanager/generate-mirrorlist-cache.cfg";
 
@@ -246,7 +264,7 @@ mod tests {
     fn generate(line: &str) -> GeneratorConfig {
         match parse(line.split_whitespace(), Some(URL.to_owned())).unwrap() {
             Command::Generate(config) => *config,
-            Command::Print(text) => panic!("{text}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -263,6 +281,22 @@ mod tests {
             generate("generate-mirrorlist-cache").outfile,
             Path::new(DEFAULT_OUTFILE)
         );
+    }
+
+    #[test]
+    fn a_health_check_needs_no_database() {
+        for (line, asked) in [
+            ("g healthcheck", "127.0.0.1:9180"),
+            ("g --metrics-listen [::]:1234 healthcheck", "[::]:1234"),
+            ("g healthcheck --metrics-listen 127.0.0.1:1234", "127.0.0.1:1234"),
+        ] {
+            match parse(line.split_whitespace(), None).unwrap() {
+                Command::Healthcheck(address) => assert_eq!(address.to_string(), asked, "{line}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        let error = parse("g healthcheck --metrics-listen here".split_whitespace(), None).unwrap_err();
+        assert!(error.to_string().contains("--metrics-listen \"here\""), "{error}");
     }
 
     #[test]

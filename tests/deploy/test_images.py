@@ -9,10 +9,12 @@ import tempfile
 import tomllib
 import unittest
 
-from support import ROOT, docker, inspect, run
+from support import ROOT, docker, eventually, inspect, run
 
 LIMIT = 15 * 1000 * 1000
 PROGRAMS = {"SERVER_IMAGE": "usr/bin/mirrorlist-server", "GENERATOR_IMAGE": "usr/bin/generate-mirrorlist-cache"}
+# As little as a container can be given.
+RESTRICTED = ["--read-only", "--cap-drop", "ALL", "--user", "1234567:0", "--network", "none"]
 
 
 def files(image, folder):
@@ -48,36 +50,46 @@ class Images(unittest.TestCase):
                     self.assertGreater(roots.read().count("BEGIN CERTIFICATE"), 50)
 
     def test_images_say_how_to_run_them(self):
-        for variable in PROGRAMS:
+        for variable, program in PROGRAMS.items():
             config = inspect(os.environ[variable], ".Config")
+            self.assertEqual(config["Healthcheck"]["Test"], ["CMD", f"/{program}", "healthcheck"])
             self.assertRegex(config["User"], r"^[1-9]\d*:0$")
             labels = config["Labels"]
             for label in ("title", "description", "licenses"):
                 self.assertTrue(labels[f"org.opencontainers.image.{label}"])
-        self.assertEqual(
-            inspect(os.environ["SERVER_IMAGE"], ".Config.Healthcheck.Test"),
-            ["CMD", "/usr/bin/mirrorlist-server", "healthcheck"],
-        )
 
     def test_programs_run_without_any_right(self):
         for variable, said in (("SERVER_IMAGE", "mirrorlist-server "), ("GENERATOR_IMAGE", "generate-mirrorlist-cache ")):
-            restricted = ["--read-only", "--cap-drop", "ALL", "--user", "1234567:0", "--network", "none"]
-            version = docker("run", "--rm", *restricted, os.environ[variable], "--version")
+            version = docker("run", "--rm", *RESTRICTED, os.environ[variable], "--version")
             self.assertTrue(version.startswith(said), version)
 
     def test_generator_writes_where_group_0_may(self):
         """The folder of data belongs to group 0, which is every user's on OpenShift."""
-        restricted = ["--read-only", "--cap-drop", "ALL", "--user", "1234567:0", "--network", "none"]
         volume = docker("volume", "create")
         try:
             failed = run(
-                "docker", "run", "--rm", *restricted, "--volume", f"{volume}:/var/lib/mirrormanager",
+                "docker", "run", "--rm", *RESTRICTED, "--volume", f"{volume}:/var/lib/mirrormanager",
                 "--env", "DB_URL=postgresql://nobody@127.0.0.1:1/none", os.environ["GENERATOR_IMAGE"], "--once",
                 check=False,
             )
             # 73 would be an output that can't be written, which is found out first.
             self.assertEqual(failed.returncode, 69, failed.stderr)
         finally:
+            docker("volume", "rm", volume)
+
+    def test_generator_without_a_database_is_unhealthy_and_says_why(self):
+        """With the image's own arguments; the stack's test has one that is healthy."""
+        volume = docker("volume", "create")
+        container = docker(
+            "run", "--detach", *RESTRICTED, "--health-interval", "1s", "--health-start-period", "0s",
+            "--volume", f"{volume}:/var/lib/mirrormanager", "--env", "DB_URL=postgresql://nobody@127.0.0.1:1/none",
+            os.environ["GENERATOR_IMAGE"],
+        )  # fmt: skip
+        try:
+            eventually("ill health", lambda: inspect(container, ".State.Health.Status") == "unhealthy")
+            self.assertIn("error connecting to server", inspect(container, ".State.Health.Log")[-1]["Output"])
+        finally:
+            docker("rm", "--force", "--volumes", container)
             docker("volume", "rm", volume)
 
     def test_bill_of_materials_has_what_is_compiled_in(self):

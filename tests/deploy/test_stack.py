@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from support import ROOT, ask, docker, eventually, run
+from support import ROOT, ask, docker, eventually, inspect, run
 
 PROJECT = f"mirrorlist-test-{os.getpid()}"
 LIST = "/mirrorlist?repo=example-2&arch=x86_64&ip=192.0.2.1&country=de"
@@ -36,6 +36,10 @@ def address(service, port):
     """Where a published port is. Docker gives another one after a restart."""
     published = docker("port", container(service), str(port)).splitlines()[0]
     return f"127.0.0.1:{published.rsplit(':', 1)[1]}"
+
+
+def health(service):
+    return inspect(container(service), ".State.Health.Status")
 
 
 def mirrors(target=LIST):
@@ -132,8 +136,9 @@ class Stack(unittest.TestCase):
         status, body = ask(server, "/mirrorlist?repo=example-2&arch=x86_64", {"X-Forwarded-For": "203.0.113.1"})
         self.assertIn("country = JP", body)
 
-    def test_02_server_becomes_healthy(self):
-        eventually("healthy", lambda: docker("inspect", "-f", "{{.State.Health.Status}}", container("server")) == "healthy")
+    def test_02_server_and_generator_become_healthy(self):
+        for service in ("server", "generator"):
+            eventually(f"health of the {service}", lambda service=service: health(service) == "healthy")
 
     def test_03_admin_is_inside_only(self):
         published = docker("port", container("server"))
@@ -169,11 +174,15 @@ class Stack(unittest.TestCase):
         for service in ("generator", "database", "prometheus"):
             with self.subTest(service):
                 docker("kill", container(service))
+                self.assertFalse(inspect(container(service), ".State.Running"))
                 for _ in range(20):
                     self.assertEqual(len(mirrors()), 2)
                     time.sleep(0.1)
                 if service == "generator":
                     self.stale_data_alerts()
+                if service == "database":
+                    eventually("ill health of the generator", lambda: health("generator") == "unhealthy")
+                    self.assertEqual(health("server"), "healthy")
                 docker("start", container(service))
         eventually("prometheus", lambda: metric("up"))
 
@@ -182,6 +191,7 @@ class Stack(unittest.TestCase):
 
         # After a failure the generator tries again within its interval.
         eventually("fresh data", renewed, 90)
+        eventually("health of the generator", lambda: health("generator") == "healthy")
 
     def stale_data_alerts(self):
         def firing():

@@ -3,22 +3,15 @@
 //!
 //! The admin listener is there before the data and until the end. systemd (`Type=notify`) is told of every step.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use actix_http::Request;
-use actix_service::{fn_factory_with_config, fn_service};
-use actix_web::dev::{AppConfig, Server};
+use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
-use rand::TryRng;
-use rand::rngs::SysRng;
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -29,17 +22,14 @@ use tokio::sync::Notify;
 use crate::config::ServerConfig;
 use crate::http::access_log::{AccessLog, AccessLogLines, AccessLogTarget};
 use crate::http::admin::{self, Admin, AdminAddress, AdminData, TokenFile};
-use crate::http::clock::Clock;
-use crate::http::public::{Public, Worker};
+use crate::http::listener;
+use crate::http::public::Public;
 use crate::logging::Logging;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Phase};
 use crate::reload::{Cause, Reloader, Watch, sources};
 use crate::snapshot::load::{self, LoadError};
 use crate::snapshot::{SharedSnapshot, Snapshot};
-
-/// An idle connection is kept open this long: longer than a proxy's own limit, so that it is the proxy that closes.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Requests under way are given this many seconds to finish.
 const SHUTDOWN_SECONDS: u64 = 30;
@@ -171,7 +161,8 @@ async fn serve(
         metrics: Arc::clone(&admin.metrics),
         logger: logger.clone(),
     };
-    let (server, addresses) = public_server(config, public)?;
+    let (server, address) = listener::listen(config.listen, config.workers, SHUTDOWN_SECONDS, public)
+        .map_err(|error| ServerError::Listen(config.listen, error))?;
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
     let watch = match (&reloader, config.reload.watch) {
@@ -192,15 +183,11 @@ async fn serve(
     admin.gate.enter(Phase::Serving);
     notify(&[NotifyState::Ready], logger);
     log_snapshot(&shared.present(), logger);
-    if let Some(address) = admin_address {
-        info!(logger, "admin listening"; "address" => address);
+    if let Some(admin_address) = admin_address {
+        info!(logger, "admin listening"; "address" => admin_address);
     }
-    for address in &addresses {
-        info!(logger, "listening"; "address" => %address);
-    }
-    if let Some(address) = addresses.first() {
-        announce(*address);
-    }
+    info!(logger, "listening"; "address" => %address);
+    announce(address);
 
     stop.first.notified().await;
     admin.gate.enter(Phase::Draining);
@@ -263,31 +250,6 @@ fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
                 "first" => source.warnings.first().join("; "));
         }
     }
-}
-
-fn public_server(config: &ServerConfig, public: Public) -> Result<(Server, Vec<SocketAddr>), ServerError> {
-    let mut server = HttpServer::new(move || {
-        // Without the operating system's entropy the order of mirrors could be foreseen, which harms nobody.
-        let seed = SysRng.try_next_u64().unwrap_or_default();
-        let worker = Rc::new(Worker::new(public.clone(), seed, Clock::default()));
-        // There is one handler, so that requests go to it without a router.
-        fn_factory_with_config(move |_: AppConfig| {
-            let worker = Rc::clone(&worker);
-            let respond = move |request: Request| ready(Ok::<_, Infallible>(worker.respond(&request)));
-            ready(Ok::<_, Infallible>(fn_service(respond)))
-        })
-    })
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .disable_signals();
-    if let Some(workers) = config.workers {
-        server = server.workers(workers.get());
-    }
-    let server = server
-        .bind_auto_h2c(config.listen)
-        .map_err(|error| ServerError::Listen(config.listen, error))?;
-    let addresses = server.addrs();
-    Ok((server.run(), addresses))
 }
 
 /// The admin listener and where it is, in words; none where there is to be none.

@@ -13,7 +13,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use support::PATIENCE;
 use support::data::DataFiles;
 use support::http::{exchange, get_with};
 use support::mmdb::mmdb_with;
@@ -28,6 +30,13 @@ fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
     command.env_clear().env("MIRRORLIST_ADMIN__LISTEN", "127.0.0.1:0");
     command
+}
+
+/// A connection on which waiting for an answer has an end.
+fn connect(address: SocketAddr) -> TcpStream {
+    let connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection
 }
 
 /// Runs the program with these arguments, which it has to refuse in one line.
@@ -313,7 +322,7 @@ fn a_full_log_disk_is_logged_once_and_fails_no_request() {
 fn requests_on_one_connection_are_answered_in_order_even_if_sent_at_once() {
     let data = data();
     let server = Server::start(&data, &[]);
-    let mut connection = TcpStream::connect(server.address()).unwrap();
+    let mut connection = connect(server.address());
     let ask = |target: &str, more: &str| format!("GET {target} HTTP/1.1\r\nHost: x\r\n{more}\r\n");
     let requests = [
         ask("/mirrorlist?path=pub/linux/rsync", ""),
@@ -332,6 +341,38 @@ fn requests_on_one_connection_are_answered_in_order_even_if_sent_at_once() {
     ];
     let places: Vec<usize> = bodies.iter().map(|body| answers.find(body).unwrap()).collect();
     assert!(places.is_sorted(), "{answers}");
+}
+
+#[test]
+fn a_connection_that_does_not_ask_is_closed() {
+    let data = data();
+    let server = Server::start(&data, &[]);
+    for beginning in ["", "PRI * HT", "GET /mirrorlist HTTP/1.1\r\nHost: "] {
+        let mut connection = connect(server.address());
+        connection.write_all(beginning.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{beginning:?}: {answer}"
+        );
+    }
+}
+
+#[test]
+fn connections_without_a_request_hold_up_no_stop() {
+    let data = data();
+    let server = Server::start(&data, &["--shutdown.grace", "0s"]);
+    let silent = connect(server.address());
+    let mut idle = connect(server.address());
+    idle.write_all(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    idle.read_exact(&mut [0; 12]).unwrap();
+    let stopping = Instant::now();
+    assert_eq!(server.stop().code(), Some(0));
+    // Requests under way would be given 30 seconds.
+    assert!(stopping.elapsed() < Duration::from_secs(20), "{:?}", stopping.elapsed());
+    drop((silent, idle));
 }
 
 #[test]
@@ -363,7 +404,7 @@ fn no_request_makes_a_server_error_or_a_silent_end() {
 fn head_is_answered_as_get_without_the_body() {
     let data = data();
     let server = Server::start(&data, &[]);
-    let mut connection = TcpStream::connect(server.address()).unwrap();
+    let mut connection = connect(server.address());
     connection
         .write_all(b"HEAD /mirrorlist?path=pub/linux/rsync HTTP/1.0\r\n\r\n")
         .unwrap();

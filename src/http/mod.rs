@@ -1,5 +1,6 @@
 //! HTTP: the only place that names actix types.
 //!
+//! - [`listener`]: sockets to requests of the public handler
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
 //! - [`admin`]: health, metrics, reload and explanations, on a listener of its own
 //! - [`client_address`]: whose request it is
@@ -12,4 +13,5 @@ pub mod access_log;
 pub mod admin;
 pub mod client_address;
 pub mod clock;
+pub mod listener;
 pub mod public;

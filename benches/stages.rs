@@ -1,10 +1,16 @@
 //! The stages of an answer and of a load, each by itself, on a tenth of Fedora's directories.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that can't run fails")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that can't run fails"
+)]
 
 use std::fs::File;
 use std::hint::black_box;
 use std::io::BufReader;
 use std::net::IpAddr;
+use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use mirrorlist_server::mirrorlist::answer::Circumstances;
@@ -16,8 +22,8 @@ use mirrorlist_server::mirrorlist::target::resolve;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
 use mirrorlist_server::snapshot::{DataFiles, cache, load};
 use mirrorlist_server::warnings::Warnings;
-use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
 
 #[path = "../examples/fedora-sized.rs"]
 #[allow(dead_code, reason = "an example is a program too")]
@@ -48,6 +54,7 @@ fn stages(criterion: &mut Criterion) {
         protocols,
         prefer_network: true,
         minimum: 5,
+        names_countries: false,
     };
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let mut workspace = Workspace::default();
@@ -88,17 +95,19 @@ fn stages(criterion: &mut Criterion) {
         bencher.iter(|| text::mirrorlist(catalogue, &query, &target, black_box(&selection), protocols));
     });
     let mut answerer = Answerer::seeded(1);
-    let circumstances = Circumstances {
-        endpoint: Endpoint::Metalink,
-        address,
-        minimum: 5,
-        date,
-    };
+    let requests = requests(&file("repos.txt"));
+    let mut next = requests.iter().cycle();
     criterion.bench_function("answer", |bencher| {
         bencher.iter(|| {
-            answer(&snapshot, black_box(&circumstances), &query, &mut answerer)
-                .body
-                .len()
+            let (query, address) = next.next().unwrap();
+            let circumstances = Circumstances {
+                endpoint: Endpoint::Metalink,
+                address: *address,
+                minimum: 5,
+                date,
+            };
+            let query = MirrorQuery::parse(query);
+            answer(&snapshot, &circumstances, &query, &mut answerer).body.len()
         });
     });
     criterion.bench_function("load a cache of 15,300 directories", |bencher| {
@@ -107,6 +116,19 @@ fn stages(criterion: &mut Criterion) {
             cache::read(file, &mut Warnings::default()).unwrap().counts()
         });
     });
+}
+
+/// Metalinks of repositories, from addresses all over the world.
+fn requests(repositories: &Path) -> Vec<(String, IpAddr)> {
+    let repositories = std::fs::read_to_string(repositories).unwrap();
+    let repositories: Vec<&str> = repositories.lines().collect();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+    let one = || {
+        let query = repositories[rng.random_range(0..repositories.len())];
+        let [a, b, c, d] = rng.random();
+        (query.to_owned(), IpAddr::from([a % 223 + 1, b, c, d]))
+    };
+    std::iter::repeat_with(one).take(1_000).collect()
 }
 
 criterion_group! {

@@ -6,7 +6,7 @@
 //! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables that
 //!    never change: a snapshot. Entries that can't be used are counted as [`warnings`].
 //! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. What it puts
-//!    into XML goes through [`xml`].
+//!    into XML goes through [`xml`], what it copies often stands ready as [`chunked`] text.
 //! 4. [`http`] is the public face: it finds the client's address, asks for the answer, sends it, and writes the access log.
 //!
 //! [`reload`] renews the snapshot while it serves, [`metrics`] counts, and [`readiness`] knows whether requests are wanted; the
@@ -18,6 +18,7 @@
 
 pub mod admin_client;
 pub mod check;
+pub mod chunked;
 pub mod config;
 pub mod demo;
 pub mod generate;

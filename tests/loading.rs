@@ -30,7 +30,11 @@ fn read(bytes: &[u8]) -> Result<(Catalogue, Warnings), String> {
 fn carried(catalogue: &Catalogue) -> BTreeMap<String, BTreeMap<i64, String>> {
     let directories = catalogue.directories().map(|directory| {
         let hosts = catalogue.carriers(directory).map(|(_, carrier)| {
-            let urls: Vec<&str> = catalogue.urls(carrier).iter().map(|url| &*url.base).collect();
+            let urls: Vec<&str> = catalogue
+                .urls(carrier)
+                .iter()
+                .map(|url| catalogue.base_url(url))
+                .collect();
             let id = catalogue.host(carrier.host).unwrap().id;
             (id, format!("{urls:?} {:?} {}", carrier.country, carrier.public))
         });

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use maxminddb::{MaxMindDbError, PathElement, Reader, WithinOptions};
 
@@ -81,6 +82,7 @@ const PROBED_RECORDS: usize = 10_000;
 /// A GeoIP country database (MaxMind DB format 2.0) in memory.
 pub struct GeoIp {
     reader: Reader<Vec<u8>>,
+    decoded: DecodedRecords,
 }
 
 impl GeoIp {
@@ -89,7 +91,10 @@ impl GeoIp {
     /// # Errors
     /// Where the bytes are no MaxMind DB, for example because the file is cut short.
     pub fn new(file: Vec<u8>) -> Result<Self, MaxMindDbError> {
-        Reader::from_source(file).map(|reader| Self { reader })
+        Reader::from_source(file).map(|reader| Self {
+            reader,
+            decoded: DecodedRecords::new(),
+        })
     }
 
     /// Whether any of the first records names a country.
@@ -115,9 +120,66 @@ impl GeoIp {
 
     /// The country of an address, and which field of its record named it. A record that can't be read is none.
     pub fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
-        country_of(&self.reader.lookup(address).ok()?)
+        let record = self.reader.lookup(address).ok()?;
+        let offset = u32::try_from(record.offset()?).ok()?;
+        self.decoded.get(offset).unwrap_or_else(|| {
+            let country = country_of(&record);
+            self.decoded.put(offset, country);
+            country
+        })
     }
 }
+
+/// What records were found to say, so that none is decoded for every request: a database has millions of networks but few
+/// hundred records. An entry is a record's offset in the upper half, whether there is an entry at all, and what it says.
+struct DecodedRecords {
+    entries: Box<[AtomicU64]>,
+}
+
+/// Of two records with the same place, the one decoded last is kept.
+const DECODED_RECORDS: usize = 4096;
+
+const DECODED: u64 = 1 << 31;
+
+impl DecodedRecords {
+    fn new() -> Self {
+        Self {
+            entries: std::iter::repeat_with(AtomicU64::default)
+                .take(DECODED_RECORDS)
+                .collect(),
+        }
+    }
+
+    fn entry(&self, offset: u32) -> Option<&AtomicU64> {
+        // Fibonacci hashing: the upper bits of the product depend on all bits of the offset.
+        let hash = offset.wrapping_mul(0x9e37_79b9) >> (u32::BITS - DECODED_RECORDS.ilog2());
+        self.entries.get(hash as usize)
+    }
+
+    fn get(&self, offset: u32) -> Option<Option<(CountryCode, GeoIpField)>> {
+        let entry = self.entry(offset)?.load(Ordering::Relaxed);
+        if entry >> 32 != u64::from(offset) || entry & DECODED == 0 {
+            return None;
+        }
+        let [field, a, b, ..] = entry.to_le_bytes();
+        let field = FIELDS.get(usize::from(field).checked_sub(1)?);
+        Some(field.map(|(field, _)| (CountryCode([a, b]), *field)))
+    }
+
+    fn put(&self, offset: u32, country: Option<(CountryCode, GeoIpField)>) {
+        let said = country.map_or(NO_COUNTRY, |(CountryCode([a, b]), field)| {
+            let position = FIELDS.iter().position(|(known, _)| *known == field);
+            let position = position.and_then(|position| u8::try_from(position + 1).ok());
+            u32::from_le_bytes([position.unwrap_or(0), a, b, 0])
+        });
+        if let Some(entry) = self.entry(offset) {
+            entry.store(u64::from(offset) << 32 | DECODED | u64::from(said), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The field number of a record that names no country.
+const NO_COUNTRY: u32 = u8::MAX as u32;
 
 fn country_of(record: &maxminddb::LookupResult<'_, Vec<u8>>) -> Option<(CountryCode, GeoIpField)> {
     FIELDS.iter().find_map(|(field, path)| {
@@ -137,6 +199,33 @@ mod tests {
         for bad in ["", "D", "DEU", "D-", "ß", "global"] {
             assert_eq!(CountryCode::parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn decoded_records_are_remembered_as_they_were() {
+        let decoded = DecodedRecords::new();
+        let records = [
+            (
+                7,
+                CountryCode::parse("DE").map(|country| (country, GeoIpField::Country)),
+            ),
+            (
+                8,
+                CountryCode::parse("A1").map(|country| (country, GeoIpField::CountryCode)),
+            ),
+            (0, None),
+        ];
+        for (offset, country) in records {
+            assert_eq!(decoded.get(offset), None);
+            decoded.put(offset, country);
+        }
+        for (offset, country) in records {
+            assert_eq!(decoded.get(offset), Some(country));
+        }
+        for offset in 1_000..100_000 {
+            decoded.put(offset, records[0].1);
+        }
+        assert!([None, Some(records[1].1)].contains(&decoded.get(8)));
     }
 
     #[test]

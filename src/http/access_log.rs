@@ -190,6 +190,10 @@ fn format_line(address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) -
 
 /// Appends a field: never empty, without white space (which separates fields) or control characters, and not too long.
 fn push_field(text: &str, line: &mut String) {
+    if text.len() <= FIELD_LIMIT && !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) {
+        line.push_str(text);
+        return;
+    }
     if text.is_empty() {
         line.push('_');
     }

@@ -122,6 +122,7 @@ fn answer_for<'a>(
         protocols,
         prefer_network: query.prefer_network,
         minimum: circumstances.minimum,
+        names_countries: endpoint == Endpoint::Mirrorlist && !query.redirect,
     };
     let Answerer { rng, workspace, .. } = answerer;
     let mut choose = || select(snapshot, target.directory, &location, &wishes, rng, workspace);

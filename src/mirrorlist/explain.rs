@@ -17,7 +17,7 @@ use super::render::text;
 use super::select::{Place, Selection, Tier, Wishes, Workspace, select};
 use super::target::{Asked, Target, resolve};
 use crate::geo::country::GeoIpField;
-use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex, Snapshot, Url};
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex, Snapshot};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
@@ -186,6 +186,7 @@ pub fn explain(
         protocols,
         prefer_network: query.prefer_network,
         minimum,
+        names_countries: false,
     };
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let selection = select(
@@ -308,14 +309,14 @@ impl Details<'_> {
             .zip(weights)
             .map(|((carrier, host), weight)| ListedHost {
                 host_id: host.id,
-                name: host_name(self.catalogue.urls(carrier)),
+                name: host_name(self.catalogue, carrier),
                 country: host.country.map(|country| country.to_string()),
                 bandwidth: host.bandwidth,
                 first_probability: weight / total,
                 urls: self
                     .protocols
                     .urls(self.catalogue, carrier)
-                    .map(|url| format!("{}{}", url.base, self.suffix))
+                    .map(|url| format!("{}{}", self.catalogue.base_url(url), self.suffix))
                     .collect(),
             })
             .collect()
@@ -335,7 +336,7 @@ impl Details<'_> {
             let reasons = self.reasons(carrier, host, chosen.contains(&index), location);
             (!reasons.is_empty()).then(|| Missing {
                 host_id: host.id,
-                name: host_name(self.catalogue.urls(carrier)),
+                name: host_name(self.catalogue, carrier),
                 country: host.country.map(|country| country.to_string()),
                 reasons,
             })
@@ -364,10 +365,11 @@ impl Details<'_> {
 }
 
 /// The host's name in the first of its URLs.
-fn host_name(urls: &[Url]) -> String {
-    let authority = urls
+fn host_name(catalogue: &Catalogue, carrier: &Carrier) -> String {
+    let authority = catalogue
+        .urls(carrier)
         .first()
-        .and_then(|url| url.base.split_once("://"))
+        .and_then(|url| catalogue.base_url(url).split_once("://"))
         .map(|(_, rest)| rest);
     authority
         .and_then(|rest| rest.split('/').next())
@@ -419,7 +421,7 @@ pub fn explain_hosts(catalogue: &Catalogue, query: &HostQuery) -> Vec<ExplainedH
             let carriers = catalogue.carriers_of(*index);
             carriers
                 .into_iter()
-                .any(|(_, carrier)| host_name(catalogue.urls(carrier)).eq_ignore_ascii_case(name))
+                .any(|(_, carrier)| host_name(catalogue, carrier).eq_ignore_ascii_case(name))
         }
     });
     hosts
@@ -442,12 +444,12 @@ fn explained_host(catalogue: &Catalogue, index: HostIndex, host: &Host) -> Expla
         .collect();
     repositories.sort_unstable();
     let urls = carriers.iter().flat_map(|(_, carrier)| catalogue.urls(carrier));
-    let mut urls: Vec<String> = urls.map(|url| url.base.to_string()).collect();
+    let mut urls: Vec<String> = urls.map(|url| catalogue.base_url(url).to_owned()).collect();
     urls.sort_unstable();
     urls.dedup();
     let mut names: Vec<String> = carriers
         .iter()
-        .map(|(_, carrier)| host_name(catalogue.urls(carrier)))
+        .map(|(_, carrier)| host_name(catalogue, carrier))
         .collect();
     names.sort_unstable();
     names.dedup();

@@ -63,6 +63,9 @@ impl<'a> MirrorQuery<'a> {
 
 /// Bytes that are not UTF-8 become U+FFFD: no name in a cache has them, so nothing is found by mistake.
 fn decode(text: &str) -> Cow<'_, str> {
+    if !text.as_bytes().contains(&b'%') {
+        return Cow::Borrowed(text);
+    }
     percent_decode_str(text).decode_utf8_lossy()
 }
 

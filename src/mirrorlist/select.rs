@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::locate::ClientLocation;
 use super::protocols::ProtocolFilter;
 use crate::geo::{AsNumber, Continent, CountryCode};
-use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, Snapshot};
+use crate::snapshot::{Carrier, CarrierIndex, CarrierWord, DirectoryIndex, Snapshot};
 
 /// Why a host is listed, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -63,6 +63,8 @@ pub struct Wishes<'a> {
     pub prefer_network: bool,
     /// With fewer listed hosts than this, the global tier is added.
     pub minimum: usize,
+    /// Whether the answer names the countries in which hosts were found.
+    pub names_countries: bool,
 }
 
 /// A host's place in an answer: tier, then key, then carrier, packed so that a plain sort orders an answer.
@@ -101,7 +103,7 @@ pub struct Selection<'a> {
     pub preferred_netblock: bool,
     /// The client's AS, where any host is in it.
     pub asn: Option<AsNumber>,
-    /// The countries in which hosts were found, as they are to be repeated; one that is found on behalf of two is there
+    /// The countries in which hosts were found, if the answer names them, as they are to be repeated; one that is found on behalf of two is there
     /// twice. Compatibility: hosts that the client is not offered make their country count here; the recorded answers of
     /// the server before this one pin it.
     pub countries: Vec<Cow<'a, str>>,
@@ -116,6 +118,8 @@ pub struct Workspace {
     /// How a host is preferred by network, by host number; [`NOT_PREFERRED`] for all between requests.
     preference: Vec<u8>,
     preferred: Vec<usize>,
+    /// Hosts that the global tier would add: some bits of each word.
+    world: Vec<(CarrierWord, u64)>,
 }
 
 /// Netblocks are preferred by 128 minus their prefix length.
@@ -252,7 +256,7 @@ impl<R: Rng> Choice<'_, '_, R> {
 
     /// Without `country=`: netblock, AS, country, continent, and the world if that is not enough.
     fn by_location<'a>(
-        self,
+        mut self,
         location: &ClientLocation,
         wishes: &Wishes<'_>,
         workspace: &mut Workspace,
@@ -263,55 +267,103 @@ impl<R: Rng> Choice<'_, '_, R> {
         }
         let continents = self.snapshot.continents();
         let home = self.client.and_then(|country| continents.of(country));
-        let (mut world, mut anywhere) = (Vec::new(), false);
         let mut countries = Vec::new();
-        let mut usable = 0;
-        self.snapshot
-            .catalogue()
-            .carriers(self.directory)
-            .for_each(|(index, carrier)| {
-                let offered = offers(self.snapshot, carrier, self.client);
-                anywhere |= offered && carrier.public;
-                let in_country = self.client.is_some() && carrier.country == self.client;
-                let on_continent =
-                    !in_country && home.is_some() && carrier.country.and_then(|c| continents.of(c)) == home;
-                if in_country || on_continent {
-                    note(&mut countries, carrier.country);
+        let (mut usable, mut anywhere) = (0, false);
+        workspace.world.clear();
+        for mut word in self.snapshot.carriers_near(self.directory, self.client, home) {
+            if wishes.names_countries {
+                let near = word.indexes(word.in_country | word.on_continent);
+                countries.extend(near.filter_map(|(_, index)| self.carrier(index)?.country));
+            }
+            self.withdraw_refused(&mut word);
+            anywhere |= word.public != 0;
+            let mut world = word.public & !word.in_country & !word.on_continent;
+            if !workspace.preferred.is_empty() {
+                for (bit, place) in self.preferred(&word, workspace) {
+                    selection.preferred_netblock |= place.tier() == Tier::Netblock;
+                    usable += self.usable(place.carrier(), wishes);
+                    selection.places.push(place);
+                    word.in_country &= !bit;
+                    word.on_continent &= !bit;
+                    world &= !bit;
                 }
-                let place = match workspace.preference_of(carrier) {
-                    rank @ ..=SHORTEST_NETBLOCK => {
-                        selection.preferred_netblock = true;
-                        let key = u32::from(rank) << 24 | self.rng.next_u32() >> 8;
-                        Place::new(Tier::Netblock, key, index)
-                    }
-                    SAME_AS => Place::new(Tier::AutonomousSystem, self.rng.next_u32(), index),
-                    _ if !offered => return,
-                    _ if in_country => Place::new(Tier::Country, weighted_key(carrier, self.rng), index),
-                    _ if on_continent => Place::new(Tier::Continent, weighted_key(carrier, self.rng), index),
-                    _ => {
-                        if carrier.public {
-                            world.push((index, carrier));
-                        }
-                        return;
-                    }
-                };
-                selection.places.push(place);
-                usable += usize::from(wishes.protocols.takes_any(carrier.protocols));
-            });
+            }
+            let near = word.in_country | word.on_continent;
+            selection.places.reserve(near.count_ones() as usize);
+            for (tier, bits) in [(Tier::Country, word.in_country), (Tier::Continent, word.on_continent)] {
+                for (_, index) in word.indexes(bits) {
+                    usable += self.usable(index, wishes);
+                    selection.places.extend(self.weighted(tier, index));
+                }
+            }
+            if world != 0 {
+                workspace.world.push((word, world));
+            }
+        }
         workspace.forget();
         countries.sort_unstable_by_key(|country| (Some(*country) != self.client, *country));
+        countries.dedup();
         selection.countries = countries
             .into_iter()
             .map(|country| country.to_string().into())
             .collect();
         if usable < wishes.minimum && anywhere {
-            let places = world
-                .into_iter()
-                .map(|(index, carrier)| Place::new(Tier::Global, weighted_key(carrier, self.rng), index));
-            selection.places.extend(places);
+            for (word, bits) in &workspace.world {
+                let indexes = word.indexes(*bits);
+                let places = indexes.filter_map(|(_, index)| self.weighted(Tier::Global, index));
+                selection.places.extend(places);
+            }
             selection.countries.push(GLOBAL.into());
         }
         selection
+    }
+
+    fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
+        self.snapshot.catalogue().carrier(index)
+    }
+
+    /// A place among a tier's hosts, by bandwidth and chance.
+    fn weighted(&mut self, tier: Tier, index: CarrierIndex) -> Option<Place> {
+        let carrier = self.snapshot.catalogue().carrier(index)?;
+        Some(Place::new(tier, weighted_key(carrier, self.rng), index))
+    }
+
+    /// 1 for a host that the answer can list, else 0.
+    fn usable(&self, index: CarrierIndex, wishes: &Wishes<'_>) -> usize {
+        let carrier = self.carrier(index);
+        usize::from(carrier.is_some_and(|carrier| wishes.protocols.takes_any(carrier.protocols)))
+    }
+
+    /// Takes hosts that are not offered to clients of this country out of all but `carriers`.
+    fn withdraw_refused(&self, word: &mut CarrierWord) {
+        for (bit, index) in word.indexes(word.restricted) {
+            let offered = self
+                .carrier(index)
+                .is_some_and(|carrier| offers(self.snapshot, carrier, self.client));
+            if !offered {
+                word.in_country &= !bit;
+                word.on_continent &= !bit;
+                word.public &= !bit;
+            }
+        }
+    }
+
+    /// The hosts that are near the client by network, whoever else they are offered to.
+    fn preferred(&mut self, word: &CarrierWord, workspace: &Workspace) -> Vec<(u64, Place)> {
+        let indexes = word.indexes(word.carriers);
+        let places = indexes.filter_map(|(bit, index)| {
+            let carrier = self.snapshot.catalogue().carrier(index)?;
+            let place = match workspace.preference_of(carrier) {
+                rank @ ..=SHORTEST_NETBLOCK => {
+                    let key = u32::from(rank) << 24 | self.rng.next_u32() >> 8;
+                    Place::new(Tier::Netblock, key, index)
+                }
+                SAME_AS => Place::new(Tier::AutonomousSystem, self.rng.next_u32(), index),
+                _ => return None,
+            };
+            Some((bit, place))
+        });
+        places.collect()
     }
 
     /// Notes which hosts are near the client by network. Gives the client's AS if any host is in it.

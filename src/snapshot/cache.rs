@@ -563,12 +563,7 @@ impl Builder {
                 continue;
             };
             let found = draft.url_ids.iter().filter_map(|id| base_urls.get(id));
-            let (range, set) = urls.add(
-                found,
-                protocols,
-                host.country.as_ref().map(CountryCode::as_str),
-                !draft.public,
-            );
+            let (range, set) = urls.add(found, protocols, host.country);
             if range.len() < draft.url_ids.len() {
                 warnings.add(format_args!(
                     "MirrorListCache: host {} has URLs that HCUrlCache lacks or that can't be used: ids {:?}",

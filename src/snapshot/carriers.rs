@@ -82,9 +82,8 @@ fn header(group: Group, words: usize, more: bool) -> u64 {
 impl CarrierSets {
     /// The carriers of a set, in ascending order within each group.
     pub(super) fn iter(&self, set: CarrierSet) -> impl Iterator<Item = CarrierIndex> + '_ {
-        self.runs(set).flat_map(|(group, words)| {
-            let base = self.bases.get(group as usize).copied().unwrap_or(0);
-            (base..).step_by(64).zip(words).flat_map(|(base, word)| {
+        self.runs(set).flat_map(|(_, base, words)| {
+            (base.get()..).step_by(64).zip(words).flat_map(|(base, word)| {
                 let mut left = *word;
                 std::iter::from_fn(move || {
                     if left == 0 {
@@ -103,20 +102,27 @@ impl CarrierSets {
         self.words.capacity() * size_of::<u64>()
     }
 
-    fn runs(&self, set: CarrierSet) -> impl Iterator<Item = (Group, &[u64])> {
+    /// The first carrier of each group, where groups stand one after the other.
+    pub(super) fn bases(&self) -> &[u32] {
+        &self.bases
+    }
+
+    /// A set by groups: the group, its first carrier and a bit for each of the group's carriers.
+    pub(super) fn runs(&self, set: CarrierSet) -> impl Iterator<Item = (Group, CarrierIndex, &[u64])> {
+        let base = |group: Group| CarrierIndex(self.bases.get(group as usize).copied().unwrap_or(0));
         let mut rest = self.words.get(set.0 as usize..);
         std::iter::from_fn(move || {
             let (head, tail) = rest?.split_first()?;
             let (group, length) = split_header(*head);
             let (words, after) = tail.split_at_checked(length)?;
             rest = (head & MORE != 0).then_some(after);
-            Some((group, words))
+            Some((group, base(group), words))
         })
     }
 
     /// The header and words of a set, for comparing sets.
     fn encoded(&self, set: CarrierSet) -> &[u64] {
-        let length: usize = self.runs(set).map(|(_, words)| words.len() + 1).sum();
+        let length: usize = self.runs(set).map(|(_, _, words)| words.len() + 1).sum();
         let start = set.0 as usize;
         self.words.get(start..start + length).unwrap_or_default()
     }

@@ -11,13 +11,15 @@ use foldhash::fast::FixedState;
 use ip_network::IpNetwork;
 use ip_network_table::IpNetworkTable;
 
-use super::carriers::{Carrier, CarrierIndex, CarrierSets};
+use super::carriers::{Carrier, CarrierIndex, CarrierSets, Group};
 use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
+use super::masks::CarrierMasks;
 use super::repositories::{Repositories, Repository};
 use super::urls::{Protocol, Protocols, Url, Urls};
-use crate::geo::{AsNumber, Continent, CountryCode};
+use crate::chunked::{Chunked, TextSpan};
+use crate::geo::{AsNumber, Continent, ContinentTable, CountryCode};
 
 /// What a cache says.
 pub struct Catalogue {
@@ -115,6 +117,20 @@ impl Catalogue {
             .filter_map(|index| Some((index, self.carrier(index)?)))
     }
 
+    /// Who carries a directory, group by group: the group, its first carrier and a bit for each of the group's carriers.
+    pub(super) fn carrier_runs(
+        &self,
+        directory: DirectoryIndex,
+    ) -> impl Iterator<Item = (Group, CarrierIndex, &[u64])> {
+        let set = self.directories.carriers(directory);
+        set.into_iter().flat_map(|set| self.sets.runs(set))
+    }
+
+    /// Which carriers are where.
+    pub(super) fn masks(&self, continents: &ContinentTable) -> CarrierMasks {
+        CarrierMasks::new(self.sets.bases(), &self.carriers, continents)
+    }
+
     /// A carrier; none for a number of another catalogue.
     pub fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
         self.carriers.get(index.get() as usize)
@@ -123,6 +139,17 @@ impl Catalogue {
     /// The URLs of a carrier, best protocol first.
     pub fn urls(&self, carrier: &Carrier) -> &[Url] {
         self.urls.get(carrier.urls)
+    }
+
+    /// A text of a URL.
+    #[inline]
+    pub fn text(&self, span: TextSpan) -> Chunked<'_> {
+        self.urls.text(span)
+    }
+
+    /// A base URL itself, without a slash at its end.
+    pub fn base_url(&self, url: &Url) -> &str {
+        self.text(url.base).as_str()
     }
 
     /// The protocol with a name, in any case; none if no URL has it.

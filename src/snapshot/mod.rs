@@ -5,6 +5,7 @@
 //! - [`cache`]: a cache file to a [`Catalogue`], in one streaming pass over its [`wire`] format
 //! - [`catalogue`]: what a cache says, and every look-up in it, made of
 //!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`], [`repositories`] and [`file_details`]
+//! - [`masks`]: which carriers are in which country and on which continent
 //!
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
 
@@ -15,6 +16,7 @@ pub mod directories;
 pub mod file_details;
 pub mod hosts;
 pub mod load;
+pub mod masks;
 pub mod repositories;
 pub mod shared;
 pub mod urls;
@@ -28,11 +30,13 @@ pub use directories::DirectoryIndex;
 pub use file_details::{FileDetails, FileVersion};
 pub use hosts::{Host, HostIndex};
 pub use load::{DataFiles, LoadError, Loaded};
+pub use masks::CarrierWord;
 pub use repositories::Repository;
 pub use shared::SharedSnapshot;
 pub use urls::{Protocol, ProtocolSet, Url};
 
-use crate::geo::{AsTable, ContinentTable, GeoIp};
+use crate::geo::{AsTable, Continent, ContinentTable, CountryCode, GeoIp};
+use masks::CarrierMasks;
 
 /// Everything that answers are made from.
 pub struct Snapshot {
@@ -41,6 +45,7 @@ pub struct Snapshot {
     country_continent: Arc<Loaded<ContinentTable>>,
     geoip: Option<Arc<Loaded<GeoIp>>>,
     continents: ContinentTable,
+    masks: CarrierMasks,
 }
 
 impl Snapshot {
@@ -55,18 +60,31 @@ impl Snapshot {
         for (country, continent) in cache.table.continent_redirects() {
             continents.set(*country, *continent);
         }
+        let masks = cache.table.masks(&continents);
         Self {
             cache,
             global_netblocks,
             country_continent,
             geoip,
             continents,
+            masks,
         }
     }
 
     /// What the cache says.
     pub fn catalogue(&self) -> &Catalogue {
         &self.cache.table
+    }
+
+    /// Who carries a directory, and which of them are in a country or elsewhere on a continent.
+    pub fn carriers_near(
+        &self,
+        directory: DirectoryIndex,
+        country: Option<CountryCode>,
+        continent: Option<Continent>,
+    ) -> impl Iterator<Item = CarrierWord> {
+        let runs = self.catalogue().carrier_runs(directory);
+        runs.flat_map(move |(group, base, run)| self.masks.words(group, base, run, country, continent))
     }
 
     /// Address to AS number.

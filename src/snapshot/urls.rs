@@ -1,7 +1,10 @@
 //! The base URLs of hosts, ready to copy into answers.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use crate::chunked::{Chunked, ChunkedTexts, TextSpan};
+use crate::geo::CountryCode;
 use crate::xml;
 
 /// A protocol that some URL of the cache has: a small number for sets of protocols.
@@ -141,23 +144,26 @@ impl UrlRange {
     }
 }
 
-/// A base URL of a carrier as answers need it.
-#[derive(Debug, Clone)]
+/// A base URL of a carrier as answers need it: texts for [`super::Catalogue::text`].
+#[derive(Debug, Clone, Copy)]
 pub struct Url {
     /// The URL's protocol.
     pub protocol: Protocol,
     /// The URL itself, without a slash at its end.
-    pub base: Box<str>,
-    /// A metalink's `url` element up to the value of its `preference`.
-    pub metalink_start: Box<str>,
-    /// The rest of that start tag and the URL, escaped for XML.
-    pub metalink_base: Box<str>,
+    pub base: TextSpan,
+    /// The same, escaped for XML.
+    pub escaped: TextSpan,
+    /// A metalink's `url` element up to its `preference`: the same text for all URLs of a protocol and a country, so that it
+    /// stays in a processor's cache.
+    pub element_start: TextSpan,
 }
 
 /// The URLs of all carriers.
 #[derive(Debug, Default)]
 pub(super) struct Urls {
     urls: Vec<Url>,
+    texts: ChunkedTexts,
+    element_starts: HashMap<(u8, Option<CountryCode>), TextSpan>,
 }
 
 impl Urls {
@@ -166,19 +172,25 @@ impl Urls {
         self.urls.get(start..start + range.len()).unwrap_or_default()
     }
 
+    pub(super) fn text(&self, span: TextSpan) -> Chunked<'_> {
+        self.texts.get(span)
+    }
+
     /// Adds a carrier's URLs, best protocol first and otherwise in their order.
     pub(super) fn add<'a>(
         &mut self,
         urls: impl Iterator<Item = &'a BaseUrl>,
         protocols: &Protocols,
-        location: Option<&str>,
-        private: bool,
+        location: Option<CountryCode>,
     ) -> (UrlRange, ProtocolSet) {
         let start = self.urls.len();
         let mut set = ProtocolSet::default();
         for url in urls {
-            set.insert(url.protocol);
-            self.urls.push(ready_to_copy(url, protocols, location, private));
+            // There is room for 128 GB of texts.
+            if let Some(ready) = self.ready_to_copy(url, protocols, location) {
+                set.insert(url.protocol);
+                self.urls.push(ready);
+            }
         }
         if let Some(added) = self.urls.get_mut(start..) {
             added.sort_by_key(|url| url.protocol.0);
@@ -190,24 +202,42 @@ impl Urls {
         };
         (range, set)
     }
-}
 
-fn ready_to_copy(url: &BaseUrl, protocols: &Protocols, location: Option<&str>, private: bool) -> Url {
-    let name = protocols.name(url.protocol);
-    let mut metalink_start = String::new();
-    // Writing to a String can't fail.
-    let _ = write!(metalink_start, "    <url protocol=\"{name}\" type=\"{name}\"");
-    if let Some(location) = location {
-        let _ = write!(metalink_start, " location=\"{location}\"");
+    fn ready_to_copy(&mut self, url: &BaseUrl, protocols: &Protocols, location: Option<CountryCode>) -> Option<Url> {
+        let base = self.texts.push(&url.text)?;
+        let mut escaped = String::new();
+        xml::escape_into(&url.text, &mut escaped);
+        Some(Url {
+            protocol: url.protocol,
+            base,
+            escaped: if *escaped == *url.text {
+                base
+            } else {
+                self.texts.push(&escaped)?
+            },
+            element_start: self.element_start(url.protocol, protocols, location)?,
+        })
     }
-    metalink_start.push_str(" preference=\"");
-    let mut metalink_base = String::from(if private { "\" mm0:private=\"True\">" } else { "\">" });
-    xml::escape_into(&url.text, &mut metalink_base);
-    Url {
-        protocol: url.protocol,
-        base: url.text.clone(),
-        metalink_start: metalink_start.into(),
-        metalink_base: metalink_base.into(),
+
+    fn element_start(
+        &mut self,
+        protocol: Protocol,
+        protocols: &Protocols,
+        location: Option<CountryCode>,
+    ) -> Option<TextSpan> {
+        let key = (protocol.0, location);
+        if let Some(known) = self.element_starts.get(&key) {
+            return Some(*known);
+        }
+        let name = protocols.name(protocol);
+        let mut start = format!("    <url protocol=\"{name}\" type=\"{name}\"");
+        if let Some(location) = location {
+            // Writing to a String can't fail.
+            let _ = write!(start, " location=\"{location}\"");
+        }
+        let span = self.texts.push(&start)?;
+        self.element_starts.insert(key, span);
+        Some(span)
     }
 }
 

@@ -1,10 +1,13 @@
 //! Metalink 3.0 as librepo reads it: the prefix `mm0` must be literally that, hashes are in lower case, and the order of
 //! `url` elements is the order in which they are tried.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 
 use super::suffix::suffix;
 use super::text;
+use crate::chunked::{Chunked, ChunkedText, ChunkedTexts, SLACK, TextSpan};
 use crate::mirrorlist::body::Body;
 use crate::mirrorlist::protocols::ProtocolFilter;
 use crate::mirrorlist::refusal::Refusal;
@@ -23,6 +26,42 @@ const URL_END: &str = "</url>\n";
 /// The preference of the first host; each one after it has one less, but at least 1.
 const FIRST_PREFERENCE: usize = 100;
 
+const PRIVATE: &str = " mm0:private=\"True\"";
+
+/// The length of the longest text of [`PREFERENCES`].
+const LONGEST_PREFERENCE: usize = " preference=\"100\">".len() + PRIVATE.len();
+
+static PREFERENCES: LazyLock<Preferences> = LazyLock::new(Preferences::new);
+
+/// The end of the start tag of a `url` element from its preference on, for private hosts and for public ones.
+struct Preferences {
+    texts: ChunkedTexts,
+    spans: Vec<[TextSpan; 2]>,
+}
+
+impl Preferences {
+    fn new() -> Self {
+        let mut texts = ChunkedTexts::default();
+        let spans = (0..=FIRST_PREFERENCE).map(|number| {
+            let number = number.max(1);
+            [PRIVATE, ""].map(|private| {
+                let text = format!(" preference=\"{number}\"{private}>");
+                texts.push(&text).unwrap_or_default()
+            })
+        });
+        Self {
+            spans: spans.collect(),
+            texts,
+        }
+    }
+
+    fn get(&self, number: usize, public: bool) -> Chunked<'_> {
+        let spans = self.spans.get(number).copied().unwrap_or_default();
+        let [private, open] = spans;
+        self.texts.get(if public { open } else { private })
+    }
+}
+
 /// A metalink of a file.
 pub fn metalink(
     catalogue: &Catalogue,
@@ -39,23 +78,26 @@ pub fn metalink(
     path.push_str(URL_END);
     let tail = concat!("   </resources>\n", "  </file>\n", " </files>\n", "</metalink>\n");
 
+    let path = ChunkedText::new(&path);
+
     let urls = |carrier| protocols.urls(catalogue, carrier);
     let length: usize = text::carriers(catalogue, selection)
         .flat_map(urls)
-        .map(|url| url.metalink_start.len() + "100".len() + url.metalink_base.len() + path.len())
+        .map(|url| url.element_start.len() + LONGEST_PREFERENCE + url.escaped.len() + path.get().len())
         .sum();
-    let mut body = Vec::with_capacity(head.len() + length + tail.len());
+    // With blocks of few sizes, one that is still in a processor's cache is soon used again.
+    let room = head.len() + length + tail.len() + SLACK;
+    let mut body = Vec::with_capacity(room.next_power_of_two());
     body.extend_from_slice(head.as_bytes());
-    let mut number = itoa::Buffer::new();
     let mut hosts = 0;
     for carrier in text::carriers(catalogue, selection) {
-        let preference = number.format(FIRST_PREFERENCE.saturating_sub(hosts).max(1)).as_bytes();
+        let preference = PREFERENCES.get(FIRST_PREFERENCE.saturating_sub(hosts), carrier.public);
         let mut listed = false;
         for url in urls(carrier) {
-            body.extend_from_slice(url.metalink_start.as_bytes());
-            body.extend_from_slice(preference);
-            body.extend_from_slice(url.metalink_base.as_bytes());
-            body.extend_from_slice(path.as_bytes());
+            catalogue.text(url.element_start).append_to(&mut body);
+            preference.append_to(&mut body);
+            catalogue.text(url.escaped).append_to(&mut body);
+            path.get().append_to(&mut body);
             listed = true;
         }
         hosts += usize::from(listed);
@@ -144,9 +186,16 @@ fn element(name: &str, value: u64, out: &mut String) {
     }
 }
 
+/// SHA-512 has this many bytes.
+const LONGEST_HASH: usize = 64;
+
 fn push_hex(bytes: &[u8], out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    // Four bits are an index below 16.
-    let digit = |bits: u8| DIGITS.get(usize::from(bits)).copied().map_or('0', char::from);
-    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    let digit = |bits: u8| bits + if bits < 10 { b'0' } else { b'a' - 10 };
+    let mut digits = [0; 2 * LONGEST_HASH];
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    let text = digits.get(..2 * bytes.len()).unwrap_or_default();
+    // Digits are ASCII.
+    out.push_str(std::str::from_utf8(text).unwrap_or_default());
 }

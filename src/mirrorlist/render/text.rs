@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::comment::{comment_line, push};
 use super::suffix::suffix;
+use crate::chunked::{ChunkedText, SLACK};
 use crate::mirrorlist::body::Body;
 use crate::mirrorlist::protocols::ProtocolFilter;
 use crate::mirrorlist::query::MirrorQuery;
@@ -26,15 +27,16 @@ pub fn mirrorlist(
         head.push_str(itoa::Buffer::new().format(catalogue.created()));
         head.push('\n');
     }
-    let suffix = suffix(catalogue, target);
+    let mut path = suffix(catalogue, target);
+    path.push('\n');
+    let path = ChunkedText::new(&path);
     let urls = || carriers(catalogue, selection).flat_map(|carrier| protocols.urls(catalogue, carrier));
-    let length: usize = urls().map(|url| url.base.len() + suffix.len() + 1).sum();
-    let mut body = Vec::with_capacity(head.len() + length);
+    let length: usize = urls().map(|url| url.base.len() + path.get().len()).sum();
+    let mut body = Vec::with_capacity(head.len() + length + SLACK);
     body.extend_from_slice(head.as_bytes());
     for url in urls() {
-        body.extend_from_slice(url.base.as_bytes());
-        body.extend_from_slice(suffix.as_bytes());
-        body.push(b'\n');
+        catalogue.text(url.base).append_to(&mut body);
+        path.get().append_to(&mut body);
     }
     body.into()
 }
@@ -47,7 +49,7 @@ pub fn redirect_target(
     protocols: ProtocolFilter,
 ) -> Option<String> {
     let url = carriers(catalogue, selection).find_map(|carrier| protocols.web_url(catalogue, carrier))?;
-    Some(format!("{}{}", url.base, suffix(catalogue, target)))
+    Some(format!("{}{}", catalogue.base_url(url), suffix(catalogue, target)))
 }
 
 /// What went wrong, in words.

@@ -1,27 +1,23 @@
-//! Short texts that are copied often: an answer is put together from some hundred of them. A copy moves whole chunks of a fixed
-//! size and leaves what is too much to the next one. Chunks are so large that a text is nearly always one: a loop that a
-//! processor can't foresee the end of costs more than the bytes.
+//! Short texts that are copied often: an answer is put together from some hundred of them. They are kept, and copied, in whole
+//! chunks of a fixed size, see [`crate::page`]. Chunks are so large that a text is nearly always one (a loop that a processor
+//! can't foresee the end of costs more than the bytes), and begin where a line of a processor's cache does.
 
 /// The size of a chunk in bytes.
-const CHUNK: usize = 64;
+pub const CHUNK: usize = 64;
 
-/// Texts one after the other.
-#[derive(Debug)]
+/// A piece of a text; behind the text's end the bytes are of no meaning.
+pub type Chunk = [u8; CHUNK];
+
+/// Texts one after the other, each in chunks of its own.
+#[derive(Debug, Default)]
 pub struct ChunkedTexts {
-    /// The texts and a chunk of zeros, so that every text is followed by what a chunk may need.
-    bytes: Vec<u8>,
-}
-
-impl Default for ChunkedTexts {
-    fn default() -> Self {
-        Self { bytes: vec![0; CHUNK] }
-    }
+    chunks: Vec<Chunk>,
 }
 
 /// Where a text stands in [`ChunkedTexts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TextSpan {
-    start: u32,
+    first: u32,
     bytes: u32,
 }
 
@@ -40,38 +36,39 @@ impl TextSpan {
 /// A text that is copied chunk by chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Chunked<'a> {
-    /// Whole chunks.
-    chunks: &'a [u8],
+    chunks: &'a [Chunk],
     bytes: usize,
 }
 
-/// A buffer into which chunked texts go needs this much room behind the last one.
-pub const SLACK: usize = CHUNK;
-
 impl ChunkedTexts {
-    /// Adds a text. None where there are more than 4 GB.
+    /// Adds a text. None where there are more than 256 GB.
     pub fn push(&mut self, text: &str) -> Option<TextSpan> {
-        let start = self.bytes.len() - CHUNK;
         let span = TextSpan {
-            start: u32::try_from(start).ok()?,
+            first: u32::try_from(self.chunks.len()).ok()?,
             bytes: u32::try_from(text.len()).ok()?,
         };
-        self.bytes.truncate(start);
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.bytes.extend_from_slice(&[0; CHUNK]);
+        self.chunks.extend(chunks_of(text));
         Some(span)
     }
 
     /// The text at a place that [`ChunkedTexts::push`] gave.
     #[inline]
     pub fn get(&self, span: TextSpan) -> Chunked<'_> {
-        let start = span.start as usize;
-        let chunks = self.bytes.get(start..start + span.len().next_multiple_of(CHUNK));
-        chunks.map_or(Chunked { chunks: &[], bytes: 0 }, |chunks| Chunked {
-            chunks,
+        Chunked {
+            chunks: self.chunks.get(span.first as usize..).unwrap_or_default(),
             bytes: span.len(),
-        })
+        }
     }
+}
+
+fn chunks_of(text: &str) -> impl Iterator<Item = Chunk> {
+    text.as_bytes().chunks(CHUNK).map(|bytes| {
+        let mut chunk = [0; CHUNK];
+        if let Some(start) = chunk.get_mut(..bytes.len()) {
+            start.copy_from_slice(bytes);
+        }
+        chunk
+    })
 }
 
 impl<'a> Chunked<'a> {
@@ -85,21 +82,19 @@ impl<'a> Chunked<'a> {
         self.bytes == 0
     }
 
-    /// The text.
-    pub fn as_str(self) -> &'a str {
-        let bytes = self.chunks.get(..self.bytes).unwrap_or_default();
-        // They came from a text.
-        std::str::from_utf8(bytes).unwrap_or_default()
+    /// The text's first chunk, and the rest of the text where it has more.
+    #[inline(always)]
+    pub fn split_first(self) -> Option<(&'a Chunk, Self)> {
+        let (first, chunks) = self.chunks.split_first()?;
+        let bytes = self.bytes.saturating_sub(CHUNK);
+        Some((first, Self { chunks, bytes }))
     }
 
-    /// Appends the text. Fast where `out` has room for it and [`SLACK`] more.
-    #[inline]
-    pub fn append_to(self, out: &mut Vec<u8>) {
-        let end = out.len() + self.bytes;
-        for chunk in self.chunks.as_chunks::<CHUNK>().0 {
-            out.extend_from_slice(chunk);
-        }
-        out.truncate(end);
+    /// The text.
+    pub fn as_str(self) -> &'a str {
+        let bytes = self.chunks.as_flattened().get(..self.bytes).unwrap_or_default();
+        // They came from a text.
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
 
@@ -130,17 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_any_length_come_back_and_are_appended() {
+    fn texts_of_any_length_come_back() {
         let mut texts = ChunkedTexts::default();
         let long = "https://mirror.example.org/pub/".repeat(5);
         let lengths = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, long.len(), 2];
         let spans = lengths.map(|length| texts.push(&long[..length]).unwrap());
-        let (mut out, mut expected) = (Vec::new(), String::new());
         for (span, length) in spans.into_iter().zip(lengths) {
             assert_eq!(texts.get(span).as_str(), &long[..length]);
-            texts.get(span).append_to(&mut out);
-            expected.push_str(&long[..length]);
+            assert_eq!(ChunkedText::new(&long[..length]).get().as_str(), &long[..length]);
         }
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -6,7 +6,8 @@
 //! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables that
 //!    never change: a snapshot. Entries that can't be used are counted as [`warnings`].
 //! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. What it puts
-//!    into XML goes through [`xml`], what it copies often stands ready as [`chunked`] text.
+//!    into XML goes through [`xml`], what it copies often stands ready as [`chunked`] text, and it writes
+//!    each answer on a [`page`].
 //! 4. [`http`] is the public face: it finds the client's address, asks for the answer, sends it, and writes the access log.
 //!
 //! [`reload`] renews the snapshot while it serves, [`metrics`] counts, and [`readiness`] knows whether requests are wanted; the
@@ -27,6 +28,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod mirrorlist;
+pub mod page;
 pub mod proto;
 pub mod readiness;
 pub mod reload;

@@ -1,5 +1,12 @@
 //! Text made safe for XML 1.0: in elements, in attributes and in comments.
 
+/// Whether a text is nothing but ASCII that needs no escaping, as nearly all texts are.
+pub fn is_plain(text: &str) -> bool {
+    let plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'&' | b'<' | b'>' | b'"' | b'\'');
+    // Without a way out of the loop, many bytes are looked at at once.
+    text.bytes().fold(true, |all, b| all & plain(b))
+}
+
 /// Appends text as it can stand in an element or a quoted attribute. Characters that XML 1.0 can't hold at all become
 /// U+FFFD.
 pub fn escape_into(text: &str, out: &mut String) {

@@ -15,6 +15,7 @@ use super::render::{metalink, text};
 use super::select::{Selection, Tier, Wishes, Workspace, select};
 use super::target::{Asked, Target, resolve};
 use crate::geo::CountryCode;
+use crate::page::Page;
 use crate::snapshot::{Catalogue, Snapshot};
 
 /// An answer, ready to be sent.
@@ -60,6 +61,7 @@ pub struct Listed {
 pub struct Answerer {
     rng: Xoshiro256PlusPlus,
     workspace: Workspace,
+    page: Page,
     key: String,
 }
 
@@ -69,6 +71,7 @@ impl Answerer {
         Self {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             workspace: Workspace::default(),
+            page: Page::default(),
             key: String::new(),
         }
     }
@@ -124,7 +127,9 @@ fn answer_for<'a>(
         minimum: circumstances.minimum,
         names_countries: endpoint == Endpoint::Mirrorlist && !query.redirect,
     };
-    let Answerer { rng, workspace, .. } = answerer;
+    let Answerer {
+        rng, workspace, page, ..
+    } = answerer;
     let mut choose = || select(snapshot, target.directory, &location, &wishes, rng, workspace);
     let refused = |refusal| refuse(Some(catalogue), Some(endpoint), &refusal, circumstances.date);
     match endpoint {
@@ -143,7 +148,7 @@ fn answer_for<'a>(
         Endpoint::Mirrorlist => {
             let selection = choose();
             Answer {
-                body: Body::whole(text::mirrorlist(catalogue, query, target, &selection, protocols)),
+                body: Body::whole(text::mirrorlist(catalogue, query, target, &selection, protocols, page)),
                 ..found(Content::Mirrorlist, target, &location, &selection)
             }
         }
@@ -164,6 +169,7 @@ fn answer_for<'a>(
                     &selection,
                     protocols,
                     circumstances.date,
+                    page,
                 )),
                 ..found(Content::Metalink, target, &location, &selection)
             }

@@ -4,13 +4,14 @@ use bytes::Bytes;
 
 use super::comment::{comment_line, push};
 use super::suffix::suffix;
-use crate::chunked::{ChunkedText, SLACK};
+use crate::chunked::ChunkedText;
 use crate::mirrorlist::body::Body;
 use crate::mirrorlist::protocols::ProtocolFilter;
 use crate::mirrorlist::query::MirrorQuery;
 use crate::mirrorlist::refusal::Refusal;
 use crate::mirrorlist::select::Selection;
 use crate::mirrorlist::target::Target;
+use crate::page::Page;
 use crate::snapshot::{Carrier, Catalogue};
 
 /// A mirrorlist.
@@ -20,25 +21,25 @@ pub fn mirrorlist(
     target: &Target<'_>,
     selection: &Selection<'_>,
     protocols: ProtocolFilter,
+    page: &mut Page,
 ) -> Bytes {
-    let mut head = comment_line(query, target, selection);
-    if query.time {
-        head.push_str("# database creation time: ");
-        head.push_str(itoa::Buffer::new().format(catalogue.created()));
-        head.push('\n');
-    }
     let mut path = suffix(catalogue, target);
     path.push('\n');
     let path = ChunkedText::new(&path);
-    let urls = || carriers(catalogue, selection).flat_map(|carrier| protocols.urls(catalogue, carrier));
-    let length: usize = urls().map(|url| url.base.len() + path.get().len()).sum();
-    let mut body = Vec::with_capacity(head.len() + length + SLACK);
-    body.extend_from_slice(head.as_bytes());
-    for url in urls() {
-        catalogue.text(url.base).append_to(&mut body);
-        path.get().append_to(&mut body);
+    let mut draft = page.begin();
+    draft.text(&comment_line(query, target, selection));
+    if query.time {
+        draft.literal(b"# database creation time: ");
+        draft.number(catalogue.created());
+        draft.literal(b"\n");
     }
-    body.into()
+    for carrier in carriers(catalogue, selection) {
+        for url in protocols.urls(catalogue, carrier) {
+            draft.chunked(catalogue.text(url.base));
+            draft.chunked(path.get());
+        }
+    }
+    draft.end()
 }
 
 /// The URL at the best host that a browser can go to.

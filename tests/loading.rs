@@ -1,5 +1,5 @@
-//! Reading a cache: all encodings that the format allows mean the same, what can't be used is counted and named, and no file,
-//! however damaged, makes a panic or a snapshot that answers with nothing.
+//! Reading data files: all encodings that a cache's format allows mean the same, what can't be used is counted and named, and no
+//! file, however damaged, makes a panic or a snapshot that answers with nothing.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -7,9 +7,21 @@
 )]
 
 mod fixture;
+#[path = "support/mmdb.rs"]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "shared with other tests, and a helper that fails fails the test"
+)]
+mod mmdb;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
+use ip_network::Ipv4Network;
+use maxminddb::PathElement;
+use mirrorlist_server::geo::GeoIp;
 use mirrorlist_server::proto::{
     FileDetailsCacheFilesType, IntRepeatedIntMap, IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap,
     StringStringMap,
@@ -287,5 +299,36 @@ proptest! {
         bytes.splice(position..position, noise.iter().copied());
         let _ = read(&bytes);
         let _ = read(&noise);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_geoip_database_is_read_as_its_own_library_reads_it(
+        networks in prop::collection::vec((any::<u32>(), 6..=32_u8, 0..3_usize), 1..40),
+        addresses in prop::collection::vec(any::<u32>(), 20),
+    ) {
+        let texts: Vec<(String, &str)> = networks
+            .iter()
+            .map(|(address, length, country)| {
+                let network = Ipv4Network::new_truncate(Ipv4Addr::from_bits(*address), *length).unwrap();
+                (network.to_string(), ["DE", "US", "none"][*country])
+            })
+            .collect();
+        let entries: Vec<(&str, &str)> = texts.iter().map(|(network, country)| (network.as_str(), *country)).collect();
+        let bytes = mmdb::mmdb(&entries);
+        let geoip = GeoIp::new(bytes.clone()).unwrap();
+        let reader = maxminddb::Reader::from_source(bytes).unwrap();
+        let borders = networks.iter().flat_map(|(address, length, _)| {
+            let hosts = u32::MAX.checked_shr((*length).into()).unwrap_or(0);
+            [(address & !hosts).wrapping_sub(1), address & !hosts, address | hosts, (address | hosts).wrapping_add(1)]
+        });
+        for address in addresses.into_iter().chain(borders).map(Ipv4Addr::from_bits) {
+            let record = reader.lookup(address.into()).unwrap();
+            let path = [PathElement::Key("country"), PathElement::Key("iso_code")];
+            let expected = record.decode_path::<&str>(&path).unwrap().filter(|country| *country != "none");
+            let found = geoip.lookup(address.into()).map(|(country, _)| country.to_string());
+            prop_assert_eq!(found.as_deref(), expected);
+        }
     }
 }

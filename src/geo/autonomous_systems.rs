@@ -6,9 +6,10 @@ use std::io::{self, BufRead};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use ip_network::IpNetwork;
+use ip_network::{IpNetwork, Ipv4Network};
 use ip_network_table::IpNetworkTable;
 
+use super::ipv4_ranges::{Ipv4Entry, Ipv4Ranges};
 use super::network;
 use crate::warnings::Warnings;
 
@@ -23,7 +24,7 @@ impl AsNumber {
     }
 
     /// The number.
-    pub fn get(self) -> u32 {
+    pub const fn get(self) -> u32 {
         self.0.get()
     }
 }
@@ -36,14 +37,49 @@ impl fmt::Display for AsNumber {
 
 /// The networks of the Internet's routing table and the AS that announces each.
 pub struct AsTable {
-    networks: IpNetworkTable<Option<AsNumber>>,
+    ipv4: Ipv4Ranges<Announcement>,
+    ipv4_networks: usize,
+    ipv6: IpNetworkTable<Option<AsNumber>>,
+}
+
+/// Who announces an IPv4 network, in few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Announcement {
+    /// 0, which is nobody's: none.
+    asn: [u8; 4],
+    prefix_length: u8,
+}
+
+impl Announcement {
+    const NONE: Self = Self::new(0, None);
+
+    const fn new(prefix_length: u8, asn: Option<AsNumber>) -> Self {
+        let asn = match asn {
+            Some(asn) => asn.get(),
+            None => 0,
+        };
+        Self {
+            asn: asn.to_ne_bytes(),
+            prefix_length,
+        }
+    }
+
+    fn asn(self) -> Option<AsNumber> {
+        AsNumber::new(u32::from_ne_bytes(self.asn))
+    }
 }
 
 impl AsTable {
     /// A table without a network: no address has an AS.
     pub fn empty() -> Self {
+        Self::new(Vec::new(), IpNetworkTable::new())
+    }
+
+    fn new(ipv4: Vec<Ipv4Entry<Announcement>>, ipv6: IpNetworkTable<Option<AsNumber>>) -> Self {
         Self {
-            networks: IpNetworkTable::new(),
+            ipv4_networks: ipv4.len(),
+            ipv4: Ipv4Ranges::of_networks(ipv4, Announcement::NONE),
+            ipv6,
         }
     }
 
@@ -52,18 +88,23 @@ impl AsTable {
     /// # Errors
     /// What reading `lines` gives.
     pub fn read(mut lines: impl BufRead, warnings: &mut Warnings) -> io::Result<Self> {
-        let mut networks = IpNetworkTable::new();
+        let (mut ipv4, mut ipv6) = (Vec::new(), IpNetworkTable::new());
         let mut line = Vec::new();
         let mut number: u64 = 0;
         loop {
             line.clear();
             if lines.read_until(b'\n', &mut line)? == 0 {
-                return Ok(Self { networks });
+                return Ok(Self::new(ipv4, ipv6));
             }
             number += 1;
             match parse_line(&line) {
-                Ok(Some((network, asn))) => {
-                    networks.insert(network, asn);
+                Ok(Some((IpNetwork::V4(network), asn))) => ipv4.push(Ipv4Entry {
+                    first: network.network_address().to_bits(),
+                    length: network.netmask(),
+                    value: Announcement::new(network.netmask(), asn),
+                }),
+                Ok(Some((network @ IpNetwork::V6(_), asn))) => {
+                    ipv6.insert(network, asn);
                 }
                 Ok(None) => {}
                 Err(problem) => {
@@ -74,21 +115,31 @@ impl AsTable {
         }
     }
 
-    /// How many networks the table has.
+    /// How many networks the file has; an IPv4 network that occurs twice counts twice.
     pub fn len(&self) -> usize {
-        let (v4, v6) = self.networks.len();
-        v4 + v6
+        self.ipv4_networks + self.ipv6.len().1
     }
 
     /// Whether the table has no network at all.
     pub fn is_empty(&self) -> bool {
-        self.networks.is_empty()
+        self.len() == 0
     }
 
     /// The most specific network that holds the address, if that network has an AS.
     pub fn lookup(&self, address: IpAddr) -> Option<(IpNetwork, AsNumber)> {
-        let (network, asn) = self.networks.longest_match(address)?;
-        Some((network, (*asn)?))
+        match address {
+            IpAddr::V4(address) => {
+                let announcement = self.ipv4.get(address)?;
+                let asn = announcement.asn()?;
+                // A prefix length of an IPv4 network, so that there is such a network.
+                let network = Ipv4Network::new_truncate(address, announcement.prefix_length).ok()?;
+                Some((network.into(), asn))
+            }
+            IpAddr::V6(_) => {
+                let (network, asn) = self.ipv6.longest_match(address)?;
+                Some((network, (*asn)?))
+            }
+        }
     }
 }
 

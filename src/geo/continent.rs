@@ -26,18 +26,19 @@ pub enum Continent {
 }
 
 impl Continent {
+    /// All continents.
+    pub const ALL: [Self; 7] = [Self::AF, Self::AN, Self::AS, Self::EU, Self::NA, Self::OC, Self::SA];
+
     /// Reads a continent's two letters, in any case.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text.to_ascii_uppercase().as_str() {
-            "AF" => Self::AF,
-            "AN" => Self::AN,
-            "AS" => Self::AS,
-            "EU" => Self::EU,
-            "NA" => Self::NA,
-            "OC" => Self::OC,
-            "SA" => Self::SA,
-            _ => return None,
-        })
+        Self::ALL
+            .into_iter()
+            .find(|continent| continent.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// A dense number for tables by continent.
+    pub fn index(self) -> usize {
+        self as usize
     }
 
     /// The two letters.

@@ -1,10 +1,12 @@
 //! Country codes, and address to country from a MaxMind DB file.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use maxminddb::{MaxMindDbError, PathElement, Reader, WithinOptions};
+use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, WithinOptions};
+
+use super::ipv4_ranges::Ipv4Ranges;
 
 /// A country's code: two ASCII letters or digits in upper case, as in ISO 3166-1 (and GeoIP's additions like `A1`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,6 +83,12 @@ const PROBED_RECORDS: usize = 10_000;
 
 /// A GeoIP country database (MaxMind DB format 2.0) in memory.
 pub struct GeoIp {
+    database: Database,
+    /// What the database says of IPv4 addresses, unless it has too many networks for that.
+    ipv4: Option<Ipv4Ranges<Option<(CountryCode, GeoIpField)>>>,
+}
+
+struct Database {
     reader: Reader<Vec<u8>>,
     decoded: DecodedRecords,
 }
@@ -91,15 +99,17 @@ impl GeoIp {
     /// # Errors
     /// Where the bytes are no MaxMind DB, for example because the file is cut short.
     pub fn new(file: Vec<u8>) -> Result<Self, MaxMindDbError> {
-        Reader::from_source(file).map(|reader| Self {
-            reader,
+        let database = Database {
+            reader: Reader::from_source(file)?,
             decoded: DecodedRecords::new(),
-        })
+        };
+        let ipv4 = Ipv4Ranges::ask(|address| database.network_of(address));
+        Ok(Self { database, ipv4 })
     }
 
     /// Whether any of the first records names a country.
     pub fn has_countries(&self) -> bool {
-        let Ok(networks) = self.reader.networks(WithinOptions::default()) else {
+        let Ok(networks) = self.database.reader.networks(WithinOptions::default()) else {
             return false;
         };
         networks
@@ -110,20 +120,38 @@ impl GeoIp {
 
     /// How many nodes the database's search tree has, a measure of its size.
     pub fn node_count(&self) -> u64 {
-        u64::from(self.reader.metadata().node_count)
+        u64::from(self.database.reader.metadata().node_count)
     }
 
     /// When the database was built, in seconds since the Unix epoch.
     pub fn built(&self) -> u64 {
-        self.reader.metadata().build_epoch
+        self.database.reader.metadata().build_epoch
     }
 
     /// The country of an address, and which field of its record named it. A record that can't be read is none.
     pub fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
-        let record = self.reader.lookup(address).ok()?;
+        match (address, &self.ipv4) {
+            (IpAddr::V4(address), Some(ranges)) => ranges.get(address)?,
+            _ => self.database.country_of(&self.database.reader.lookup(address).ok()?),
+        }
+    }
+}
+
+impl Database {
+    /// The prefix length of the network that the tree has for an address, and what its record says; none where the tree is
+    /// damaged.
+    fn network_of(&self, address: Ipv4Addr) -> Option<(u8, Option<(CountryCode, GeoIpField)>)> {
+        let record = self.reader.lookup(address.into()).ok()?;
+        let network = record.network().ok()?;
+        // A record for more than all of IPv4 has an IPv6 network.
+        let length = if network.is_ipv4() { network.prefix() } else { 0 };
+        Some((length, self.country_of(&record)))
+    }
+
+    fn country_of(&self, record: &LookupResult<'_, Vec<u8>>) -> Option<(CountryCode, GeoIpField)> {
         let offset = u32::try_from(record.offset()?).ok()?;
         self.decoded.get(offset).unwrap_or_else(|| {
-            let country = country_of(&record);
+            let country = country_of(record);
             self.decoded.put(offset, country);
             country
         })
@@ -181,7 +209,7 @@ impl DecodedRecords {
 /// The field number of a record that names no country.
 const NO_COUNTRY: u32 = u8::MAX as u32;
 
-fn country_of(record: &maxminddb::LookupResult<'_, Vec<u8>>) -> Option<(CountryCode, GeoIpField)> {
+fn country_of(record: &LookupResult<'_, Vec<u8>>) -> Option<(CountryCode, GeoIpField)> {
     FIELDS.iter().find_map(|(field, path)| {
         let code = record.decode_path::<&str>(path).ok()??;
         Some((CountryCode::parse(code)?, *field))

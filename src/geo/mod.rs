@@ -7,10 +7,12 @@
 //! - [`autonomous_systems`]: address to AS number (`global_netblocks.txt`)
 //! - [`country`]: the country code, and address to country (a MaxMind DB)
 //! - [`continent`]: country to continent (`country_continent.csv`)
+//! - `ipv4_ranges`: a faster table for IPv4 addresses
 
 pub mod autonomous_systems;
 pub mod continent;
 pub mod country;
+mod ipv4_ranges;
 pub mod network;
 
 pub use autonomous_systems::{AsNumber, AsTable};

@@ -1,0 +1,220 @@
+//! IPv4 address to a value, such as a country or an AS: a look-up is three reads of memory, where a walk down a tree is some
+//! twenty that wait for each other.
+
+use std::net::Ipv4Addr;
+
+/// For each of the 65,536 blocks of addresses that share their first half: the ranges in it that have the same value.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ipv4Ranges<T> {
+    /// The first range of each block, and the end of the last one.
+    blocks: Vec<u32>,
+    /// The second half of each range's first address; a block's first range begins with 0.
+    starts: Vec<u16>,
+    values: Vec<T>,
+}
+
+/// An IPv4 network and what it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ipv4Entry<T> {
+    /// The first address.
+    pub(super) first: u32,
+    /// The prefix length in bits.
+    pub(super) length: u8,
+    pub(super) value: T,
+}
+
+impl<T> Ipv4Entry<T> {
+    fn last(&self) -> u32 {
+        last_address(self.first, self.length)
+    }
+}
+
+/// With more prefixes the walk of a tree is the better way; the Internet has less than a million.
+const MOST_PREFIXES: usize = 1 << 22;
+
+impl<T: Copy + PartialEq> Ipv4Ranges<T> {
+    /// Asks for one address after the other, beginning with 0.0.0.0: the answer is the length in bits of the prefix that has
+    /// the same value as the address, and this value. None where there is no answer, or too many prefixes.
+    pub(super) fn ask(mut ask: impl FnMut(Ipv4Addr) -> Option<(u8, T)>) -> Option<Self> {
+        let mut ranges = Self::empty();
+        let mut next = 0;
+        for _ in 0..MOST_PREFIXES {
+            let (length, value) = ask(Ipv4Addr::from_bits(next))?;
+            let last = last_address(next, length);
+            ranges.add(next, last, value);
+            match last.checked_add(1) {
+                Some(address) => next = address,
+                None => return Some(ranges.finish()),
+            }
+        }
+        None
+    }
+
+    /// Of the networks that hold an address the longest prefix counts, and of equal ones the last. Addresses that none holds
+    /// have the value `other`.
+    pub(super) fn of_networks(mut networks: Vec<Ipv4Entry<T>>, other: T) -> Self {
+        // As a rule they are in order.
+        networks.sort_by_key(|network| (network.first, network.length));
+        let mut ranges = Self::empty();
+        let mut next = Some(0);
+        // The networks that hold the next address, from the shortest prefix to the longest.
+        let mut open: Vec<Ipv4Entry<T>> = Vec::new();
+        for network in networks {
+            while let Some(ended) = open.pop_if(|open| open.last() < network.first) {
+                next = ranges.add_rest(next, ended.last(), ended.value);
+            }
+            if let Some(before) = network.first.checked_sub(1) {
+                next = ranges.add_rest(next, before, open.last().map_or(other, |open| open.value));
+            }
+            open.push(network);
+        }
+        while let Some(ended) = open.pop() {
+            next = ranges.add_rest(next, ended.last(), ended.value);
+        }
+        ranges.add_rest(next, u32::MAX, other);
+        ranges.finish()
+    }
+
+    /// The value of an address.
+    pub(super) fn get(&self, address: Ipv4Addr) -> Option<T> {
+        let [a, b, c, d] = address.octets();
+        let block = usize::from(u16::from_be_bytes([a, b]));
+        let [first, end] = *self.blocks.get(block..)?.first_chunk()?;
+        let starts = self.starts.get(first as usize..end as usize)?;
+        let place = u16::from_be_bytes([c, d]);
+        // The block's first range begins with 0, so that at least one begins at or before the place.
+        let range = first as usize + starts.partition_point(|start| *start <= place) - 1;
+        self.values.get(range).copied()
+    }
+
+    fn empty() -> Self {
+        Self {
+            blocks: Vec::with_capacity(BLOCKS + 1),
+            starts: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Adds what is left up to an address, if anything; gives the next address.
+    fn add_rest(&mut self, next: Option<u32>, last: u32, value: T) -> Option<u32> {
+        match next {
+            Some(first) if first <= last => {
+                self.add(first, last, value);
+                last.checked_add(1)
+            }
+            _ => next,
+        }
+    }
+
+    /// Adds addresses that follow those that are there.
+    fn add(&mut self, first: u32, last: u32, value: T) {
+        let [first_block, last_block] = [first, last].map(|address| (address >> 16) as usize);
+        if self.blocks.len() > first_block && self.values.last() != Some(&value) {
+            // The second half of the address.
+            let [_, _, c, d] = first.to_be_bytes();
+            self.push(u16::from_be_bytes([c, d]), value);
+        }
+        while self.blocks.len() <= last_block {
+            self.begin_block();
+            self.push(0, value);
+        }
+    }
+
+    fn push(&mut self, start: u16, value: T) {
+        self.starts.push(start);
+        self.values.push(value);
+    }
+
+    fn begin_block(&mut self) {
+        // There are at most as many ranges as addresses.
+        self.blocks.push(u32::try_from(self.starts.len()).unwrap_or(u32::MAX));
+    }
+
+    fn finish(mut self) -> Self {
+        self.begin_block();
+        self.starts.shrink_to_fit();
+        self.values.shrink_to_fit();
+        self
+    }
+}
+
+const BLOCKS: usize = 1 << 16;
+
+fn last_address(address: u32, prefix_length: u8) -> u32 {
+    address | u32::MAX.checked_shr(prefix_length.into()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The value of the longest prefix that holds an address, of equal ones the last.
+    fn expected(networks: &[Ipv4Entry<u8>], address: u32) -> Option<u8> {
+        let holding = networks
+            .iter()
+            .filter(|network| (network.first..=network.last()).contains(&address));
+        holding
+            .max_by_key(|network| network.length)
+            .map(|network| network.value)
+    }
+
+    fn networks() -> impl Strategy<Value = Vec<Ipv4Entry<u8>>> {
+        let network =
+            (any::<u32>(), prop_oneof![0..=32_u8, 14..=18_u8], 0..4_u8).prop_map(|(address, length, value)| {
+                let hosts = u32::MAX.checked_shr(length.into()).unwrap_or(0);
+                Ipv4Entry {
+                    // Few first halves, so that networks are inside each other.
+                    first: (address & 0x0103_ffff) & !hosts,
+                    length,
+                    value,
+                }
+            });
+        prop::collection::vec(network, 0..40)
+    }
+
+    fn borders(networks: &[Ipv4Entry<u8>]) -> impl Iterator<Item = u32> {
+        networks.iter().flat_map(|network| {
+            let (first, last) = (network.first, network.last());
+            [first.wrapping_sub(1), first, last, last.wrapping_add(1)]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_has_the_value_of_its_longest_prefix(
+            networks in networks(),
+            addresses in prop::collection::vec(any::<u32>(), 20),
+        ) {
+            let of_networks = Ipv4Ranges::of_networks(
+                networks.iter().map(|n| Ipv4Entry { first: n.first, length: n.length, value: Some(n.value) }).collect(),
+                None,
+            );
+            // As a tree answers: with the longest prefix of the address that no network begins or ends in.
+            let asked = Ipv4Ranges::ask(|address| {
+                let address = address.to_bits();
+                let lengths = networks.iter().map(|network| {
+                    let common = (network.first ^ address).leading_zeros();
+                    u32::from(network.length).min(common + 1)
+                });
+                Some((u8::try_from(lengths.max().unwrap_or(0)).unwrap(), expected(&networks, address)))
+            });
+            let asked = asked.unwrap();
+            for address in addresses.into_iter().chain(borders(&networks)) {
+                let expected = Some(expected(&networks, address));
+                prop_assert_eq!(of_networks.get(Ipv4Addr::from_bits(address)), expected);
+                prop_assert_eq!(asked.get(Ipv4Addr::from_bits(address)), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_or_unknown_makes_no_table() {
+        assert_eq!(Ipv4Ranges::ask(|_| Some((32, ()))), None);
+        assert!(Ipv4Ranges::ask(|address| Some((8, address))).is_some());
+        assert_eq!(
+            Ipv4Ranges::ask(|address| (address.to_bits() < 7 << 24).then_some((8, ()))),
+            None
+        );
+    }
+}

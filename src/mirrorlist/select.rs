@@ -109,6 +109,9 @@ pub struct Selection<'a> {
     pub countries: Vec<Cow<'a, str>>,
 }
 
+/// Most answers have at most so many hosts.
+const USUAL_HOSTS: usize = 128;
+
 /// How a mirrorlist names the whole world among countries.
 const GLOBAL: &str = "global";
 
@@ -171,7 +174,7 @@ struct Choice<'s, 'r, R> {
     rng: &'r mut R,
 }
 
-impl<R: Rng> Choice<'_, '_, R> {
+impl<'s, R: Rng> Choice<'s, '_, R> {
     /// With `country=`: the countries listed, else their continents, else as if nothing was asked.
     fn by_asked_country<'a>(
         mut self,
@@ -261,7 +264,10 @@ impl<R: Rng> Choice<'_, '_, R> {
         wishes: &Wishes<'_>,
         workspace: &mut Workspace,
     ) -> Selection<'a> {
-        let mut selection = Selection::default();
+        let mut selection = Selection {
+            places: Vec::with_capacity(USUAL_HOSTS),
+            ..Selection::default()
+        };
         if wishes.prefer_network {
             selection.asn = self.prefer_by_network(location, workspace);
         }
@@ -288,13 +294,18 @@ impl<R: Rng> Choice<'_, '_, R> {
                     world &= !bit;
                 }
             }
-            let near = word.in_country | word.on_continent;
-            selection.places.reserve(near.count_ones() as usize);
-            for (tier, bits) in [(Tier::Country, word.in_country), (Tier::Continent, word.on_continent)] {
-                for (_, index) in word.indexes(bits) {
-                    usable += self.usable(index, wishes);
-                    selection.places.extend(self.weighted(tier, index));
-                }
+            for (bit, index) in word.indexes(word.in_country | word.on_continent) {
+                let Some(carrier) = self.carrier(index) else {
+                    continue;
+                };
+                let tier = if word.in_country & bit != 0 {
+                    Tier::Country
+                } else {
+                    Tier::Continent
+                };
+                usable += usize::from(wishes.protocols.takes_any(carrier.protocols));
+                let key = weighted_key(carrier, self.rng);
+                selection.places.push(Place::new(tier, key, index));
             }
             if world != 0 {
                 workspace.world.push((word, world));
@@ -318,7 +329,7 @@ impl<R: Rng> Choice<'_, '_, R> {
         selection
     }
 
-    fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
+    fn carrier(&self, index: CarrierIndex) -> Option<&'s Carrier> {
         self.snapshot.catalogue().carrier(index)
     }
 

@@ -9,19 +9,22 @@ use super::Carrier;
 use super::carriers::{CarrierIndex, Group};
 use crate::geo::{Continent, ContinentTable, CountryCode};
 
-/// What carriers have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Trait {
-    Country(CountryCode),
-    Continent(Continent),
-    Public,
-    Restricted,
+/// A run of words as in a group's sets; words at its end that have no bit can be missing.
+type Mask = Vec<u64>;
+
+/// Which carriers of a group are where.
+#[derive(Default)]
+struct GroupMasks {
+    public: Mask,
+    restricted: Mask,
+    countries: HashMap<CountryCode, Mask, FixedState>,
+    continents: [Mask; Continent::ALL.len()],
 }
 
-/// For each group of carriers and each trait that some of them have: a run of words as in the group's sets.
+/// Which carriers of each group are where.
 #[derive(Default)]
 pub(super) struct CarrierMasks {
-    masks: HashMap<(Group, Trait), Vec<u64>, FixedState>,
+    groups: Vec<GroupMasks>,
 }
 
 /// Up to 64 carriers of a directory, each a bit, and which of them are near a client.
@@ -58,35 +61,13 @@ impl CarrierWord {
 impl CarrierMasks {
     /// The masks of carriers that are numbered group by group.
     pub(super) fn new(groups: &[u32], carriers: &[Carrier], continents: &ContinentTable) -> Self {
-        let mut masks = Self::default();
         let ends = groups.iter().skip(1).map(|end| *end as usize).chain([carriers.len()]);
-        for (group, (start, end)) in (0..).zip(groups.iter().zip(ends)) {
+        let members = groups.iter().zip(ends).map(|(start, end)| {
             let members = carriers.get(*start as usize..end).unwrap_or_default();
-            for (bit, carrier) in members.iter().enumerate() {
-                masks.add(group, bit, carrier, continents);
-            }
-        }
-        masks
-    }
-
-    fn add(&mut self, group: Group, bit: usize, carrier: &Carrier, continents: &ContinentTable) {
-        let traits = [
-            carrier.country.map(Trait::Country),
-            carrier
-                .country
-                .and_then(|country| continents.of(country))
-                .map(Trait::Continent),
-            carrier.public.then_some(Trait::Public),
-            carrier.restricted.then_some(Trait::Restricted),
-        ];
-        for of in traits.into_iter().flatten() {
-            let mask = self.masks.entry((group, of)).or_default();
-            if mask.len() <= bit / 64 {
-                mask.resize(bit / 64 + 1, 0);
-            }
-            if let Some(word) = mask.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
+            GroupMasks::new(members, continents)
+        });
+        Self {
+            groups: members.collect(),
         }
     }
 
@@ -99,20 +80,17 @@ impl CarrierMasks {
         country: Option<CountryCode>,
         continent: Option<Continent>,
     ) -> impl Iterator<Item = CarrierWord> {
-        let mask = |of: Option<Trait>| {
-            let mask = of.and_then(|of| self.masks.get(&(group, of)));
-            mask.map_or(&[][..], Vec::as_slice)
-        };
-        let in_country = mask(country.map(Trait::Country));
-        let on_continent = mask(continent.map(Trait::Continent));
-        let public = mask(Some(Trait::Public));
-        let restricted = mask(Some(Trait::Restricted));
+        let masks = self.groups.get(group as usize);
+        let in_country = masks.and_then(|masks| masks.countries.get(&country?));
+        let on_continent = masks.and_then(|masks| masks.continents.get(continent?.index()));
+        let public = masks.map(|masks| &masks.public);
+        let restricted = masks.map(|masks| &masks.restricted);
         (base.get()..)
             .step_by(64)
             .zip(run)
             .enumerate()
             .map(move |(number, (first, carriers))| {
-                let of = |mask: &[u64]| carriers & mask.get(number).copied().unwrap_or(0);
+                let of = |mask: Option<&Mask>| carriers & mask.and_then(|mask| mask.get(number)).copied().unwrap_or(0);
                 CarrierWord {
                     first: CarrierIndex(first),
                     carriers: *carriers,
@@ -122,5 +100,36 @@ impl CarrierMasks {
                     restricted: of(restricted),
                 }
             })
+    }
+}
+
+impl GroupMasks {
+    fn new(carriers: &[Carrier], continents: &ContinentTable) -> Self {
+        let mut masks = Self::default();
+        for (bit, carrier) in carriers.iter().enumerate() {
+            if let Some(country) = carrier.country {
+                set(masks.countries.entry(country).or_default(), bit);
+                let continent = continents.of(country);
+                if let Some(mask) = continent.and_then(|continent| masks.continents.get_mut(continent.index())) {
+                    set(mask, bit);
+                }
+            }
+            if carrier.public {
+                set(&mut masks.public, bit);
+            }
+            if carrier.restricted {
+                set(&mut masks.restricted, bit);
+            }
+        }
+        masks
+    }
+}
+
+fn set(mask: &mut Mask, bit: usize) {
+    if mask.len() <= bit / 64 {
+        mask.resize(bit / 64 + 1, 0);
+    }
+    if let Some(word) = mask.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
     }
 }

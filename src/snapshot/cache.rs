@@ -79,11 +79,11 @@ struct Draft {
 #[derive(Clone, Copy, Default)]
 struct Mark {
     /// The directory for which the rest holds.
-    directory: u64,
+    directory: u32,
     public: bool,
     country: Option<CountryCode>,
     /// Where the host's carrier stands in [`Builder::present`].
-    present: Option<usize>,
+    present: Option<u32>,
 }
 
 /// A host's carrier in the directory at hand.
@@ -112,7 +112,7 @@ struct Builder {
     /// The drafts of each host, by host number.
     drafts_of_host: Vec<Vec<usize>>,
     marks: Vec<Mark>,
-    directory_number: u64,
+    directory_number: u32,
     /// Where the entries of ByHostId are in the directory at hand.
     host_entries: Vec<Range<usize>>,
     present: Vec<Present>,
@@ -273,18 +273,28 @@ impl Builder {
         self.directory_number += 1;
         let (mut name, mut subpath) = ("", "");
         self.host_entries.clear();
-        for field in wire::fields(bytes) {
-            let Field { number, value } = field?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            while let Some(id) = wire::next_short_integer(&mut rest, GLOBAL) {
+                self.mark_public(id.into());
+            }
+            while let Some(entry) = wire::next_short_message(&mut rest, BY_HOST_ID) {
+                self.note_host_entry(bytes, entry);
+            }
+            if rest.is_empty() {
+                break;
+            }
+            let Field { number, value } = wire::next_field(&mut rest)?;
             match (number, value) {
                 (1, _) => name = wire::text(value)?,
-                (2, _) => self.mark_public(value)?,
+                (2, _) => {
+                    for id in wire::integers(value) {
+                        self.mark_public(id?);
+                    }
+                }
                 (3, _) => subpath = wire::text(value)?,
                 (4, Value::Bytes(entry)) => self.mark_country(entry, warnings)?,
-                (6, Value::Bytes(entry)) => {
-                    // An entry is a part of these bytes, so that its place in them is the distance of their addresses.
-                    let start = entry.as_ptr() as usize - bytes.as_ptr() as usize;
-                    self.host_entries.push(start..start + entry.len());
-                }
+                (6, Value::Bytes(entry)) => self.note_host_entry(bytes, entry),
                 (4 | 6, _) => return Err(format!("field {number} of a directory is not a message")),
                 _ => {}
             }
@@ -338,40 +348,50 @@ impl Builder {
         self.drafts_of_host.resize(host.get() + 1, Vec::new());
     }
 
-    fn mark_public(&mut self, hosts: Value<'_>) -> Result<(), String> {
-        for id in wire::integers(hosts) {
-            let host = self.hosts.index_of(id?);
-            if let Some(mark) = self.mark(host) {
-                mark.public = true;
-            }
+    #[inline(always)]
+    fn note_host_entry(&mut self, directory: &[u8], entry: &[u8]) {
+        // An entry is a part of the directory's bytes, so that its place in them is the distance of their addresses.
+        let start = entry.as_ptr() as usize - directory.as_ptr() as usize;
+        self.host_entries.push(start..start + entry.len());
+    }
+
+    #[inline(always)]
+    fn mark_public(&mut self, host: i64) {
+        let host = self.hosts.index_of(host);
+        if let Some(mark) = self.mark(host) {
+            mark.public = true;
         }
-        Ok(())
+    }
+
+    #[inline(always)]
+    fn mark_in_country(&mut self, host: i64, country: Option<CountryCode>) {
+        let host = self.hosts.index_of(host);
+        if let Some(mark) = self.mark(host) {
+            mark.country = country;
+        }
     }
 
     fn mark_country(&mut self, entry: &[u8], warnings: &mut Warnings) -> Result<(), String> {
-        let mut country = None;
-        for field in wire::fields(entry) {
-            let Field { number, value } = field?;
-            if number == 1 {
-                let text = wire::text(value)?;
-                country = CountryCode::parse(text);
-                if country.is_none() {
-                    warnings.add(format_args!("MirrorListCache: ByCountry: {text:?} is no country code"));
-                }
-            }
+        let text = key_text(entry)?;
+        let country = CountryCode::parse(text);
+        if country.is_none() {
+            warnings.add(format_args!("MirrorListCache: ByCountry: {text:?} is no country code"));
         }
-        for field in wire::fields(entry) {
-            let Field { number, value } = field?;
+        let mut rest = entry;
+        loop {
+            while let Some(id) = wire::next_short_integer(&mut rest, COUNTRY_HOSTS) {
+                self.mark_in_country(id.into(), country);
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+            let Field { number, value } = wire::next_field(&mut rest)?;
             if number == 2 {
                 for id in wire::integers(value) {
-                    let host = self.hosts.index_of(id?);
-                    if let Some(mark) = self.mark(host) {
-                        mark.country = country;
-                    }
+                    self.mark_in_country(id?, country);
                 }
             }
         }
-        Ok(())
     }
 
     /// Takes an entry of ByHostId. A host that has no URL doesn't carry the directory; of two entries for a host the last
@@ -395,15 +415,16 @@ impl Builder {
         };
         match (found, present) {
             (Some(found), Some(position)) => {
-                if let Some(place) = self.present.get_mut(position) {
+                if let Some(place) = self.present.get_mut(position as usize) {
                     *place = found;
                 }
             }
             (Some(found), None) => {
-                let position = self.present.len();
+                // A directory has fewer entries than bytes, and fewer of these than 2^32.
+                let position = u32::try_from(self.present.len()).ok();
                 self.present.push(found);
                 if let Some(mark) = self.mark(host) {
-                    mark.present = Some(position);
+                    mark.present = position;
                 }
             }
             (None, _) => {}
@@ -624,9 +645,35 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, String> {
     M::decode(bytes).map_err(|e| e.to_string())
 }
 
+/// The keys of what a directory has most of: hosts in Global, hosts in an entry of ByCountry, entries of ByHostId.
+const GLOBAL: u8 = wire::integer_key(2);
+const COUNTRY_HOSTS: u8 = wire::integer_key(2);
+const BY_HOST_ID: u8 = wire::bytes_key(6);
+/// The key of the host in an entry of ByHostId.
+const ENTRY_HOST: u8 = wire::integer_key(1);
+
+/// The key of an entry of ByCountry, which generators write first; of two the last one counts.
+fn key_text(entry: &[u8]) -> Result<&str, String> {
+    let mut text = "";
+    let mut rest = entry;
+    loop {
+        while wire::next_short_integer(&mut rest, COUNTRY_HOSTS).is_some() {}
+        if rest.is_empty() {
+            return Ok(text);
+        }
+        let Field { number, value } = wire::next_field(&mut rest)?;
+        if number == 1 {
+            text = wire::text(value)?;
+        }
+    }
+}
+
 /// An entry of ByHostId: the host's id and the encoded rest. Generators write the id first; otherwise the rest is all.
 fn host_and_urls(entry: &[u8]) -> Result<(i64, &[u8]), String> {
     let mut rest = entry;
+    if let Some(id) = wire::next_short_integer(&mut rest, ENTRY_HOST) {
+        return Ok((id.into(), rest));
+    }
     if let Field {
         number: 1,
         value: Value::Integer(id),

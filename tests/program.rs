@@ -15,9 +15,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use mirrorlist_server::proto::{IntRepeatedIntMap, IntStringMap, MirrorList, MirrorListCacheType};
+
 use support::PATIENCE;
 use support::data::DataFiles;
-use support::http::{exchange, get_with};
+use support::http::{exchange, get, get_with};
 use support::mmdb::mmdb_with;
 use support::process::{describe, run};
 use support::server::Server;
@@ -373,6 +375,55 @@ fn connections_without_a_request_hold_up_no_stop() {
     // Requests under way would be given 30 seconds.
     assert!(stopping.elapsed() < Duration::from_secs(20), "{:?}", stopping.elapsed());
     drop((silent, idle));
+}
+
+#[test]
+fn an_answer_of_many_megabytes_is_whole_whoever_else_is_answered_meanwhile() {
+    let hosts = 1..=2_500_i64;
+    let url = |host: i64| format!("http://mirror{host}.example{}", "/long".repeat(800));
+    let cache = MirrorList {
+        time: 1_700_000_000,
+        hc_url_cache: hosts
+            .clone()
+            .map(|host| IntStringMap {
+                key: host,
+                value: url(host),
+            })
+            .collect(),
+        mirror_list_cache: vec![MirrorListCacheType {
+            directory: "pub".to_owned(),
+            global: hosts.clone().collect(),
+            by_host_id: hosts
+                .clone()
+                .map(|host| IntRepeatedIntMap {
+                    key: host,
+                    value: vec![host],
+                })
+                .collect(),
+            ..MirrorListCacheType::default()
+        }],
+        ..MirrorList::default()
+    };
+    let data = DataFiles::new(&cache);
+    let server = Server::start(&data, &["--workers", "1"]);
+    // More than the operating system takes from the server while nobody reads.
+    let mut slow = connect(server.address());
+    slow.write_all(b"GET /mirrorlist?path=pub HTTP/1.0\r\n\r\n").unwrap();
+    slow.read_exact(&mut [0; 12]).unwrap();
+    let mut expected: Vec<String> = hosts.map(|host| format!("{}/", url(host))).collect();
+    expected.sort_unstable();
+    let urls = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("http:"));
+        let mut urls: Vec<String> = lines.map(str::to_owned).collect();
+        urls.sort_unstable();
+        urls
+    };
+    let quick = get(server.address(), "/mirrorlist?path=pub");
+    assert_eq!(quick.header("content-length").unwrap(), quick.body.len().to_string());
+    assert!(urls(quick.text()) == expected);
+    let mut rest = String::new();
+    slow.read_to_string(&mut rest).unwrap();
+    assert!(urls(&rest) == expected);
 }
 
 #[test]

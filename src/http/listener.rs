@@ -69,6 +69,8 @@ pub fn listen(
                     tokio::select! {
                         first = tokio::time::timeout(FIRST_REQUEST, protocol(&stream)) => {
                             let protocol = first.map_err(|_| DispatchError::SlowRequestTimeout)??;
+                            // What is left of an answer is sent without waiting for word that its beginning has arrived.
+                            stream.set_nodelay(true)?;
                             let peer = stream.peer_addr().ok();
                             Ok((stream, protocol, peer))
                         }

@@ -1,6 +1,6 @@
 //! Short texts that are copied often: an answer is put together from some hundred of them. They are kept, and copied, in whole
-//! chunks of a fixed size, see [`crate::page`]. Chunks are so large that a text is nearly always one (a loop that a processor
-//! can't foresee the end of costs more than the bytes), and begin where a line of a processor's cache does.
+//! chunks of a fixed size, see [`crate::page`]. A chunk is as large as a line of a processor's cache, so that a text is nearly
+//! always one: a loop that a processor can't foresee the end of costs more than the bytes.
 
 /// The size of a chunk in bytes.
 pub const CHUNK: usize = 64;

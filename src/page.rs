@@ -16,7 +16,7 @@ pub struct Page {
     last: Bytes,
 }
 
-/// An answer under construction. Between a page's functions it is handed on by value, so that a compiler can keep its length in
+/// An answer under construction. A function that appends many pieces has it by value, so that a compiler can keep its length in
 /// a register.
 #[derive(Debug)]
 pub struct Draft<'a> {

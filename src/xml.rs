@@ -1,10 +1,17 @@
 //! Text made safe for XML 1.0: in elements, in attributes and in comments.
 
-/// Whether a text is nothing but ASCII that needs no escaping, as nearly all texts are.
-pub fn is_plain(text: &str) -> bool {
+use std::borrow::Cow;
+
+/// A text as it can stand in an element or a quoted attribute.
+pub fn escaped(text: &str) -> Cow<'_, str> {
     let plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'&' | b'<' | b'>' | b'"' | b'\'');
-    // Without a way out of the loop, many bytes are looked at at once.
-    text.bytes().fold(true, |all, b| all & plain(b))
+    // As nearly all texts are. Without a way out of the loop, many bytes are looked at at once.
+    if text.bytes().fold(true, |all, b| all & plain(b)) {
+        return text.into();
+    }
+    let mut escaped = String::new();
+    escape_into(text, &mut escaped);
+    escaped.into()
 }
 
 /// Appends text as it can stand in an element or a quoted attribute. Characters that XML 1.0 can't hold at all become
@@ -59,6 +66,8 @@ mod tests {
 
     #[test]
     fn markup_is_escaped_and_control_characters_are_replaced() {
+        assert_eq!(escaped("a-b c/~"), "a-b c/~");
+        assert_eq!(escaped("a&b \u{7f}\u{1}\u{e9}"), "a&amp;b \u{7f}\u{fffd}\u{e9}");
         let mut out = String::new();
         escape_into("a&b <c> \"d\" 'e' \u{1}\u{b}f\u{e9}", &mut out);
         assert_eq!(

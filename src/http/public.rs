@@ -92,17 +92,17 @@ impl Worker {
             clock,
             answered,
         } = &mut *own;
-        *answered += 1;
-        if *answered == REQUESTS_A_TURN {
-            *answered = 0;
-            std::thread::yield_now();
-        }
         clock.tick();
         let snapshot = self.public.snapshot.present();
         let query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
         let endpoint = Endpoint::of_path(request.uri().path());
         let answer = self.answer(request, endpoint, &query, &snapshot, answerer, clock);
         self.public.metrics.answered(endpoint, &answer, begin.elapsed());
+        *answered += 1;
+        if *answered == REQUESTS_A_TURN {
+            *answered = 0;
+            std::thread::yield_now();
+        }
         response(answer, &self.public.metrics.in_flight)
     }
 
@@ -185,8 +185,8 @@ fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<Parts> {
     response
 }
 
-/// A body is handed to its connection in pieces of at most this many bytes, since each connection keeps a buffer for as much as
-/// it was ever given at once. Most answers are one piece.
+/// A body is handed to its connection in pieces of at most this many bytes: a connection's buffer is as large as what it is given
+/// at once, and kept for the next answer if it has up to 128 KB. Most answers are one piece.
 const PIECE: usize = 63 << 10;
 
 /// A body whose shared part is sent from where it is. While it exists, its request is in flight.

@@ -186,7 +186,7 @@ impl Urls {
         let start = self.urls.len();
         let mut set = ProtocolSet::default();
         for url in urls {
-            // There is room for 128 GB of texts.
+            // There is room for 256 GB of texts.
             if let Some(ready) = self.ready_to_copy(url, protocols, location) {
                 set.insert(url.protocol);
                 self.urls.push(ready);

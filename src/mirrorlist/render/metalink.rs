@@ -60,13 +60,7 @@ pub fn metalink(
     date: &str,
     page: &mut Page,
 ) -> Bytes {
-    let mut path = suffix(catalogue, target);
-    if !xml::is_plain(&path) {
-        let as_it_is = std::mem::take(&mut path);
-        xml::escape_into(&as_it_is, &mut path);
-    }
-    path.push_str(URL_END);
-    let path = ChunkedText::new(&path);
+    let path = ChunkedText::new(&[&xml::escaped(&suffix(catalogue, target)), URL_END].concat());
     let mut draft = head(page.begin(), details, date);
     draft.literal(b"   <resources maxconnections=\"1\">\n");
     let preferences = &*PREFERENCES;
@@ -123,13 +117,7 @@ fn document_start(draft: &mut Draft<'_>, date: &str) {
 fn head<'a>(mut draft: Draft<'a>, details: &FileDetails, date: &str) -> Draft<'a> {
     document_start(&mut draft, date);
     draft.literal(b" <files>\n  <file name=\"");
-    if xml::is_plain(&details.name) {
-        draft.text(&details.name);
-    } else {
-        let mut name = String::new();
-        xml::escape_into(&details.name, &mut name);
-        draft.text(&name);
-    }
+    draft.text(&xml::escaped(&details.name));
     draft.literal(b"\">\n");
     let Some((current, older)) = details.versions.split_first() else {
         return draft;

@@ -2,7 +2,6 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::chunked::CHUNK;
 use crate::mirrorlist::target::Target;
 use crate::snapshot::Catalogue;
 
@@ -22,14 +21,11 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// A suffix has room for its two slashes and what its users put behind it.
-const ROOM_BEHIND: usize = 2 * CHUNK;
-
 /// What follows the base URL of every host to reach the target: `/subpath/` or `/subpath/file`.
 pub fn suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
     let subpath = catalogue.subpath(target.directory);
     let file = target.file.as_deref().unwrap_or_default();
-    let mut suffix = String::with_capacity(subpath.len() + file.len() + ROOM_BEHIND);
+    let mut suffix = String::with_capacity(subpath.len() + file.len() + 2);
     suffix.push('/');
     if !subpath.is_empty() {
         encode_into(subpath, &mut suffix);

@@ -23,9 +23,7 @@ pub fn mirrorlist(
     protocols: ProtocolFilter,
     page: &mut Page,
 ) -> Bytes {
-    let mut path = suffix(catalogue, target);
-    path.push('\n');
-    let path = ChunkedText::new(&path);
+    let path = ChunkedText::new(&[&suffix(catalogue, target), "\n"].concat());
     let mut draft = page.begin();
     draft.text(&comment_line(query, target, selection));
     if query.time {

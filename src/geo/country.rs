@@ -84,7 +84,7 @@ const PROBED_RECORDS: usize = 10_000;
 /// A GeoIP country database (MaxMind DB format 2.0) in memory.
 pub struct GeoIp {
     database: Database,
-    /// What the database says of IPv4 addresses, unless it has too many networks for that.
+    /// What the database says of IPv4 addresses; none where its tree is damaged or has too many networks.
     ipv4: Option<Ipv4Ranges<Option<(CountryCode, GeoIpField)>>>,
 }
 

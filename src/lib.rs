@@ -22,6 +22,7 @@ pub mod check;
 pub mod chunked;
 pub mod config;
 pub mod demo;
+pub mod descriptors;
 pub mod generate;
 pub mod geo;
 pub mod http;

@@ -1,7 +1,7 @@
 //! What a server counts and measures, in Prometheus' format. One struct owns the registry; the text of each metric's HELP is
 //! here, and docs/metrics.md is tested against it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use prometheus::process_collector::ProcessCollector;
@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use crate::geo::CountryCode;
+use crate::http::connection::metrics::{ConnectionMetrics, ConnectionMetricsVec};
 use crate::mirrorlist::select::Tier;
 use crate::mirrorlist::{Answer, Endpoint};
 use crate::snapshot::Snapshot;
@@ -45,6 +46,10 @@ pub struct Metrics {
     pub access_log_written: IntCounter,
     /// Lines that the access log has dropped.
     pub access_log_dropped: IntCounter,
+    /// The connections of the public listener.
+    pub public_connections: Arc<ConnectionMetrics>,
+    /// The connections of the admin listener.
+    pub admin_connections: Arc<ConnectionMetrics>,
     reloads: IntCounterVec,
     reload_duration: Histogram,
     last_reload: Gauge,
@@ -151,6 +156,7 @@ impl Metrics {
             "Reloads of the data files, by outcome: replaced, unchanged or refused.",
             &["outcome"],
         )?;
+        let connections = ConnectionMetricsVec::new(r, "mirrorlist")?;
         for outcome in ReloadOutcome::ALL {
             reloads.with_label_values(&[outcome.label()]);
         }
@@ -179,6 +185,8 @@ impl Metrics {
                 "mirrorlist_access_log_lines_dropped_total",
                 "Access log lines dropped because the file could not be written fast enough or at all.",
             )?,
+            public_connections: connections.of("public"),
+            admin_connections: connections.of("admin"),
             reloads,
             reload_duration: histogram(
                 "mirrorlist_reload_duration_seconds",

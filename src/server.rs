@@ -6,24 +6,30 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::os::unix::net::UnixListener;
+use std::process;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use actix_web::dev::Server;
-use actix_web::{App, HttpServer, web};
+use actix_service::{fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::{App, web};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
-use slog::{Logger, info, warn};
+use slog::{Logger, error, info, warn};
 use tokio::sync::Notify;
 
 use crate::config::ServerConfig;
+use crate::descriptors;
 use crate::http::access_log::{AccessLog, AccessLogLines, AccessLogTarget};
 use crate::http::admin::{self, Admin, AdminAddress, AdminData, TokenFile};
-use crate::http::listener;
-use crate::http::public::Public;
+use crate::http::connection::limits::{ConnectionLimits, Connections};
+use crate::http::listener::{self, Listener, Serving};
+use crate::http::public::{self, Public};
 use crate::logging::Logging;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Phase};
@@ -32,10 +38,19 @@ use crate::snapshot::load::{self, LoadError};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// Requests under way are given this many seconds to finish.
-const SHUTDOWN_SECONDS: u64 = 30;
+const STOP_SECONDS: u64 = 18;
+
+/// The admin listener stops after the public one, and has this many seconds for it.
+const ADMIN_STOP_SECONDS: u64 = 3;
+
+/// Beyond its grace, a stop takes no longer than this, whatever does not end: a reload of a file system that hangs, say.
+const LONGEST_STOP: Duration = Duration::from_secs(29);
+
+/// The exit code of a stop that took too long (EX_SOFTWARE).
+const STOP_TOOK_TOO_LONG: i32 = 70;
 
 /// The admin listener has little to do.
-const ADMIN_WORKERS: usize = 1;
+const ADMIN_WORKERS: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Where a server's data comes from.
 pub enum Data {
@@ -56,6 +71,8 @@ pub enum ServerError {
     AdminListen(AdminAddress, io::Error),
     /// The access log can't be opened.
     AccessLog(AccessLogTarget, io::Error),
+    /// There are more workers than open descriptors allow.
+    Workers(NonZeroUsize, u64),
     /// The operating system refuses something that a server needs.
     System(io::Error),
     /// A metric is not what Prometheus allows: a defect.
@@ -89,6 +106,11 @@ impl fmt::Display for ServerError {
                 path.display()
             ),
             Self::AccessLog(AccessLogTarget::Stdout, error) => write!(f, "cannot write the access log: {error}"),
+            Self::Workers(workers, descriptors) => write!(
+                f,
+                "workers = {workers} needs more open descriptors than the {descriptors} that are allowed; set fewer, or raise the \
+                 limit (ulimit -n, LimitNOFILE=)"
+            ),
             Self::System(error) => error.fmt(f),
             Self::Metrics(error) => error.fmt(f),
         }
@@ -108,6 +130,13 @@ pub fn run(
     announce: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
     let logger = &logging.logger;
+    let workers = config
+        .workers
+        .unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+    let descriptors = descriptors::raise_limit();
+    if let Some(limit) = descriptors.filter(|limit| !descriptors::suffice(*limit, workers)) {
+        return Err(ServerError::Workers(workers, limit));
+    }
     let metrics = Arc::new(Metrics::new().map_err(ServerError::Metrics)?);
     let access_log = AccessLog::open(config.access_log.clone(), &metrics, logger.clone())
         .map_err(|error| ServerError::AccessLog(config.access_log.clone(), error))?;
@@ -127,12 +156,13 @@ pub fn run(
         data: OnceLock::new(),
     });
     let served = actix_web::rt::System::new().block_on(async {
+        let public = public_serving(config, workers, descriptors, &metrics, logger);
         let Some((admin_server, admin_address)) = admin_server(config, &admin)? else {
-            return serve(config, data, &admin, None, announce).await;
+            return serve(config, data, &admin, public, None, announce).await;
         };
         let admin_handle = admin_server.handle();
         let admin_task = actix_web::rt::spawn(admin_server);
-        let served = serve(config, data, &admin, Some(&admin_address), announce).await;
+        let served = serve(config, data, &admin, public, Some(&admin_address), announce).await;
         admin_handle.stop(true).await;
         // It has been told to stop, so that waiting for it ends.
         let _ = admin_task.await;
@@ -147,6 +177,7 @@ async fn serve(
     config: &ServerConfig,
     data: Data,
     admin: &Arc<Admin>,
+    serving: Serving,
     admin_address: Option<&str>,
     announce: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
@@ -161,8 +192,11 @@ async fn serve(
         metrics: Arc::clone(&admin.metrics),
         logger: logger.clone(),
     };
-    let (server, address) = listener::listen(config.listen, config.workers, SHUTDOWN_SECONDS, public)
-        .map_err(|error| ServerError::Listen(config.listen, error))?;
+    let cannot_listen = |error| ServerError::Listen(config.listen, error);
+    let listener = Listener::bind(config.listen).map_err(cannot_listen)?;
+    let address = listener.address().unwrap_or(config.listen);
+    let server =
+        listener::serve(listener, serving, move || fn_service(public::handler(&public))).map_err(cannot_listen)?;
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
     let watch = match (&reloader, config.reload.watch) {
@@ -191,6 +225,7 @@ async fn serve(
 
     stop.first.notified().await;
     admin.gate.enter(Phase::Draining);
+    end_late_stop(config.shutdown_grace + LONGEST_STOP, logger).map_err(ServerError::System)?;
     notify(&[NotifyState::Stopping], logger);
     info!(logger, "draining"; "grace_s" => config.shutdown_grace.as_secs_f64());
     // A second signal is answered at once.
@@ -252,37 +287,98 @@ fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
     }
 }
 
+/// How the public listener serves its connections.
+fn public_serving(
+    config: &ServerConfig,
+    workers: NonZeroUsize,
+    descriptors: Option<u64>,
+    metrics: &Metrics,
+    logger: &Logger,
+) -> Serving {
+    let room = descriptors::room_for_connections(descriptors, workers);
+    let all = descriptors::connections(config.connections.all, room);
+    if let Some(wanted) = config.connections.all.filter(|wanted| wanted.get() > all) {
+        warn!(logger, "max_connections is more than open descriptors allow; raise their limit (ulimit -n, LimitNOFILE=)";
+            "max_connections" => wanted.get(), "descriptors" => descriptors, "used" => all);
+    }
+    let limits = ConnectionLimits {
+        all,
+        per_address: config.connections.per_address,
+        exempt: config.public.trusted_proxies.clone(),
+    };
+    Serving {
+        workers,
+        deadlines: config.connections.deadlines,
+        connections: Connections::new(limits, Arc::clone(&metrics.public_connections), logger.clone()),
+        stop_seconds: STOP_SECONDS,
+    }
+}
+
 /// The admin listener and where it is, in words; none where there is to be none.
 fn admin_server(config: &ServerConfig, admin: &Arc<Admin>) -> Result<Option<(Server, String)>, ServerError> {
     let Some(settings) = &config.admin else {
         return Ok(None);
     };
-    let services = Arc::clone(admin);
-    let server = HttpServer::new(move || App::new().configure(admin::configure(&services)))
-        .workers(ADMIN_WORKERS)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals();
     let bound = match &settings.listen {
-        AdminAddress::Tcp(address) => server.bind(address),
-        AdminAddress::Unix(path) => admin::remove_stale_socket(path).and_then(|()| server.bind_uds(path)),
-    };
-    match bound {
-        Ok(server) => {
-            let address = match &settings.listen {
-                AdminAddress::Tcp(_) => server.addrs().first().map(ToString::to_string).unwrap_or_default(),
-                AdminAddress::Unix(path) => path.display().to_string(),
-            };
-            Ok(Some((server.run(), address)))
+        AdminAddress::Tcp(address) => Listener::bind(*address),
+        AdminAddress::Unix(path) => {
+            admin::remove_stale_socket(path).and_then(|()| UnixListener::bind(path).map(Listener::Unix))
         }
+    };
+    let cannot_listen = |error| ServerError::AdminListen(settings.listen.clone(), error);
+    let listener = match bound {
+        Ok(listener) => listener,
         // Compatibility: command lines from before this listener run two servers on a machine.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && !settings.is_set => {
             warn!(admin.logger, "no admin listener: another program has its address; set admin.listen";
                 "error" => %error);
-            Ok(None)
+            return Ok(None);
         }
-        Err(error) => Err(ServerError::AdminListen(settings.listen.clone(), error)),
-    }
+        Err(error) => return Err(cannot_listen(error)),
+    };
+    let address = match (&settings.listen, listener.address()) {
+        (AdminAddress::Unix(path), _) => path.display().to_string(),
+        (AdminAddress::Tcp(wanted), bound) => bound.unwrap_or(*wanted).to_string(),
+    };
+    let limits = ConnectionLimits {
+        all: descriptors::ADMIN_CONNECTIONS,
+        per_address: None,
+        exempt: config.public.trusted_proxies.clone(),
+    };
+    let metrics = Arc::clone(&admin.metrics.admin_connections);
+    let serving = Serving {
+        workers: ADMIN_WORKERS,
+        deadlines: config.connections.deadlines,
+        connections: Connections::new(limits, metrics, admin.logger.clone()),
+        stop_seconds: ADMIN_STOP_SECONDS,
+    };
+    let services = Arc::clone(admin);
+    let app = move || {
+        map_config(App::new().configure(admin::configure(&services)), |()| {
+            AppConfig::default()
+        })
+    };
+    let server = listener::serve(listener, serving, app).map_err(cannot_listen)?;
+    Ok(Some((server, address)))
 }
+
+/// Ends the process if it is still there after this time.
+fn end_late_stop(after: Duration, logger: &Logger) -> io::Result<()> {
+    let logger = logger.clone();
+    let wait = move || {
+        thread::sleep(after);
+        error!(logger, "the stop took too long; ending without the rest");
+        thread::sleep(LAST_MESSAGE);
+        process::exit(STOP_TOOK_TOO_LONG);
+    };
+    thread::Builder::new()
+        .name("late-stop".to_owned())
+        .spawn(wait)
+        .map(drop)
+}
+
+/// The message about a late stop has this long to be written.
+const LAST_MESSAGE: Duration = Duration::from_millis(200);
 
 /// The requests to stop.
 #[derive(Default)]
@@ -325,7 +421,7 @@ impl SignalThread {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        let thread = thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
         Ok(Self {
             signals: handle,
             thread,

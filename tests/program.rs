@@ -346,23 +346,6 @@ fn requests_on_one_connection_are_answered_in_order_even_if_sent_at_once() {
 }
 
 #[test]
-fn a_connection_that_does_not_ask_is_closed() {
-    let data = data();
-    let server = Server::start(&data, &[]);
-    for beginning in ["", "PRI * HT", "GET /mirrorlist HTTP/1.1\r\nHost: "] {
-        let mut connection = connect(server.address());
-        connection.write_all(beginning.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8_lossy(&answer);
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
-            "{beginning:?}: {answer}"
-        );
-    }
-}
-
-#[test]
 fn connections_without_a_request_hold_up_no_stop() {
     let data = data();
     let server = Server::start(&data, &["--shutdown.grace", "0s"]);

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::geo::network;
 use crate::http::access_log::AccessLogTarget;
 use crate::http::admin::AdminAddress;
 use crate::http::client_address::TrustedProxies;
+use crate::http::connection::guard::Deadlines;
 use crate::http::public::PublicSettings;
 use crate::logging::{Format, LoggingSettings, parse_level};
 use crate::readiness::ReadinessLimits;
@@ -25,6 +27,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// How many threads answer; none: one for each processor.
     pub workers: Option<NonZeroUsize>,
+    /// How many connections are served, and how long their steps may take.
+    pub connections: ConnectionsConfig,
     /// Where the data files are.
     pub files: DataFiles,
     /// How requests are answered.
@@ -41,6 +45,17 @@ pub struct ServerConfig {
     pub shutdown_grace: Duration,
     /// How messages are written.
     pub logging: LoggingSettings,
+}
+
+/// Connections. The deadlines hold on both listeners, the numbers on the public one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionsConfig {
+    /// How many may be open; none: as many as open descriptors allow, within reason.
+    pub all: Option<NonZeroUsize>,
+    /// How many may be open from one address; none: any number.
+    pub per_address: Option<NonZeroUsize>,
+    /// How long the steps of a connection may take.
+    pub deadlines: Deadlines,
 }
 
 /// The admin listener.
@@ -75,7 +90,10 @@ impl ServerConfig {
                 checker.value("listen", "an IP address like 127.0.0.1 or ::1", parse_listen)?,
                 checker.value("port", "a port number from 0 to 65535", parse)?,
             ),
-            workers: checker.optional("workers", "a number of threads, at least 1", parse)?,
+            workers: checker.optional("workers", "a number of threads from 1 to 512", |text| {
+                parse(text).filter(|workers: &NonZeroUsize| workers.get() <= MOST_WORKERS)
+            })?,
+            connections: checker.connections()?,
             files: DataFiles {
                 cache: checker.file("cache")?,
                 global_netblocks: checker.file("global_netblocks")?,
@@ -177,6 +195,25 @@ impl Checker<'_> {
         }))
     }
 
+    fn connections(&self) -> Result<ConnectionsConfig, ConfigError> {
+        let number = |key| self.optional(key, "a number of connections, at least 1", parse);
+        let deadline = |key| {
+            self.value(key, "a time from 100ms to 1h, like 5s", |text| {
+                parse_time(text).filter(|time| DEADLINES.contains(time))
+            })
+        };
+        Ok(ConnectionsConfig {
+            all: number("max_connections")?,
+            per_address: number("max_connections_per_address")?,
+            deadlines: Deadlines {
+                head: deadline("timeout.head")?,
+                idle: deadline("timeout.idle")?,
+                stall: deadline("timeout.stall")?,
+                answer: deadline("timeout.answer")?,
+            },
+        })
+    }
+
     fn reload(&self) -> Result<ReloadConfig, ConfigError> {
         let settle = self.value("reload.settle", TIME, parse_time)?;
         let interval = self.value("reload.watch", "a time like 2s, or off", |text| match text {
@@ -213,6 +250,12 @@ impl Checker<'_> {
         ConfigError::new(format!("{key} = {:?} in {origin}: expected {expected}", self.text(key)))
     }
 }
+
+/// More threads than any machine has processors only cost memory.
+const MOST_WORKERS: usize = 512;
+
+/// What a deadline of a connection can be.
+const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
 /// What a setting that is a time expects.
 const TIME: &str = "a time like 500ms, 30s, 15m or 6h";

@@ -1,110 +1,170 @@
-//! The public listener: sockets to connections, connections to requests of HTTP/1.1 or, with prior knowledge, HTTP/2 (RFC 9113,
-//! 3.3). Answers are the [`Worker`]s' job.
+//! A listener: an address, workers, and for each connection a guarded stream on which actix speaks HTTP/1.1. The public
+//! listener, the admin listener and the generator's metrics are each one of these; what a request gets is their handlers' job.
+//!
+//! HTTP/2 is left out: no proxy speaks it to this server, and neither its streams nor its header lists can be limited.
 
-use std::convert::Infallible;
+use std::fmt;
 use std::future::ready;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::rc::Rc;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::body::{BoxBody, MessageBody};
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol, Request};
-use actix_service::{ServiceFactoryExt as _, fn_service};
+use actix_http::{HttpService, KeepAlive, Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service};
 use actix_web::dev::Server;
-use actix_web::rt::net::{TcpSocket, TcpStream};
-use rand::TryRng;
-use rand::rngs::SysRng;
+use actix_web::rt::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::clock::Clock;
-use super::public::{Public, Worker};
-
-/// An idle connection is kept open this long: longer than a proxy's own limit, so that it is the proxy that closes.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// A new connection has this long to send its first bytes, and then as long to send the head of its first request.
-const FIRST_REQUEST: Duration = Duration::from_secs(5);
+use super::connection::guard::{Deadlines, GuardedStream, Socket, Stopping};
+use super::connection::limits::Connections;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// How an HTTP/2 connection begins (RFC 9113, 3.4), as far as no HTTP/1.1 request does.
-const HTTP2_PREFACE: &[u8; 12] = b"PRI * HTTP/2";
+/// Each worker accepts this many connections more than its share of the limit: those are closed, and so need a descriptor for a
+/// moment.
+pub const CONNECTIONS_TO_CLOSE: usize = 8;
 
-/// A server that listens on an address with this many workers, by default one for each processor, and where that is. Once it is
-/// told to stop, requests under way are given `shutdown_seconds` to finish.
-///
-/// # Errors
-/// Where the address can't be listened on.
-pub fn listen(
-    address: SocketAddr,
-    workers: Option<NonZeroUsize>,
-    shutdown_seconds: u64,
-    public: Public,
-) -> io::Result<(Server, SocketAddr)> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    // A server takes over the address of one that has just stopped.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?.into_std()?;
-    let address = listener.local_addr()?;
-    let mut server = Server::build().shutdown_timeout(shutdown_seconds).disable_signals();
-    if let Some(workers) = workers {
-        server = server.workers(workers.get());
-    }
-    let stopping = server.graceful_shutdown_signal();
-    let server = server.listen("public", listener, move || {
-        // Without the operating system's entropy the order of mirrors could be foreseen, which harms nobody.
-        let seed = SysRng.try_next_u64().unwrap_or_default();
-        let worker = Rc::new(Worker::new(public.clone(), seed, Clock::default()));
-        let begin = {
-            let stopping = stopping.clone();
-            move |stream: TcpStream| {
-                let stopping = stopping.clone();
-                async move {
-                    tokio::select! {
-                        first = tokio::time::timeout(FIRST_REQUEST, protocol(&stream)) => {
-                            let protocol = first.map_err(|_| DispatchError::SlowRequestTimeout)??;
-                            // What is left of an answer is sent without waiting for word that its beginning has arrived.
-                            stream.set_nodelay(true)?;
-                            let peer = stream.peer_addr().ok();
-                            Ok((stream, protocol, peer))
-                        }
-                        // Nothing is lost with a connection on which nothing was asked.
-                        () = stopping.notified() => Err(DispatchError::DisconnectTimeout),
-                    }
-                }
-            }
-        };
-        let idle_ends = stopping.clone();
-        let http = HttpService::build()
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(FIRST_REQUEST)
-            .graceful_shutdown_signal(move || {
-                let idle_ends = idle_ends.clone();
-                async move { idle_ends.notified().await }
-            })
-            .local_addr(address)
-            // There is one handler, so that requests go to it without a router.
-            .finish(fn_service(move |request: Request| {
-                ready(Ok::<_, Infallible>(worker.respond(&request)))
-            }));
-        fn_service(begin).and_then(http)
-    })?;
-    Ok((server.run(), address))
+/// A socket that is listened on.
+pub enum Listener {
+    /// On a TCP port.
+    Tcp(TcpListener),
+    /// On a path.
+    Unix(UnixListener),
 }
 
-/// Waits for the first bytes of a connection, which tell its protocol.
-async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
-    let mut first = [0; HTTP2_PREFACE.len()];
-    stream.peek(&mut first).await?;
-    Ok(if first == *HTTP2_PREFACE {
-        Protocol::Http2
-    } else {
-        Protocol::Http1
+impl Listener {
+    /// Listens on a TCP address, which a server that has just stopped may have had.
+    ///
+    /// # Errors
+    /// Where the operating system refuses it.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self::Tcp(socket.listen(BACKLOG)?.into_std()?))
+    }
+
+    /// The TCP address; none for a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+/// How connections are served.
+#[derive(Clone)]
+pub struct Serving {
+    /// Threads.
+    pub workers: NonZeroUsize,
+    /// How long the steps of a connection may take.
+    pub deadlines: Deadlines,
+    /// The open connections and their limit.
+    pub connections: Arc<Connections>,
+    /// Once told to stop, requests under way have this many seconds to finish.
+    pub stop_seconds: u64,
+}
+
+/// Serves the connections of a listener. Each worker has a handler of its own, which `handler` makes.
+///
+/// # Errors
+/// Where the workers can't be started.
+pub fn serve<H, F, S, B>(listener: Listener, serving: Serving, handler: H) -> io::Result<Server>
+where
+    H: Fn() -> F + Send + Clone + 'static,
+    F: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = ()> + 'static,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
+    S::Future: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let share = serving.connections.limit().div_ceil(serving.workers.get());
+    let builder = Server::build()
+        .workers(serving.workers.get())
+        .max_concurrent_connections(share + CONNECTIONS_TO_CLOSE)
+        .shutdown_timeout(serving.stop_seconds)
+        .disable_signals();
+    let signal = builder.graceful_shutdown_signal();
+    let stopping = move || -> Stopping {
+        let signal = signal.clone();
+        Box::pin(async move { signal.notified().await })
+    };
+    // The guard owns all deadlines.
+    let builder = match listener {
+        Listener::Tcp(listener) => builder.listen("tcp", listener, move || {
+            let http = HttpService::build()
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(Duration::ZERO)
+                .h1(handler());
+            guarded::<TcpStream>(serving.clone(), stopping.clone()).and_then(http)
+        }),
+        Listener::Unix(listener) => builder.listen_uds("unix", listener, move || {
+            let http = HttpService::build()
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(Duration::ZERO)
+                .h1(handler());
+            guarded::<UnixStream>(serving.clone(), stopping.clone()).and_then(http)
+        }),
+    };
+    Ok(builder?.run())
+}
+
+/// Connections to guarded streams, as far as they are admitted.
+fn guarded<S: Socket + Peer + 'static>(
+    serving: Serving,
+    stopping: impl Fn() -> Stopping + Clone + 'static,
+) -> impl ServiceFactory<
+    S,
+    Config = (),
+    Response = (GuardedStream<S>, Option<SocketAddr>),
+    Error = DispatchError,
+    InitError = (),
+> {
+    fn_service(move |socket: S| {
+        let peer = socket.peer();
+        let admission = serving.connections.admit(peer.map(|peer| peer.ip()));
+        ready(match admission {
+            Some(admission) => {
+                let metrics = Arc::clone(serving.connections.metrics());
+                let stream = GuardedStream::new(socket, serving.deadlines, metrics, admission, stopping());
+                Ok((stream, peer))
+            }
+            // With it, the connection is closed.
+            None => Err(DispatchError::DisconnectTimeout),
+        })
     })
+}
+
+/// A socket whose other end may have an address.
+trait Peer {
+    /// Prepares a new connection, and gives the client's address.
+    fn peer(&self) -> Option<SocketAddr>;
+}
+
+impl Peer for TcpStream {
+    fn peer(&self) -> Option<SocketAddr> {
+        // What is left of an answer is sent without waiting for word that its beginning has arrived. A connection that is gone already
+        // ends with its first read.
+        let _ = self.set_nodelay(true);
+        self.peer_addr().ok()
+    }
+}
+
+impl Peer for UnixStream {
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
 }

@@ -1,6 +1,7 @@
 //! HTTP: the only place that names actix types.
 //!
-//! - [`listener`]: sockets to requests of the public handler
+//! - [`connection`]: what stands between a socket and actix: one request at a time, deadlines, limits
+//! - [`listener`]: sockets to requests of a handler
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
 //! - [`admin`]: health, metrics, reload and explanations, on a listener of its own
 //! - [`client_address`]: whose request it is
@@ -13,5 +14,6 @@ pub mod access_log;
 pub mod admin;
 pub mod client_address;
 pub mod clock;
+pub mod connection;
 pub mod listener;
 pub mod public;

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -15,6 +17,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
 use prometheus::IntGauge;
+use rand::TryRng;
+use rand::rngs::SysRng;
 use slog::{Logger, debug};
 
 use super::access_log::AccessLogLines;
@@ -49,6 +53,14 @@ pub struct Public {
     pub metrics: Arc<Metrics>,
     /// Where details of requests go, at level debug.
     pub logger: Logger,
+}
+
+/// Answers the requests of a worker's connections.
+pub fn handler(public: &Public) -> impl Fn(Request) -> Ready<Result<HttpResponse<Parts>, Infallible>> + Clone + use<> {
+    // Without the operating system's entropy the order of mirrors could be foreseen, which harms nobody.
+    let seed = SysRng.try_next_u64().unwrap_or_default();
+    let worker = Rc::new(Worker::new(public.clone(), seed, Clock::default()));
+    move |request| ready(Ok(worker.respond(&request)))
 }
 
 /// A worker: what is shared, and what it keeps for itself from request to request.

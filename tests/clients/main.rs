@@ -305,18 +305,19 @@ fn curl_is_redirected_to_the_file() {
 }
 
 #[test]
-fn curl_speaks_http2_without_tls() {
+fn curl_that_offers_http2_is_answered_with_http1() {
     if !are_there("curl with HTTP/2", &[Program::CurlWithHttp2]) {
         return;
     }
     let scene = PlainMirror::new().scene();
     let url = scene.url("mirrorlist", REPOSITORY);
+    // It asks with Upgrade: h2c.
     let output = run(Program::CurlWithHttp2
         .command()
-        .args(["-q", "--silent", "--show-error", "--fail", "--http2-prior-knowledge"])
+        .args(["-q", "--silent", "--show-error", "--fail", "--http2"])
         .args(["--write-out", "HTTP/%{http_version}", &url]));
     let with_http1 = scene.server.get(&format!("/mirrorlist?{REPOSITORY}"));
-    assert_printed(&output, &format!("{}HTTP/2", with_http1.text()));
+    assert_printed(&output, &format!("{}HTTP/1.1", with_http1.text()));
 }
 
 #[test]

@@ -14,6 +14,8 @@ use super::data::DataFiles;
 use super::http::{self, Response};
 use super::process;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mirrorlist-server");
+
 /// A server that runs; dropping it stops it.
 pub(crate) struct Server {
     child: Child,
@@ -31,7 +33,20 @@ impl Server {
 
     /// Starts a server with environment variables, too.
     pub(crate) fn start_with(files: &DataFiles, further_arguments: &[&str], environment: &[(&str, &OsStr)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
+        let mut command = Command::new(PROGRAM);
+        command.envs(environment.iter().copied());
+        Self::start_command(command, files, further_arguments)
+    }
+
+    /// Starts a server that may have only so many open descriptors.
+    pub(crate) fn start_with_descriptors(files: &DataFiles, further_arguments: &[&str], descriptors: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$@\""), "sh", PROGRAM]);
+        Self::start_command(command, files, further_arguments)
+    }
+
+    fn start_command(mut command: Command, files: &DataFiles, further_arguments: &[&str]) -> Self {
+        let environment: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         command
             .args(files.arguments())
             .args(["--port", "0", "--admin.listen", "127.0.0.1:0", "--log_format", "json"])
@@ -43,15 +58,17 @@ impl Server {
             .stderr(Stdio::piped());
         // Settings of whoever runs the tests don't count, nor does what tells the tests themselves something.
         for (name, _) in env::vars_os() {
-            if name.to_string_lossy().starts_with("MIRRORLIST_") {
+            if name.to_string_lossy().starts_with("MIRRORLIST_") && !environment.contains(&name) {
                 command.env_remove(name);
             }
         }
         // Nor does a service manager that is told of the tests themselves.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
-            command.env_remove(name);
+            if !environment.iter().any(|set| set == name) {
+                command.env_remove(name);
+            }
         }
-        let mut child = command.envs(environment.iter().copied()).spawn().unwrap();
+        let mut child = command.spawn().unwrap();
         let (sender, messages) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || {

@@ -1,0 +1,89 @@
+//! File descriptors: raising the process's limit, and how many connections it leaves room for.
+
+use std::num::NonZeroUsize;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::http::listener::CONNECTIONS_TO_CLOSE;
+
+/// The admin listener serves this many connections at once.
+pub const ADMIN_CONNECTIONS: usize = 32;
+
+/// Kept for data files during a reload, logs, standard streams, the token file and what metrics are read from.
+const FILES: usize = 32;
+
+/// Each thread that serves connections waits for them with this many.
+const OF_A_WORKER: usize = 4;
+
+/// Kept for threads that serve no connections, the listeners and the pipes of signals.
+const OF_THE_PROCESS: usize = 24;
+
+/// More connections than this are only served where `max_connections` says so: each takes some 30 KB at its busiest.
+const MOST_BY_DEFAULT: usize = 65_536;
+
+/// With fewer descriptors than the reserve, this many connections are served all the same.
+const FEWEST: usize = 8;
+
+/// Raises the soft limit of open descriptors to the hard one, and gives it; none where there is no limit.
+pub fn raise_limit() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        // Some systems allow less than they say.
+        Err(_) => getrlimit(Resource::Nofile).current,
+    }
+}
+
+/// Whether a limit of descriptors is enough for this many workers.
+pub fn suffice(limit: u64, workers: NonZeroUsize) -> bool {
+    let needed = workers.get().saturating_mul(OF_A_WORKER).saturating_add(OF_THE_PROCESS);
+    usize::try_from(limit).is_ok_and(|limit| needed <= limit)
+}
+
+/// How many connections a limit of descriptors leaves room for, where the public listener has this many workers.
+pub fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) -> usize {
+    let Some(limit) = limit else {
+        return usize::MAX;
+    };
+    let workers = workers.get();
+    let reserve = FILES
+        + OF_THE_PROCESS
+        + ADMIN_CONNECTIONS
+        + CONNECTIONS_TO_CLOSE
+        + workers.saturating_mul(OF_A_WORKER + CONNECTIONS_TO_CLOSE);
+    usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(reserve)
+        .max(FEWEST)
+}
+
+/// How many connections the public listener serves at once, given `max_connections` and the room for them.
+pub fn connections(wanted: Option<NonZeroUsize>, room: usize) -> usize {
+    wanted.map_or(MOST_BY_DEFAULT, NonZeroUsize::get).min(room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_room_for_everything_else() {
+        let workers = NonZeroUsize::new(2).unwrap();
+        let room = |limit| room_for_connections(limit, workers);
+        assert!((100..200).contains(&room(Some(256))), "{}", room(Some(256)));
+        assert_eq!(room(Some(10)), FEWEST);
+        assert_eq!(connections(None, room(None)), MOST_BY_DEFAULT);
+        assert_eq!(
+            connections(NonZeroUsize::new(1_000_000), room(Some(1024))),
+            room(Some(1024))
+        );
+        assert_eq!(connections(NonZeroUsize::new(10), room(Some(1024))), 10);
+    }
+}

@@ -23,7 +23,7 @@ fn admin(server: &Server) -> SocketAddr {
 }
 
 /// A target whose answer is always the same: one host carries it.
-const LIST: &str = "/mirrorlist?path=pub/linux/italy&country=IT";
+const LIST: &str = "/mirrorlist?path=pub/linux/rsync&protocol=rsync";
 const METALINK: &str = "/metalink?repo=linux-1&arch=x86_64";
 
 #[test]

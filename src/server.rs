@@ -6,9 +6,9 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
@@ -19,20 +19,32 @@ use signal_hook::low_level::signal_name;
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
 
+use crate::admin::access::Access;
+use crate::admin::peer::note_peer;
+use crate::admin::socket::{self, SocketFile};
+use crate::admin::token::TokenFile;
+use crate::admin::{self, Admin, AdminAddress, AdminData};
+use crate::background::Background;
 use crate::config::ServerConfig;
 use crate::http::access_log::{AccessLog, AccessLogLines, AccessLogTarget};
-use crate::http::admin::{self, Admin, AdminAddress, AdminData, TokenFile};
 use crate::http::listener;
 use crate::http::public::Public;
 use crate::logging::Logging;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Phase};
-use crate::reload::{Cause, Reloader, Watch, sources};
+use crate::reload::watch::Watch;
+use crate::reload::{Cause, Reloader, sources};
 use crate::snapshot::load::{self, LoadError};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// Requests under way are given this many seconds to finish.
 const SHUTDOWN_SECONDS: u64 = 30;
+
+/// The rest of the access log is given this long: a reader that does not read holds up no stop.
+const ACCESS_LOG_LIMIT: Duration = Duration::from_secs(5);
+
+/// Threads that handle signals are given this long to end.
+const SIGNALS_LIMIT: Duration = Duration::from_secs(1);
 
 /// The admin listener has little to do.
 const ADMIN_WORKERS: usize = 1;
@@ -111,23 +123,22 @@ pub fn run(
     let metrics = Arc::new(Metrics::new().map_err(ServerError::Metrics)?);
     let access_log = AccessLog::open(config.access_log.clone(), &metrics, logger.clone())
         .map_err(|error| ServerError::AccessLog(config.access_log.clone(), error))?;
+    let settings = config.admin.as_ref();
+    let token = settings.and_then(|admin| admin.token_file.clone()).map(TokenFile::new);
+    let hosts = settings.map(|admin| admin.hosts.clone()).unwrap_or_default();
     let admin = Arc::new(Admin {
         gate: Arc::new(Gate::new(config.readiness)),
         metrics: Arc::clone(&metrics),
         access_log: access_log.lines(),
         level: logging.level.clone(),
-        token: config
-            .admin
-            .as_ref()
-            .and_then(|admin| admin.token_file.clone())
-            .map(TokenFile::new),
+        access: Access::new(hosts, token, Arc::clone(&metrics), logger.clone()),
         minimum: config.public.minimum,
         logger: logger.clone(),
         started: Instant::now(),
         data: OnceLock::new(),
     });
     let served = actix_web::rt::System::new().block_on(async {
-        let Some((admin_server, admin_address)) = admin_server(config, &admin)? else {
+        let Some((admin_server, admin_address, _socket)) = admin_server(config, &admin).await? else {
             return serve(config, data, &admin, None, announce).await;
         };
         let admin_handle = admin_server.handle();
@@ -138,7 +149,7 @@ pub fn run(
         let _ = admin_task.await;
         served
     });
-    access_log.close();
+    access_log.close(ACCESS_LOG_LIMIT);
     served.inspect(|()| info!(logger, "stopped"))
 }
 
@@ -171,10 +182,10 @@ async fn serve(
         }
         _ => None,
     };
-    let signals = SignalThread::start(
+    let signals = SignalThreads::start(
         signals,
         Arc::clone(&stop),
-        reloader,
+        reloader.clone(),
         admin.access_log.clone(),
         logger.clone(),
     )
@@ -199,6 +210,10 @@ async fn serve(
     // A panic of the server has been reported by the panic hook.
     let served = server.await.unwrap_or(Ok(())).map_err(ServerError::System);
     watchdog.abort();
+    // What waits for a reload, as the others may, waits no longer.
+    if let Some(reloader) = reloader {
+        reloader.end();
+    }
     signals.end();
     if let Some(watch) = watch {
         watch.end();
@@ -223,14 +238,15 @@ async fn load_data(
     admin.metrics.loaded();
     let shared = Arc::new(SharedSnapshot::new(snapshot));
     let reloader = watched.then(|| {
-        Arc::new(Reloader::new(
+        Reloader::new(
             config.files.clone(),
             config.reload.limits,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
             admin.logger.clone(),
-        ))
+        )
     });
+    let reloader = reloader.transpose().map_err(ServerError::System)?.map(Arc::new);
     // This is the only place that sets it.
     let _ = admin.data.set(AdminData {
         snapshot: Arc::clone(&shared),
@@ -252,8 +268,11 @@ fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
     }
 }
 
-/// The admin listener and where it is, in words; none where there is to be none.
-fn admin_server(config: &ServerConfig, admin: &Arc<Admin>) -> Result<Option<(Server, String)>, ServerError> {
+/// The admin listener, its address in words, and the file of its socket if it has one; none if there is to be none.
+async fn admin_server(
+    config: &ServerConfig,
+    admin: &Arc<Admin>,
+) -> Result<Option<(Server, String, Option<SocketFile>)>, ServerError> {
     let Some(settings) = &config.admin else {
         return Ok(None);
     };
@@ -261,18 +280,22 @@ fn admin_server(config: &ServerConfig, admin: &Arc<Admin>) -> Result<Option<(Ser
     let server = HttpServer::new(move || App::new().configure(admin::configure(&services)))
         .workers(ADMIN_WORKERS)
         .shutdown_timeout(SHUTDOWN_SECONDS)
+        .on_connect(note_peer)
         .disable_signals();
     let bound = match &settings.listen {
-        AdminAddress::Tcp(address) => server.bind(address),
-        AdminAddress::Unix(path) => admin::remove_stale_socket(path).and_then(|()| server.bind_uds(path)),
+        AdminAddress::Tcp(address) => server.bind(address).map(|server| (server, None)),
+        AdminAddress::Unix(path) => match socket::listen(path).await {
+            Ok((listener, file)) => server.listen_uds(listener).map(|server| (server, Some(file))),
+            Err(error) => Err(error),
+        },
     };
     match bound {
-        Ok(server) => {
+        Ok((server, socket)) => {
             let address = match &settings.listen {
                 AdminAddress::Tcp(_) => server.addrs().first().map(ToString::to_string).unwrap_or_default(),
                 AdminAddress::Unix(path) => path.display().to_string(),
             };
-            Ok(Some((server.run(), address)))
+            Ok(Some((server.run(), address, socket)))
         }
         // Compatibility: command lines from before this listener run two servers on a machine.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && !settings.is_set => {
@@ -291,13 +314,14 @@ struct Stop {
     second: Notify,
 }
 
-/// Handles signals in a thread of its own: SIGTERM and SIGINT stop, SIGHUP reloads, SIGUSR1 opens the access log anew.
-struct SignalThread {
+/// Handles signals in threads of their own: SIGTERM and SIGINT stop, SIGHUP reloads, SIGUSR1 reopens the access log.
+struct SignalThreads {
     signals: signal_hook::iterator::Handle,
-    thread: JoinHandle<()>,
+    waiting: Background,
+    reloading: Background,
 }
 
-impl SignalThread {
+impl SignalThreads {
     fn start(
         mut signals: Signals,
         stop: Arc<Stop>,
@@ -306,36 +330,58 @@ impl SignalThread {
         logger: Logger,
     ) -> io::Result<Self> {
         let handle = signals.handle();
-        let mut stopping = false;
-        let wait = move || {
-            for signal in signals.forever() {
-                info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
-                match signal {
-                    SIGHUP => {
-                        if let Some(reloader) = &reloader {
-                            reload_on_signal(reloader, &logger);
-                        }
-                    }
-                    SIGUSR1 => access_log.reopen(),
-                    _ if stopping => stop.second.notify_one(),
-                    _ => {
-                        stopping = true;
-                        stop.first.notify_one();
+        // A reload would hold up the signals after it. One that has not begun serves all SIGHUPs before it.
+        let (hangups, wanted) = mpsc::sync_channel(1);
+        let reloading = {
+            let logger = logger.clone();
+            Background::spawn("signal-reload", move || {
+                while wanted.recv() == Ok(()) {
+                    if let Some(reloader) = &reloader {
+                        reload_on_signal(reloader, &logger);
                     }
                 }
-            }
+            })?
         };
-        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        let waiting = Background::spawn("signals", move || {
+            handle_signals(&mut signals, &stop, &hangups, &access_log, &logger);
+        })?;
         Ok(Self {
             signals: handle,
-            thread,
+            waiting,
+            reloading,
         })
     }
 
     fn end(self) {
         self.signals.close();
-        // A panic over there has been reported by the panic hook.
-        let _ = self.thread.join();
+        self.waiting.end_within(SIGNALS_LIMIT);
+        // It ends with the other, after a reload under way.
+        self.reloading.end_within(SIGNALS_LIMIT);
+    }
+}
+
+fn handle_signals(
+    signals: &mut Signals,
+    stop: &Stop,
+    hangups: &SyncSender<()>,
+    access_log: &AccessLogLines,
+    logger: &Logger,
+) {
+    let mut stopping = false;
+    for signal in signals.forever() {
+        info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
+        match signal {
+            SIGHUP => {
+                // If it is full, a reload is still to begin.
+                let _ = hangups.try_send(());
+            }
+            SIGUSR1 => access_log.reopen(),
+            _ if stopping => stop.second.notify_one(),
+            _ => {
+                stopping = true;
+                stop.first.notify_one();
+            }
+        }
     }
 }
 
@@ -344,8 +390,9 @@ fn reload_on_signal(reloader: &Reloader, logger: &Logger) {
         Ok(now) => notify(&[NotifyState::Reloading, now], logger),
         Err(error) => warn!(logger, "systemd is not told of the reload"; "error" => %error),
     }
-    reloader.reload(Cause::Signal, false);
-    notify(&[NotifyState::Ready], logger);
+    if reloader.reload(Cause::Signal, false).is_some() {
+        notify(&[NotifyState::Ready], logger);
+    }
 }
 
 /// Tells systemd, if it asked to be told.

@@ -1,8 +1,7 @@
-//! HTTP: the only place that names actix types.
+//! The public side of HTTP; with [`crate::admin`] the only place that names actix types.
 //!
 //! - [`listener`]: sockets to requests of the public handler
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
-//! - [`admin`]: health, metrics, reload and explanations, on a listener of its own
 //! - [`client_address`]: whose request it is
 //! - [`access_log`]: the line that statistics are made from
 //! - [`clock`]: the present time in the spellings of answers and log
@@ -10,7 +9,6 @@
 //! What an answer says is not decided here but in [`crate::mirrorlist`].
 
 pub mod access_log;
-pub mod admin;
 pub mod client_address;
 pub mod clock;
 pub mod listener;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 use super::data::DataFiles;
@@ -31,7 +31,17 @@ impl Server {
 
     /// Starts a server with environment variables, too.
     pub(crate) fn start_with(files: &DataFiles, further_arguments: &[&str], environment: &[(&str, &OsStr)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
+        let command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
+        Self::start_command(command, files, further_arguments, environment)
+    }
+
+    /// Starts a server by a command that becomes it, once it has the arguments.
+    pub(crate) fn start_command(
+        mut command: Command,
+        files: &DataFiles,
+        further_arguments: &[&str],
+        environment: &[(&str, &OsStr)],
+    ) -> Self {
         command
             .args(files.arguments())
             .args(["--port", "0", "--admin.listen", "127.0.0.1:0", "--log_format", "json"])
@@ -88,6 +98,11 @@ impl Server {
         http::get(self.admin.parse().unwrap(), target)
     }
 
+    /// Asks the admin listener with POST.
+    pub(crate) fn admin_post(&self, target: &str) -> Response {
+        http::post(self.admin.parse().unwrap(), target)
+    }
+
     /// The URL of a path and query.
     pub(crate) fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.address)
@@ -109,6 +124,30 @@ impl Server {
                 Err(error) => panic!("no message {text:?} ({error}), only:\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// Whether there is a message with this text among those that nobody has waited for yet.
+    pub(crate) fn has_message(&self, text: &str) -> bool {
+        let wanted = format!("\"msg\":\"{text}\"");
+        self.messages.try_iter().any(|line| line.contains(&wanted))
+    }
+
+    /// Waits for the next message, whatever it is.
+    pub(crate) fn next_message(&self) -> String {
+        let message = self.messages.recv_timeout(PATIENCE);
+        message.unwrap_or_else(|error| panic!("no message: {error}"))
+    }
+
+    /// Its end, if it comes within this time; else it goes on.
+    pub(crate) fn ends_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        while started.elapsed() < limit {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            thread::yield_now();
+        }
+        None
     }
 
     /// The server's process, to send it signals.

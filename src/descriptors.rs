@@ -7,7 +7,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::listener::CONNECTIONS_TO_CLOSE;
 
 /// The admin listener serves this many connections at once.
-pub const ADMIN_CONNECTIONS: usize = 32;
+pub const ADMIN_CONNECTIONS: usize = 96;
+
+/// The admin listener serves this many connections of one address beyond loopback at once.
+pub const ADMIN_CONNECTIONS_PER_ADDRESS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 
 /// Kept for data files during a reload, logs, standard streams, the token file and what metrics are read from.
 const FILES: usize = 32;
@@ -77,7 +80,7 @@ mod tests {
     fn connections_leave_room_for_everything_else() {
         let workers = NonZeroUsize::new(2).unwrap();
         let room = |limit| room_for_connections(limit, workers);
-        assert!((100..200).contains(&room(Some(256))), "{}", room(Some(256)));
+        assert!((64..200).contains(&room(Some(256))), "{}", room(Some(256)));
         assert_eq!(room(Some(10)), FEWEST);
         assert_eq!(connections(None, room(None)), MOST_BY_DEFAULT);
         assert_eq!(

@@ -11,13 +11,14 @@
 //! 4. [`http`] is the public face: it finds the client's address, asks for the answer, sends it, and writes the access log.
 //!
 //! [`reload`] renews the snapshot while it serves, [`metrics`] counts, and [`readiness`] knows whether requests are wanted; the
-//! admin listener in [`http`] shows all three.
+//! [`admin`] listener shows all three, and is asked by commands like `mirrorlist-server reload`.
 //!
 //! Around this, [`config`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
-//! handed down, [`server`] binds it all together and stops it in order, [`admin_client`] asks a running server, [`check`]
-//! tells what the data files hold, and [`demo`] is a small data set to try it on.
+//! handed down, [`server`] binds it all together and stops it in order, [`background`] threads hold up no stop, [`check`] tells
+//! what the data files hold, and [`demo`] is a small data set to try it on.
 
-pub mod admin_client;
+pub mod admin;
+pub mod background;
 pub mod check;
 pub mod chunked;
 pub mod config;

@@ -1,11 +1,14 @@
 //! The logger of diagnostics: slog to standard error, as JSON lines or in terminal style. It is made once and handed down.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 use slog_async::{AsyncGuard, OverflowStrategy};
+
+use crate::background::Background;
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,14 +98,38 @@ impl<D: Drain<Ok = (), Err = Never>> Drain for AdjustableFilter<D> {
     }
 }
 
-/// The logger and what belongs to it.
+/// The logger and what belongs to it. Dropping it writes the messages that wait.
 pub struct Logging {
     /// To be handed down.
     pub logger: Logger,
     /// To set the level later.
     pub level: LevelHandle,
-    /// What waits is written when this is dropped.
-    pub guard: AsyncGuard,
+    guard: Option<AsyncGuard>,
+}
+
+/// The last messages are given this long: standard error may be a pipe that is not read.
+const LAST_MESSAGES_LIMIT: Duration = Duration::from_secs(2);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        let guard = self.guard.take();
+        within_limit("last-messages", move || drop(guard));
+    }
+}
+
+/// Writes the reason for a program's end to standard error; one that is closed or not read is given up.
+pub fn last_words(text: &str) {
+    let line = format!("{text}\n");
+    within_limit("last-words", move || {
+        let _ = io::stderr().write_all(line.as_bytes());
+    });
+}
+
+fn within_limit(name: &str, work: impl FnOnce() + Send + 'static) {
+    // Without a thread the work is given up, as it is when the time is over.
+    if let Ok(thread) = Background::spawn(name, work) {
+        thread.end_within(LAST_MESSAGES_LIMIT);
+    }
 }
 
 /// Makes the logger.
@@ -141,6 +168,6 @@ where
     Logging {
         logger: Logger::root(filter, o!()),
         level,
-        guard,
+        guard: Some(guard),
     }
 }

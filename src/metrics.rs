@@ -50,6 +50,7 @@ pub struct Metrics {
     pub public_connections: Arc<ConnectionMetrics>,
     /// The connections of the admin listener.
     pub admin_connections: Arc<ConnectionMetrics>,
+    admin_refusals: IntCounterVec,
     reloads: IntCounterVec,
     reload_duration: Histogram,
     last_reload: Gauge,
@@ -87,6 +88,43 @@ impl ReloadOutcome {
             Self::Replaced => "replaced",
             Self::Unchanged => "unchanged",
             Self::Refused => "refused",
+        }
+    }
+}
+
+/// Why the admin listener refuses a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminRefusal {
+    /// A web page of another site is behind it.
+    Browser,
+    /// It is for a host name that is not this server's.
+    Host,
+    /// It comes from elsewhere, or through a proxy, and there is no token.
+    Elsewhere,
+    /// It comes without a token.
+    NoToken,
+    /// It comes with a wrong token.
+    WrongToken,
+}
+
+impl AdminRefusal {
+    /// All reasons.
+    pub const ALL: [Self; 5] = [
+        Self::Browser,
+        Self::Host,
+        Self::Elsewhere,
+        Self::NoToken,
+        Self::WrongToken,
+    ];
+
+    /// The value of the label `reason`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Host => "host",
+            Self::Elsewhere => "elsewhere",
+            Self::NoToken => "no_token",
+            Self::WrongToken => "wrong_token",
         }
     }
 }
@@ -160,7 +198,16 @@ impl Metrics {
         for outcome in ReloadOutcome::ALL {
             reloads.with_label_values(&[outcome.label()]);
         }
+        let admin_refusals = counters(
+            "mirrorlist_admin_refusals_total",
+            "Requests to the admin listener that were refused, by reason.",
+            &["reason"],
+        )?;
+        for reason in AdminRefusal::ALL {
+            admin_refusals.with_label_values(&[reason.label()]);
+        }
         let metrics = Self {
+            admin_refusals,
             requests,
             latency: histogram(
                 "mirrorlist_request_duration_seconds",
@@ -268,6 +315,11 @@ impl Metrics {
             Some((country, counter)) => counter.get_or_init(|| self.countries.with_label_values(&[country.as_str()])),
             None => &self.country_unknown,
         }
+    }
+
+    /// Counts a request that the admin listener refuses.
+    pub fn admin_refused(&self, reason: AdminRefusal) {
+        self.admin_refusals.with_label_values(&[reason.label()]).inc();
     }
 
     /// Notes how a reload ended.

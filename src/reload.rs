@@ -1,17 +1,23 @@
 //! New data while serving: files that have changed are read aside, checked against what serves now, and take its place in one
-//! step, or the old data goes on and everybody is told why.
+//! step; or they are refused, the current data goes on serving, and everybody is told why.
+//!
+//! One thread reloads, so that reloads never overlap. Who asks for one while another is under way gets the next one, which
+//! begins after the question: a report speaks of the files as they were then or later. All who wait share it.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
-use slog::{Logger, error, info, warn};
+use slog::{Logger, debug, error, info, warn};
 
+use crate::background::Background;
 use crate::metrics::{Metrics, ReloadOutcome};
-use crate::snapshot::load::{self, FileIdentity, Table};
+use crate::snapshot::load::{self, Table};
 use crate::snapshot::{DataFiles, SharedSnapshot, Snapshot};
+
+pub mod watch;
 
 /// This many past reloads are remembered.
 const REMEMBERED: usize = 10;
@@ -27,7 +33,7 @@ pub struct ReloadLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// Somebody asked the admin listener.
+    /// An operator asked the admin listener.
     Admin,
     /// SIGHUP.
     Signal,
@@ -42,20 +48,22 @@ pub struct ReloadReport {
     pub outcome: &'static str,
     /// Why it happened.
     pub cause: Cause,
-    /// Whether the comparison with the present data was left out.
+    /// Whether the comparison with the current data was skipped.
     pub forced: bool,
     /// When it began, in seconds since 1970.
     pub started: u64,
     /// How long it took.
     pub seconds: f64,
-    /// The files that were read, by the key of their setting.
+    /// The files that are not the ones in use, and so were read or could not be, by the key of their setting.
     pub changed: Vec<&'static str>,
-    /// Why the new data was refused; empty where it was not.
+    /// Why the new data was refused; empty if it was not.
     pub reasons: Vec<String>,
+    /// Whether a file could not be read for a reason that may pass, so that the watch tries again.
+    pub passing: bool,
 }
 
 impl ReloadReport {
-    /// Whether the old data goes on because the new was refused.
+    /// Whether the new data was refused and the current data kept.
     pub fn is_refused(&self) -> bool {
         self.outcome == ReloadOutcome::Refused.label()
     }
@@ -64,86 +72,206 @@ impl ReloadReport {
 /// Reloads the data files, one reload at a time.
 pub struct Reloader {
     files: DataFiles,
-    limits: ReloadLimits,
     shared: Arc<SharedSnapshot>,
-    metrics: Arc<Metrics>,
-    logger: Logger,
-    progress: Mutex<Progress>,
-    finished: Condvar,
+    queue: Arc<Queue>,
+    thread: Mutex<Option<Background>>,
+}
+
+/// What is asked of the thread that reloads, and what came of it.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    work: Condvar,
 }
 
 #[derive(Default)]
-struct Progress {
-    /// The reload under way, and whether it is forced.
-    running: Option<bool>,
-    /// How many reloads have finished.
-    completed: u64,
+struct QueueState {
+    /// Reloads that have not begun, at most a forced one and another.
+    waiting: VecDeque<Batch>,
+    /// Who waits for the reload under way.
+    under_way: Vec<Done>,
+    closed: bool,
     /// The latest reloads, the last one first.
     history: VecDeque<Arc<ReloadReport>>,
 }
 
+/// A reload and all who asked for it.
+struct Batch {
+    /// The first one's.
+    cause: Cause,
+    force: bool,
+    done: Vec<Done>,
+}
+
+type Done = Box<dyn FnOnce(Arc<ReloadReport>) + Send>;
+
+/// From a file system that has gone away a reload never ends; the end of the program waits no longer than this for one.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
 impl Reloader {
     /// A reloader of these files into this place.
+    ///
+    /// # Errors
+    /// Its thread can't be started.
     pub fn new(
         files: DataFiles,
         limits: ReloadLimits,
         shared: Arc<SharedSnapshot>,
         metrics: Arc<Metrics>,
         logger: Logger,
-    ) -> Self {
-        Self {
-            files,
+    ) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let worker = Worker {
+            files: files.clone(),
             limits,
-            shared,
+            shared: Arc::clone(&shared),
             metrics,
             logger,
-            progress: Mutex::new(Progress::default()),
-            finished: Condvar::new(),
-        }
+            repeated: None,
+        };
+        let work = Arc::clone(&queue);
+        Ok(Self {
+            files,
+            shared,
+            queue,
+            thread: Mutex::new(Some(Background::spawn("reload", move || worker.run(&work))?)),
+        })
     }
 
     /// The latest reloads, the last one first.
     pub fn history(&self) -> Vec<Arc<ReloadReport>> {
-        self.progress().history.iter().cloned().collect()
+        self.queue.lock().history.iter().cloned().collect()
     }
 
-    /// Reloads what has changed and waits for the end. Whoever comes while a reload is under way gets the outcome of that one,
-    /// unless he alone wants the limits left out. With `force`, new data is taken whatever the present is.
-    pub fn reload(&self, cause: Cause, force: bool) -> Arc<ReloadReport> {
-        let mut progress = self.progress();
-        while let Some(running_forced) = progress.running {
-            let mine = progress.completed + 1;
-            progress = self
-                .finished
-                .wait_while(progress, |progress| progress.completed < mine)
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(last) = progress.history.front()
-                && (running_forced || !force)
-            {
-                return Arc::clone(last);
+    /// Asks for a reload of what has changed, which begins after this call; `done` gets its report, or is dropped when the
+    /// reloader ends before. `force` skips the comparison with the current data.
+    pub fn request(&self, cause: Cause, force: bool, done: impl FnOnce(Arc<ReloadReport>) + Send + 'static) {
+        let mut state = self.queue.lock();
+        if state.closed {
+            return;
+        }
+        match state.waiting.iter_mut().find(|batch| batch.force == force) {
+            Some(batch) => batch.done.push(Box::new(done)),
+            None => state.waiting.push_back(Batch {
+                cause,
+                force,
+                done: vec![Box::new(done)],
+            }),
+        }
+        drop(state);
+        self.queue.work.notify_one();
+    }
+
+    /// Asks for a reload and waits for its end; none when the reloader ends before.
+    pub fn reload(&self, cause: Cause, force: bool) -> Option<Arc<ReloadReport>> {
+        let (done, report) = mpsc::channel();
+        self.request(cause, force, move |report| {
+            // It is received below.
+            let _ = done.send(report);
+        });
+        report.recv().ok()
+    }
+
+    /// Begins no more reloads and waits for the one under way, for two seconds at most; then it is left behind, without a report.
+    pub fn end(&self) {
+        let mut state = self.queue.lock();
+        state.closed = true;
+        state.waiting.clear();
+        drop(state);
+        self.queue.work.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            thread.end_within(STOP_LIMIT);
+            self.queue.lock().under_way.clear();
+        }
+    }
+}
+
+impl Drop for Reloader {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        // The state is whole between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to do: its cause and whether it is forced. None at the end.
+    fn next(&self) -> Option<(Cause, bool)> {
+        let idle = |state: &mut QueueState| state.waiting.is_empty() && !state.closed;
+        let mut state = self
+            .work
+            .wait_while(self.lock(), idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let batch = state.waiting.pop_front()?;
+        state.under_way = batch.done;
+        Some((batch.cause, batch.force))
+    }
+}
+
+/// The thread that reloads.
+struct Worker {
+    files: DataFiles,
+    limits: ReloadLimits,
+    shared: Arc<SharedSnapshot>,
+    metrics: Arc<Metrics>,
+    logger: Logger,
+    /// The reasons of the last refusal and when they were last logged as an error.
+    repeated: Option<(Vec<String>, Instant)>,
+}
+
+/// What came of reading the files.
+struct Attempt {
+    /// A new snapshot, none if nothing has changed, or all reasons against it.
+    result: Result<Option<Snapshot>, Vec<String>>,
+    /// The files that are not the ones in use.
+    changed: Vec<&'static str>,
+    /// Whether a reason may pass.
+    passing: bool,
+}
+
+/// A refusal that the watch runs into again and again is an error in the log at most this often.
+const REPEAT_ERROR_EVERY: Duration = Duration::from_secs(3600);
+
+impl Worker {
+    fn run(mut self, queue: &Queue) {
+        while let Some((cause, force)) = queue.next() {
+            let report = Arc::new(self.attempt(cause, force));
+            let mut state = queue.lock();
+            state.history.push_front(Arc::clone(&report));
+            state.history.truncate(REMEMBERED);
+            let all = std::mem::take(&mut state.under_way);
+            drop(state);
+            for done in all {
+                done(Arc::clone(&report));
             }
         }
-        progress.running = Some(force);
-        drop(progress);
-
-        let report = Arc::new(self.attempt(cause, force));
-        let mut progress = self.progress();
-        progress.running = None;
-        progress.completed += 1;
-        progress.history.push_front(Arc::clone(&report));
-        progress.history.truncate(REMEMBERED);
-        drop(progress);
-        self.finished.notify_all();
-        report
     }
 
-    fn attempt(&self, cause: Cause, force: bool) -> ReloadReport {
+    fn attempt(&mut self, cause: Cause, force: bool) -> ReloadReport {
         let (started, begin) = (SystemTime::now(), Instant::now());
         let present = self.shared.present_owned();
-        let (result, changed) = renew(&self.files, &present, (!force).then_some(self.limits));
+        let limits = (!force).then_some(self.limits);
+        let renewed = catch_unwind(AssertUnwindSafe(|| renew(&self.files, &present, limits)));
+        let Attempt {
+            result,
+            changed,
+            passing,
+        } = renewed.unwrap_or_else(|_| Attempt {
+            result: Err(vec![
+                "a defect of the server; standard error has the message".to_owned(),
+            ]),
+            changed: Vec::new(),
+            passing: false,
+        });
+        let mut loaded = None;
         let (outcome, reasons) = match result {
             Ok(Some(snapshot)) => {
                 self.shared.replace(snapshot);
+                loaded = Some(self.shared.present_owned());
                 (ReloadOutcome::Replaced, Vec::new())
             }
             Ok(None) => (ReloadOutcome::Unchanged, Vec::new()),
@@ -165,43 +293,47 @@ impl Reloader {
             seconds: duration.as_secs_f64(),
             changed,
             reasons,
+            passing,
         };
         self.log(&report);
+        if let Some(loaded) = loaded {
+            self.log_warnings(&loaded, &report.changed);
+        }
         report
     }
 
-    fn log(&self, report: &ReloadReport) {
-        if report.is_refused() {
-            error!(self.logger, "reload refused; the data in use goes on";
-                "cause" => ?report.cause, "duration_s" => report.seconds, "reasons" => report.reasons.join("; "));
-        } else {
+    fn log(&mut self, report: &ReloadReport) {
+        if !report.is_refused() {
+            self.repeated = None;
             info!(self.logger, "reload finished";
                 "outcome" => report.outcome, "cause" => ?report.cause, "forced" => report.forced,
                 "duration_s" => report.seconds, "changed" => report.changed.join(","));
+            return;
         }
-        for loaded_warnings in self.warnings_of(&report.changed) {
-            let (file, count, first) = loaded_warnings;
-            warn!(self.logger, "entries of a data file are left out";
-                "file" => file, "count" => count, "first" => first);
+        let reasons = report.reasons.join("; ");
+        let is_retry = report.cause == Cause::Watch && report.passing;
+        let told = self.repeated.as_ref().is_some_and(|(reasons, logged)| {
+            is_retry && *reasons == report.reasons && logged.elapsed() < REPEAT_ERROR_EVERY
+        });
+        if told {
+            debug!(self.logger, "reload refused again; the data in use goes on";
+                "cause" => ?report.cause, "duration_s" => report.seconds, "reasons" => reasons);
+            return;
         }
+        self.repeated = Some((report.reasons.clone(), Instant::now()));
+        error!(self.logger, "reload refused; the data in use goes on";
+            "cause" => ?report.cause, "duration_s" => report.seconds, "reasons" => reasons, "passing" => report.passing);
     }
 
-    /// For each of these files that has warnings: its path, their number and the first ones.
-    fn warnings_of(&self, keys: &[&str]) -> Vec<(String, u64, String)> {
-        let snapshot = self.shared.present_owned();
-        sources(&snapshot)
-            .into_iter()
-            .filter(|(key, source)| keys.contains(key) && source.warnings.count() > 0)
-            .map(|(_, source)| {
-                let first = source.warnings.first().join("; ");
-                (source.path.display().to_string(), source.warnings.count(), first)
-            })
-            .collect()
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        // The state is whole between any two statements.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Logs what was left out of the files that a new snapshot is made from.
+    fn log_warnings(&self, loaded: &Snapshot, changed: &[&str]) {
+        for (key, source) in sources(loaded) {
+            if changed.contains(&key) && source.warnings.count() > 0 {
+                warn!(self.logger, "entries of a data file are left out";
+                    "file" => source.path.display().to_string(), "count" => source.warnings.count(),
+                    "first" => source.warnings.first().join("; "));
+            }
+        }
     }
 }
 
@@ -225,48 +357,45 @@ pub fn sources(snapshot: &Snapshot) -> Vec<(&'static str, &load::Source)> {
     sources
 }
 
-/// What comes of reading the files: a new snapshot, none where nothing has changed, or all reasons against it. Also the files
-/// that were read.
-fn renew(
-    files: &DataFiles,
-    present: &Snapshot,
-    limits: Option<ReloadLimits>,
-) -> (Result<Option<Snapshot>, Vec<String>>, Vec<&'static str>) {
+/// Reads the files that are not the ones in use.
+fn renew(files: &DataFiles, present: &Snapshot, limits: Option<ReloadLimits>) -> Attempt {
     let tables = load::read(files, Some(present));
-    let mut changed = Vec::new();
+    let mut attempt = Attempt {
+        result: Ok(None),
+        changed: Vec::new(),
+        passing: false,
+    };
     let mut reasons = Vec::new();
-    note("cache", &tables.cache, &mut changed, &mut reasons);
-    note("global_netblocks", &tables.global_netblocks, &mut changed, &mut reasons);
-    note("cccsv", &tables.country_continent, &mut changed, &mut reasons);
-    note("geoip", &tables.geoip, &mut changed, &mut reasons);
-    let (Ok(cache), Ok(netblocks), Ok(continents), Ok(geoip)) = (
+    note("cache", &tables.cache, &mut attempt, &mut reasons);
+    note("global_netblocks", &tables.global_netblocks, &mut attempt, &mut reasons);
+    note("cccsv", &tables.country_continent, &mut attempt, &mut reasons);
+    note("geoip", &tables.geoip, &mut attempt, &mut reasons);
+    if let (Ok(cache), Ok(netblocks), Ok(continents), Ok(geoip)) = (
         tables.cache.loaded,
         tables.global_netblocks.loaded,
         tables.country_continent.loaded,
         tables.geoip.loaded,
-    ) else {
-        return (Err(reasons), changed);
-    };
-    if changed.is_empty() {
-        return (Ok(None), changed);
+    ) && !attempt.changed.is_empty()
+    {
+        let new = Snapshot::new(cache, netblocks, continents, Some(geoip));
+        if let Some(limits) = limits {
+            reasons = compare(present, &new, limits);
+        }
+        attempt.result = Ok(Some(new));
     }
-    let new = Snapshot::new(cache, netblocks, continents, Some(geoip));
-    if let Some(limits) = limits {
-        reasons.extend(compare(present, &new, limits));
+    if !reasons.is_empty() {
+        attempt.result = Err(reasons);
     }
-    if reasons.is_empty() {
-        (Ok(Some(new)), changed)
-    } else {
-        (Err(reasons), changed)
-    }
+    attempt
 }
 
-fn note<T>(key: &'static str, table: &Table<T>, changed: &mut Vec<&'static str>, reasons: &mut Vec<String>) {
+fn note<T>(key: &'static str, table: &Table<T>, attempt: &mut Attempt, reasons: &mut Vec<String>) {
     if table.read {
-        changed.push(key);
+        attempt.changed.push(key);
     }
     if let Err(error) = &table.loaded {
         reasons.push(error.to_string());
+        attempt.passing |= error.is_passing();
     }
 }
 
@@ -311,113 +440,4 @@ fn compare(present: &Snapshot, new: &Snapshot, limits: ReloadLimits) -> Vec<Stri
             )
         });
     shrunk.chain(older).collect()
-}
-
-/// Watches the data files: reloads when one has changed and then been still for a moment.
-pub struct Watch {
-    stop: Arc<(Mutex<bool>, Condvar)>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-/// When files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WatchSettings {
-    /// Time between two looks.
-    pub interval: Duration,
-    /// How long a changed file has to be still before it is read.
-    pub settle: Duration,
-}
-
-impl Watch {
-    /// Starts watching the files of a reloader.
-    ///
-    /// # Errors
-    /// Where the thread can't be started.
-    pub fn start(reloader: Arc<Reloader>, settings: WatchSettings) -> std::io::Result<Self> {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
-            let mut watcher = Watcher::new(&reloader);
-            while !wait(&stopped, settings.interval) {
-                if watcher.look(settings.settle) {
-                    reloader.reload(Cause::Watch, false);
-                }
-            }
-        })?;
-        Ok(Self { stop, thread })
-    }
-
-    /// Stops watching; a reload under way is finished.
-    pub fn end(self) {
-        let (stop, condition) = &*self.stop;
-        *stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        condition.notify_one();
-        // A panic over there has been reported by the panic hook.
-        let _ = self.thread.join();
-    }
-}
-
-/// Waits for a time or until told to stop; says whether to stop.
-fn wait(stop: &(Mutex<bool>, Condvar), time: Duration) -> bool {
-    let (stop, condition) = stop;
-    let guard = stop.lock().unwrap_or_else(PoisonError::into_inner);
-    let (stopped, _) = condition
-        .wait_timeout_while(guard, time, |stopped| !*stopped)
-        .unwrap_or_else(PoisonError::into_inner);
-    *stopped
-}
-
-type Identities = Vec<Option<FileIdentity>>;
-
-struct Watcher {
-    paths: Vec<PathBuf>,
-    /// The identities that were last tried or are in use.
-    tried: Identities,
-    /// Others that have been seen, and since when.
-    seen: Option<(Identities, Instant)>,
-}
-
-impl Watcher {
-    fn new(reloader: &Reloader) -> Self {
-        let paths: Vec<PathBuf> = reloader
-            .files
-            .by_key()
-            .into_iter()
-            .map(|(_, path)| path.to_owned())
-            .collect();
-        let snapshot = reloader.shared.present_owned();
-        let in_use = |path: &PathBuf| {
-            let source = sources(&snapshot).into_iter().find(|(_, source)| source.path == *path);
-            source.and_then(|(_, source)| source.identity)
-        };
-        Self {
-            tried: paths.iter().map(in_use).collect(),
-            paths,
-            seen: None,
-        }
-    }
-
-    /// Looks at the files; says whether they have changed and been still for long enough. A change that was refused is not
-    /// tried again until the files change once more.
-    fn look(&mut self, settle: Duration) -> bool {
-        let now: Identities = self.paths.iter().map(|path| FileIdentity::at(path).ok()).collect();
-        if now == self.tried {
-            self.seen = None;
-            return false;
-        }
-        let since = match &self.seen {
-            Some((seen, since)) if *seen == now => *since,
-            _ => {
-                let since = Instant::now();
-                self.seen = Some((now.clone(), since));
-                since
-            }
-        };
-        if since.elapsed() < settle {
-            return false;
-        }
-        self.tried = now;
-        self.seen = None;
-        true
-    }
 }

@@ -7,10 +7,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::os::unix::net::UnixListener;
 use std::process;
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use actix_service::{fn_service, map_config};
@@ -23,31 +23,43 @@ use signal_hook::low_level::signal_name;
 use slog::{Logger, error, info, warn};
 use tokio::sync::Notify;
 
+use crate::admin::access::Access;
+use crate::admin::socket::{self, SocketFile};
+use crate::admin::token::TokenFile;
+use crate::admin::{self, Admin, AdminAddress, AdminData};
+use crate::background::Background;
 use crate::config::ServerConfig;
 use crate::descriptors;
 use crate::http::access_log::{AccessLog, AccessLogLines, AccessLogTarget};
-use crate::http::admin::{self, Admin, AdminAddress, AdminData, TokenFile};
+use crate::http::client_address::TrustedProxies;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::http::listener::{self, Listener, Serving};
 use crate::http::public::{self, Public};
 use crate::logging::Logging;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Phase};
-use crate::reload::{Cause, Reloader, Watch, sources};
+use crate::reload::watch::Watch;
+use crate::reload::{Cause, Reloader, sources};
 use crate::snapshot::load::{self, LoadError};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// Requests under way are given this many seconds to finish.
-const STOP_SECONDS: u64 = 18;
+const STOP_SECONDS: u64 = 15;
 
 /// The admin listener stops after the public one, and has this many seconds for it.
-const ADMIN_STOP_SECONDS: u64 = 3;
+const ADMIN_STOP_SECONDS: u64 = 2;
 
 /// Beyond its grace, a stop takes no longer than this, whatever does not end: a reload of a file system that hangs, say.
 const LONGEST_STOP: Duration = Duration::from_secs(29);
 
 /// The exit code of a stop that took too long (EX_SOFTWARE).
 const STOP_TOOK_TOO_LONG: i32 = 70;
+
+/// The rest of the access log is given this long: a reader that does not read holds up no stop.
+const ACCESS_LOG_LIMIT: Duration = Duration::from_secs(5);
+
+/// Threads that handle signals are given this long to end.
+const SIGNALS_LIMIT: Duration = Duration::from_secs(1);
 
 /// The admin listener has little to do.
 const ADMIN_WORKERS: NonZeroUsize = NonZeroUsize::MIN;
@@ -140,16 +152,15 @@ pub fn run(
     let metrics = Arc::new(Metrics::new().map_err(ServerError::Metrics)?);
     let access_log = AccessLog::open(config.access_log.clone(), &metrics, logger.clone())
         .map_err(|error| ServerError::AccessLog(config.access_log.clone(), error))?;
+    let settings = config.admin.as_ref();
+    let token = settings.and_then(|admin| admin.token_file.clone()).map(TokenFile::new);
+    let hosts = settings.map(|admin| admin.hosts.clone()).unwrap_or_default();
     let admin = Arc::new(Admin {
         gate: Arc::new(Gate::new(config.readiness)),
         metrics: Arc::clone(&metrics),
         access_log: access_log.lines(),
         level: logging.level.clone(),
-        token: config
-            .admin
-            .as_ref()
-            .and_then(|admin| admin.token_file.clone())
-            .map(TokenFile::new),
+        access: Access::new(hosts, token, Arc::clone(&metrics), logger.clone()),
         minimum: config.public.minimum,
         logger: logger.clone(),
         started: Instant::now(),
@@ -157,7 +168,7 @@ pub fn run(
     });
     let served = actix_web::rt::System::new().block_on(async {
         let public = public_serving(config, workers, descriptors, &metrics, logger);
-        let Some((admin_server, admin_address)) = admin_server(config, &admin)? else {
+        let Some((admin_server, admin_address, _socket)) = admin_server(config, &admin).await? else {
             return serve(config, data, &admin, public, None, announce).await;
         };
         let admin_handle = admin_server.handle();
@@ -168,7 +179,7 @@ pub fn run(
         let _ = admin_task.await;
         served
     });
-    access_log.close();
+    access_log.close(ACCESS_LOG_LIMIT);
     served.inspect(|()| info!(logger, "stopped"))
 }
 
@@ -205,10 +216,10 @@ async fn serve(
         }
         _ => None,
     };
-    let signals = SignalThread::start(
+    let signals = SignalThreads::start(
         signals,
         Arc::clone(&stop),
-        reloader,
+        reloader.clone(),
         admin.access_log.clone(),
         logger.clone(),
     )
@@ -234,6 +245,10 @@ async fn serve(
     // A panic of the server has been reported by the panic hook.
     let served = server.await.unwrap_or(Ok(())).map_err(ServerError::System);
     watchdog.abort();
+    // What waits for a reload, as the others may, waits no longer.
+    if let Some(reloader) = reloader {
+        reloader.end();
+    }
     signals.end();
     if let Some(watch) = watch {
         watch.end();
@@ -258,14 +273,15 @@ async fn load_data(
     admin.metrics.loaded();
     let shared = Arc::new(SharedSnapshot::new(snapshot));
     let reloader = watched.then(|| {
-        Arc::new(Reloader::new(
+        Reloader::new(
             config.files.clone(),
             config.reload.limits,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
             admin.logger.clone(),
-        ))
+        )
     });
+    let reloader = reloader.transpose().map_err(ServerError::System)?.map(Arc::new);
     // This is the only place that sets it.
     let _ = admin.data.set(AdminData {
         snapshot: Arc::clone(&shared),
@@ -314,20 +330,24 @@ fn public_serving(
     }
 }
 
-/// The admin listener and where it is, in words; none where there is to be none.
-fn admin_server(config: &ServerConfig, admin: &Arc<Admin>) -> Result<Option<(Server, String)>, ServerError> {
+/// The admin listener, its address in words, and the file of its socket if it has one; none if there is to be none.
+async fn admin_server(
+    config: &ServerConfig,
+    admin: &Arc<Admin>,
+) -> Result<Option<(Server, String, Option<SocketFile>)>, ServerError> {
     let Some(settings) = &config.admin else {
         return Ok(None);
     };
     let bound = match &settings.listen {
-        AdminAddress::Tcp(address) => Listener::bind(*address),
+        AdminAddress::Tcp(address) => Listener::bind(*address).map(|listener| (listener, None)),
         AdminAddress::Unix(path) => {
-            admin::remove_stale_socket(path).and_then(|()| UnixListener::bind(path).map(Listener::Unix))
+            let bound = socket::listen(path).await;
+            bound.map(|(listener, file)| (Listener::Unix(listener), Some(file)))
         }
     };
     let cannot_listen = |error| ServerError::AdminListen(settings.listen.clone(), error);
-    let listener = match bound {
-        Ok(listener) => listener,
+    let (listener, socket) = match bound {
+        Ok(bound) => bound,
         // Compatibility: command lines from before this listener run two servers on a machine.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && !settings.is_set => {
             warn!(admin.logger, "no admin listener: another program has its address; set admin.listen";
@@ -342,8 +362,8 @@ fn admin_server(config: &ServerConfig, admin: &Arc<Admin>) -> Result<Option<(Ser
     };
     let limits = ConnectionLimits {
         all: descriptors::ADMIN_CONNECTIONS,
-        per_address: None,
-        exempt: config.public.trusted_proxies.clone(),
+        per_address: Some(descriptors::ADMIN_CONNECTIONS_PER_ADDRESS),
+        exempt: TrustedProxies::loopback(),
     };
     let metrics = Arc::clone(&admin.metrics.admin_connections);
     let serving = Serving {
@@ -359,7 +379,7 @@ fn admin_server(config: &ServerConfig, admin: &Arc<Admin>) -> Result<Option<(Ser
         })
     };
     let server = listener::serve(listener, serving, app).map_err(cannot_listen)?;
-    Ok(Some((server, address)))
+    Ok(Some((server, address, socket)))
 }
 
 /// Ends the process if it is still there after this time.
@@ -387,13 +407,14 @@ struct Stop {
     second: Notify,
 }
 
-/// Handles signals in a thread of its own: SIGTERM and SIGINT stop, SIGHUP reloads, SIGUSR1 opens the access log anew.
-struct SignalThread {
+/// Handles signals in threads of their own: SIGTERM and SIGINT stop, SIGHUP reloads, SIGUSR1 reopens the access log.
+struct SignalThreads {
     signals: signal_hook::iterator::Handle,
-    thread: JoinHandle<()>,
+    waiting: Background,
+    reloading: Background,
 }
 
-impl SignalThread {
+impl SignalThreads {
     fn start(
         mut signals: Signals,
         stop: Arc<Stop>,
@@ -402,36 +423,58 @@ impl SignalThread {
         logger: Logger,
     ) -> io::Result<Self> {
         let handle = signals.handle();
-        let mut stopping = false;
-        let wait = move || {
-            for signal in signals.forever() {
-                info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
-                match signal {
-                    SIGHUP => {
-                        if let Some(reloader) = &reloader {
-                            reload_on_signal(reloader, &logger);
-                        }
-                    }
-                    SIGUSR1 => access_log.reopen(),
-                    _ if stopping => stop.second.notify_one(),
-                    _ => {
-                        stopping = true;
-                        stop.first.notify_one();
+        // A reload would hold up the signals after it. One that has not begun serves all SIGHUPs before it.
+        let (hangups, wanted) = mpsc::sync_channel(1);
+        let reloading = {
+            let logger = logger.clone();
+            Background::spawn("signal-reload", move || {
+                while wanted.recv() == Ok(()) {
+                    if let Some(reloader) = &reloader {
+                        reload_on_signal(reloader, &logger);
                     }
                 }
-            }
+            })?
         };
-        let thread = thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        let waiting = Background::spawn("signals", move || {
+            handle_signals(&mut signals, &stop, &hangups, &access_log, &logger);
+        })?;
         Ok(Self {
             signals: handle,
-            thread,
+            waiting,
+            reloading,
         })
     }
 
     fn end(self) {
         self.signals.close();
-        // A panic over there has been reported by the panic hook.
-        let _ = self.thread.join();
+        self.waiting.end_within(SIGNALS_LIMIT);
+        // It ends with the other, after a reload under way.
+        self.reloading.end_within(SIGNALS_LIMIT);
+    }
+}
+
+fn handle_signals(
+    signals: &mut Signals,
+    stop: &Stop,
+    hangups: &SyncSender<()>,
+    access_log: &AccessLogLines,
+    logger: &Logger,
+) {
+    let mut stopping = false;
+    for signal in signals.forever() {
+        info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
+        match signal {
+            SIGHUP => {
+                // If it is full, a reload is still to begin.
+                let _ = hangups.try_send(());
+            }
+            SIGUSR1 => access_log.reopen(),
+            _ if stopping => stop.second.notify_one(),
+            _ => {
+                stopping = true;
+                stop.first.notify_one();
+            }
+        }
     }
 }
 
@@ -440,8 +483,9 @@ fn reload_on_signal(reloader: &Reloader, logger: &Logger) {
         Ok(now) => notify(&[NotifyState::Reloading, now], logger),
         Err(error) => warn!(logger, "systemd is not told of the reload"; "error" => %error),
     }
-    reloader.reload(Cause::Signal, false);
-    notify(&[NotifyState::Ready], logger);
+    if reloader.reload(Cause::Signal, false).is_some() {
+        notify(&[NotifyState::Ready], logger);
+    }
 }
 
 /// Tells systemd, if it asked to be told.

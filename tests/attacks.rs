@@ -1,6 +1,7 @@
-//! The built server under attack: what clients send and don't read, what breaks near it. One module for each surface.
+//! What attackers and accidents do to the built server, and that it stands. One module for each surface.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a helper that fails fails the test"
@@ -9,9 +10,17 @@
 mod fixture;
 mod support;
 
+#[path = "attacks/access_log.rs"]
+mod access_log;
+#[path = "attacks/admin.rs"]
+mod admin;
 #[path = "attacks/anything.rs"]
 mod anything;
+#[path = "attacks/browser.rs"]
+mod browser;
 #[path = "attacks/connections.rs"]
 mod connections;
+#[path = "attacks/reload.rs"]
+mod reload;
 #[path = "attacks/wire.rs"]
 mod wire;

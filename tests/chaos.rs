@@ -97,7 +97,11 @@ impl Chaos<'_> {
             replace(&self.data.cache(), &bad);
             let report = get(self.admin, "/admin/reload");
             assert_eq!(report.status, 422, "{}", report.text());
-            let other = [self.data.global_netblocks(), self.data.country_continent(), self.data.geoip()];
+            let other = [
+                self.data.global_netblocks(),
+                self.data.country_continent(),
+                self.data.geoip(),
+            ];
             let other = &other[random.random_range(0..other.len())];
             let content = fs::read(other).unwrap();
             replace(other, b"");
@@ -131,7 +135,11 @@ impl Chaos<'_> {
 
     fn keep(&self, log: &Path) {
         let lines = fs::read(log).unwrap();
-        let mut archive = OpenOptions::new().append(true).create(true).open(&self.archive).unwrap();
+        let mut archive = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&self.archive)
+            .unwrap();
         archive.write_all(&lines).unwrap();
     }
 
@@ -163,7 +171,9 @@ impl Chaos<'_> {
         let mut open: Vec<TcpStream> = Vec::new();
         let request = "GET /metalink?repo=linux-1&arch=x86_64 HTTP/1.1\r\nHost: x\r\n\r\n";
         while self.goes_on() {
-            let Ok(mut connection) = TcpStream::connect(self.address) else { continue };
+            let Ok(mut connection) = TcpStream::connect(self.address) else {
+                continue;
+            };
             connection.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
             let garbage: Vec<u8> = (0..200).map(|_| random.random()).collect();
             let _ = match random.random_range(0..7) {
@@ -172,7 +182,9 @@ impl Chaos<'_> {
                 2 => connection.write_all(request.repeat(4_000).as_bytes()),
                 3 => connection.write_all(&garbage),
                 4 => connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-                5 => connection.write_all(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n{request}").as_bytes()),
+                5 => connection.write_all(
+                    format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n{request}").as_bytes(),
+                ),
                 _ => connection.write_all(request.as_bytes()).map(|()| {
                     let _ = connection.read(&mut [0; 100]);
                 }),
@@ -295,7 +307,14 @@ fn nothing_that_goes_on_at_once_fails_a_request_or_grows() {
     let data = DataFiles::new(&cache(1_000_000));
     let disk = SmallDisk::new();
     let log = disk.folder.path().join("access.log");
-    let arguments = ["--reload.watch", "300ms", "--reload.settle", "100ms", "--log", log.to_str().unwrap()];
+    let arguments = [
+        "--reload.watch",
+        "300ms",
+        "--reload.settle",
+        "100ms",
+        "--log",
+        log.to_str().unwrap(),
+    ];
     let server = Server::start(&data, &arguments);
     let archive = tempfile::tempdir().unwrap();
     let chaos = Chaos {
@@ -339,14 +358,24 @@ fn nothing_that_goes_on_at_once_fails_a_request_or_grows() {
         warm
     });
     let (answered, attacks) = (chaos.answered.into_inner(), chaos.attacks.into_inner());
-    assert!(answered > 10 * seconds && attacks > seconds, "{answered} answers, {attacks} attacks");
+    assert!(
+        answered > 10 * seconds && attacks > seconds,
+        "{answered} answers, {attacks} attacks"
+    );
     assert!(chaos.reloads.into_inner() > seconds / 2);
     let end = usage(server.process());
-    assert!(end.0 < warm.0 * 5 / 4 + (8 << 10), "memory grew from {warm:?} to {end:?} (KiB, descriptors)");
+    assert!(
+        end.0 < warm.0 * 5 / 4 + (8 << 10),
+        "memory grew from {warm:?} to {end:?} (KiB, descriptors)"
+    );
     // The last connections of clients and attackers have ended, or do so with their deadlines.
     let started = Instant::now();
     while usage(server.process()).1 > idle.1 + 2 {
-        assert!(started.elapsed() < PATIENCE, "descriptors: {idle:?} at the start, {:?} now", usage(server.process()));
+        assert!(
+            started.elapsed() < PATIENCE,
+            "descriptors: {idle:?} at the start, {:?} now",
+            usage(server.process())
+        );
         thread::park_timeout(Duration::from_millis(100));
     }
     assert!(server.stop().success());
@@ -358,5 +387,8 @@ fn nothing_that_goes_on_at_once_fails_a_request_or_grows() {
         let is_whole = fields.len() == 10 && fields[0] == "IP:" && fields[7] == "linux-1;" && fields[9] == "x86_64";
         assert!(is_whole, "a line is cut: {line:?}");
     }
-    println!("{seconds} s: {answered} answers, {attacks} attacks, {} lines, {warm:?} then {end:?}", lines.lines().count());
+    println!(
+        "{seconds} s: {answered} answers, {attacks} attacks, {} lines, {warm:?} then {end:?}",
+        lines.lines().count()
+    );
 }

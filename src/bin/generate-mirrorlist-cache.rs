@@ -4,9 +4,9 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use mirrorlist_server::admin_client;
+use mirrorlist_server::admin::AdminAddress;
+use mirrorlist_server::admin::client::{self, Method};
 use mirrorlist_server::generate::{self, Command, GenerateError, GeneratorConfig};
-use mirrorlist_server::http::admin::AdminAddress;
 use mirrorlist_server::logging::{self, Format, LoggingSettings};
 
 #[global_allocator]
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
-        Ok(Command::Healthcheck(address)) => admin_client::ask(PROGRAM, &AdminAddress::Tcp(address), "/healthz"),
+        Ok(Command::Healthcheck(address)) => client::ask(PROGRAM, &AdminAddress::Tcp(address), Method::Get, "/healthz"),
         Err(error) => fail(&error.into()),
     }
 }
@@ -46,7 +46,6 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn fail(error: &GenerateError) -> ExitCode {
-    // With standard error closed there is nobody to tell; the exit code still says it.
-    let _ = writeln!(io::stderr(), "{PROGRAM}: {error}");
+    logging::last_words(&format!("{PROGRAM}: {error}"));
     ExitCode::from(error.exit_code())
 }

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use mirrorlist_server::admin::client::{self, Method};
+use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::config::{self, Command, ServerConfig};
-use mirrorlist_server::http::admin::explain_text;
 use mirrorlist_server::server::{Data, ServerError};
 use mirrorlist_server::snapshot::{self, Snapshot};
-use mirrorlist_server::{admin_client, check, demo, logging, server};
+use mirrorlist_server::{check, demo, logging, server};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,9 +36,10 @@ fn main() -> ExitCode {
                 Err(error) => fail(USAGE, &error.text()),
             }
         }),
-        Ok(Command::Healthcheck(admin)) => admin_client::ask(PROGRAM, &admin.listen, "/readyz"),
+        Ok(Command::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, Method::Get, "/readyz"),
         Ok(Command::Reload(admin, force)) => {
-            admin_client::ask(PROGRAM, &admin.listen, &format!("/admin/reload?force={force}"))
+            let target = format!("/admin/reload?force={force}");
+            client::ask(PROGRAM, &admin.listen, Method::Post, &target)
         }
         Ok(Command::Serve(config)) => serve(&config, Data::Files, |_| {}),
         Ok(Command::Demo(config)) => match demo::snapshot() {
@@ -77,7 +79,6 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn fail(code: u8, error: &impl std::fmt::Display) -> ExitCode {
-    // With standard error closed there is nobody to tell; the exit code still says it.
-    let _ = writeln!(io::stderr(), "{PROGRAM}: {error}");
+    logging::last_words(&format!("{PROGRAM}: {error}"));
     ExitCode::from(code)
 }

@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use super::ConfigError;
 use super::raw::RawSettings;
+use crate::admin::AdminAddress;
+use crate::admin::browser::AllowedHosts;
 use crate::geo::network;
 use crate::http::access_log::AccessLogTarget;
-use crate::http::admin::AdminAddress;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::guard::Deadlines;
 use crate::http::public::PublicSettings;
 use crate::logging::{Format, LoggingSettings, parse_level};
 use crate::readiness::ReadinessLimits;
-use crate::reload::{ReloadLimits, WatchSettings};
+use crate::reload::ReloadLimits;
+use crate::reload::watch::WatchSettings;
 use crate::snapshot::DataFiles;
 
 /// The settings of a server.
@@ -67,6 +69,8 @@ pub struct AdminConfig {
     pub is_set: bool,
     /// The file with the bearer token; none: peers beyond loopback are refused.
     pub token_file: Option<PathBuf>,
+    /// The names that it is reached by.
+    pub hosts: AllowedHosts,
 }
 
 /// Reloads.
@@ -187,11 +191,17 @@ impl Checker<'_> {
         let token_file = Some(self.text("admin.token_file"))
             .filter(|path| !path.is_empty())
             .map(PathBuf::from);
+        let hosts = self.value(
+            "admin.hosts",
+            "a comma list of host names without ports",
+            AllowedHosts::parse,
+        )?;
         let is_set = self.raw.get("admin.listen").is_some_and(|value| value.origin.is_some());
         Ok(listen.map(|listen| AdminConfig {
             listen,
             is_set,
             token_file,
+            hosts,
         }))
     }
 

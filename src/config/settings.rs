@@ -193,6 +193,13 @@ pub const SETTINGS: &[Setting] = &[
         description: "file with the bearer token that `/admin/*` wants from peers beyond loopback, reread when it changes; empty: such peers are refused",
     },
     Setting {
+        key: "admin.hosts",
+        short: None,
+        value_name: "NAMES",
+        default: "",
+        description: "comma list of the names, without port, by which the admin listener is asked; requests for other names are refused, but for `localhost` and addresses",
+    },
+    Setting {
         key: "reload.watch",
         short: None,
         value_name: "TIME",

@@ -21,6 +21,7 @@ use actix_web::rt::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::connection::guard::{Deadlines, GuardedStream, Socket, Stopping};
 use super::connection::limits::Connections;
+use super::connection::peer::{Connected, UnixPeer};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -115,6 +116,11 @@ where
             let http = HttpService::build()
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
+                .on_connect_ext(|stream: &GuardedStream<UnixStream>, data| {
+                    if let Some(peer) = UnixPeer::of(stream.socket()) {
+                        data.insert(peer);
+                    }
+                })
                 .h1(handler());
             guarded::<UnixStream>(serving.clone(), stopping.clone()).and_then(http)
         }),
@@ -123,7 +129,7 @@ where
 }
 
 /// Connections to guarded streams, as far as they are admitted.
-fn guarded<S: Socket + Peer + 'static>(
+fn guarded<S: Socket + Connected + 'static>(
     serving: Serving,
     stopping: impl Fn() -> Stopping + Clone + 'static,
 ) -> impl ServiceFactory<
@@ -134,7 +140,7 @@ fn guarded<S: Socket + Peer + 'static>(
     InitError = (),
 > {
     fn_service(move |socket: S| {
-        let peer = socket.peer();
+        let peer = socket.connected();
         let admission = serving.connections.admit(peer.map(|peer| peer.ip()));
         ready(match admission {
             Some(admission) => {
@@ -146,25 +152,4 @@ fn guarded<S: Socket + Peer + 'static>(
             None => Err(DispatchError::DisconnectTimeout),
         })
     })
-}
-
-/// A socket whose other end may have an address.
-trait Peer {
-    /// Prepares a new connection, and gives the client's address.
-    fn peer(&self) -> Option<SocketAddr>;
-}
-
-impl Peer for TcpStream {
-    fn peer(&self) -> Option<SocketAddr> {
-        // What is left of an answer is sent without waiting for word that its beginning has arrived. A connection that is gone already
-        // ends with its first read.
-        let _ = self.set_nodelay(true);
-        self.peer_addr().ok()
-    }
-}
-
-impl Peer for UnixStream {
-    fn peer(&self) -> Option<SocketAddr> {
-        None
-    }
 }

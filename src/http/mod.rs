@@ -1,9 +1,8 @@
-//! HTTP: the only place that names actix types.
+//! The public side of HTTP; with [`crate::admin`] the only place that names actix types.
 //!
 //! - [`connection`]: what stands between a socket and actix: one request at a time, deadlines, limits
 //! - [`listener`]: sockets to requests of a handler
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
-//! - [`admin`]: health, metrics, reload and explanations, on a listener of its own
 //! - [`client_address`]: whose request it is
 //! - [`access_log`]: the line that statistics are made from
 //! - [`clock`]: the present time in the spellings of answers and log
@@ -11,7 +10,6 @@
 //! What an answer says is not decided here but in [`crate::mirrorlist`].
 
 pub mod access_log;
-pub mod admin;
 pub mod client_address;
 pub mod clock;
 pub mod connection;

@@ -129,6 +129,17 @@ impl LoadError {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Whether the file was not read to its end, for a reason that may pass without a change of the file: no descriptor or no
+    /// permission, a disk or a network file system that fails, a writer who is not done.
+    pub fn is_passing(&self) -> bool {
+        match &self.problem {
+            // What a parser finds wrong has no number of the operating system.
+            Problem::Read(error) => error.raw_os_error().is_some(),
+            Problem::Changing => true,
+            Problem::Empty | Problem::Cache(_) | Problem::GeoIp(_) | Problem::NothingUsable { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for LoadError {

@@ -119,6 +119,8 @@ class Manifests(unittest.TestCase):
             self.assertEqual(str(ports["http"]), settings["MIRRORLIST_PORT"])
             self.assertEqual(f"[::]:{ports['admin']}", settings["MIRRORLIST_ADMIN__LISTEN"])
             self.assertEqual(settings["MIRRORLIST_LISTEN"], "::")
+            # Whoever asks by the name of the Service is answered.
+            self.assertIn("mirrorlist-admin", settings["MIRRORLIST_ADMIN__HOSTS"].split(","))
             for probe, path in (("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")):
                 self.assertEqual(server[probe]["httpGet"], {"path": path, "port": "admin"})
             everywhere = {p["name"] for c in spec["containers"] for p in c.get("ports", [])}

@@ -146,8 +146,10 @@ class Stack(unittest.TestCase):
         self.assertEqual(from_inside("/readyz"), (200, "ready\n"))
         self.assertEqual(from_inside("/admin/reload")[0], 401)
         token = (ROOT / "compose/admin-token").read_text(encoding="utf-8").strip()
-        status, report = from_inside("/admin/reload?force=true", "--header", f"Authorization: Bearer {token}")
+        authorized = ("--header", f"Authorization: Bearer {token}")
+        status, report = from_inside("/admin/reload?force=true", "--request", "POST", *authorized)
         self.assertEqual(status, 200, report)
+        self.assertEqual(from_inside("/admin/reload", "--header", "Host: evil.example", *authorized)[0], 403)
 
     def test_04_targets_are_up_and_rules_loaded(self):
         def up():

@@ -47,6 +47,13 @@ pub(crate) fn get_with(address: SocketAddr, target: &str, headers: &[(&str, &str
     exchange(address, request.as_bytes())
 }
 
+/// Asks with POST, without a body.
+pub(crate) fn post(address: SocketAddr, target: &str) -> Response {
+    let request =
+        format!("POST {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    exchange(address, request.as_bytes())
+}
+
 /// Sends a request as it stands, after which the server has to close the connection, and reads the answer.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Response {
     let mut connection = TcpStream::connect_timeout(&address, PATIENCE).unwrap();

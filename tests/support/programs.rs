@@ -12,6 +12,8 @@ use super::process::{find, run};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
     Aria2,
+    /// A browser, without a window.
+    Chromium,
     CreaterepoC,
     Curl,
     /// A curl that was built with HTTP/2.
@@ -52,6 +54,7 @@ impl Program {
     fn name(self) -> &'static str {
         match self {
             Self::Aria2 => "aria2c",
+            Self::Chromium => "chromium",
             Self::CreaterepoC => "createrepo_c",
             Self::Curl | Self::CurlWithHttp2 => "curl",
             Self::Dnf => "dnf",

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 use super::data::DataFiles;
@@ -33,20 +33,24 @@ impl Server {
 
     /// Starts a server with environment variables, too.
     pub(crate) fn start_with(files: &DataFiles, further_arguments: &[&str], environment: &[(&str, &OsStr)]) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.envs(environment.iter().copied());
-        Self::start_command(command, files, further_arguments)
+        let command = Command::new(PROGRAM);
+        Self::start_command(command, files, further_arguments, environment)
     }
 
     /// Starts a server that may have only so many open descriptors.
     pub(crate) fn start_with_descriptors(files: &DataFiles, further_arguments: &[&str], descriptors: u32) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$@\""), "sh", PROGRAM]);
-        Self::start_command(command, files, further_arguments)
+        Self::start_command(command, files, further_arguments, &[])
     }
 
-    fn start_command(mut command: Command, files: &DataFiles, further_arguments: &[&str]) -> Self {
-        let environment: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+    /// Starts a server by a command that becomes it, once it has the arguments.
+    pub(crate) fn start_command(
+        mut command: Command,
+        files: &DataFiles,
+        further_arguments: &[&str],
+        environment: &[(&str, &OsStr)],
+    ) -> Self {
         command
             .args(files.arguments())
             .args(["--port", "0", "--admin.listen", "127.0.0.1:0", "--log_format", "json"])
@@ -58,17 +62,15 @@ impl Server {
             .stderr(Stdio::piped());
         // Settings of whoever runs the tests don't count, nor does what tells the tests themselves something.
         for (name, _) in env::vars_os() {
-            if name.to_string_lossy().starts_with("MIRRORLIST_") && !environment.contains(&name) {
+            if name.to_string_lossy().starts_with("MIRRORLIST_") {
                 command.env_remove(name);
             }
         }
         // Nor does a service manager that is told of the tests themselves.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
-            if !environment.iter().any(|set| set == name) {
-                command.env_remove(name);
-            }
+            command.env_remove(name);
         }
-        let mut child = command.spawn().unwrap();
+        let mut child = command.envs(environment.iter().copied()).spawn().unwrap();
         let (sender, messages) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || {
@@ -105,6 +107,11 @@ impl Server {
         http::get(self.admin.parse().unwrap(), target)
     }
 
+    /// Asks the admin listener with POST.
+    pub(crate) fn admin_post(&self, target: &str) -> Response {
+        http::post(self.admin.parse().unwrap(), target)
+    }
+
     /// The URL of a path and query.
     pub(crate) fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.address)
@@ -126,6 +133,30 @@ impl Server {
                 Err(error) => panic!("no message {text:?} ({error}), only:\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// Whether there is a message with this text among those that nobody has waited for yet.
+    pub(crate) fn has_message(&self, text: &str) -> bool {
+        let wanted = format!("\"msg\":\"{text}\"");
+        self.messages.try_iter().any(|line| line.contains(&wanted))
+    }
+
+    /// Waits for the next message, whatever it is.
+    pub(crate) fn next_message(&self) -> String {
+        let message = self.messages.recv_timeout(PATIENCE);
+        message.unwrap_or_else(|error| panic!("no message: {error}"))
+    }
+
+    /// Its end, if it comes within this time; else it goes on.
+    pub(crate) fn ends_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        while started.elapsed() < limit {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            thread::yield_now();
+        }
+        None
     }
 
     /// The server's process, to send it signals.

@@ -128,6 +128,11 @@ impl<S: Socket> GuardedStream<S> {
         }
     }
 
+    /// The socket.
+    pub fn socket(&self) -> &S {
+        &self.socket
+    }
+
     /// Reads until a head can be let through into `out`, or actix is to be shown the end.
     fn poll_head(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {

@@ -7,15 +7,24 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::http::admin::AdminAddress;
+use super::AdminAddress;
 
 /// A reload of a large cache takes some seconds; nothing else takes long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Asks with GET and prints the answer, as a program of this name. The exit code is 0 for the status 200, 1 for another one,
-/// and 69 (EX_UNAVAILABLE) where nobody answers.
-pub fn ask(program: &str, address: &AdminAddress, target: &str) -> ExitCode {
-    match get(address, target) {
+/// How to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// For what changes nothing.
+    Get,
+    /// For what changes something.
+    Post,
+}
+
+/// Asks and prints the answer, as a program of this name. The exit code is 0 for the status 200, 1 for another one, and 69
+/// (EX_UNAVAILABLE) without an answer.
+pub fn ask(program: &str, address: &AdminAddress, method: Method, target: &str) -> ExitCode {
+    match request(address, method, target) {
         Ok(answer) => {
             let printed = io::stdout().write_all(answer.body.as_bytes());
             match answer.status {
@@ -42,13 +51,13 @@ struct Answer {
     body: String,
 }
 
-fn get(address: &AdminAddress, target: &str) -> io::Result<Answer> {
+fn request(address: &AdminAddress, method: Method, target: &str) -> io::Result<Answer> {
     match address {
-        AdminAddress::Tcp(listen) => exchange(connect(*listen)?, target),
+        AdminAddress::Tcp(listen) => exchange(connect(*listen)?, method, target),
         AdminAddress::Unix(path) => {
             let stream = UnixStream::connect(path)?;
             stream.set_read_timeout(Some(PATIENCE))?;
-            exchange(stream, target)
+            exchange(stream, method, target)
         }
     }
 }
@@ -65,9 +74,12 @@ fn connect(listen: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn exchange(mut stream: impl Read + Write, target: &str) -> io::Result<Answer> {
+fn exchange(mut stream: impl Read + Write, method: Method, target: &str) -> io::Result<Answer> {
     // HTTP/1.0: the answer comes in one piece and ends with the connection.
-    write!(stream, "GET {target} HTTP/1.0\r\n\r\n")?;
+    match method {
+        Method::Get => write!(stream, "GET {target} HTTP/1.0\r\n\r\n")?,
+        Method::Post => write!(stream, "POST {target} HTTP/1.0\r\nContent-Length: 0\r\n\r\n")?,
+    }
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;

@@ -2,24 +2,30 @@
 //!
 //! `IP: 192.0.2.1; DATE: 2026-01-31; COUNTRY: US; REPO: fedora-41; ARCH: x86_64`
 //!
-//! Requests put lines into a buffer in memory; a thread of its own appends them to the file, whole lines at a time, at least
-//! every second. A slow or full disk therefore never delays a request: what doesn't fit into the buffer is dropped and
-//! counted.
+//! Requests put lines into a buffer in memory; a thread of its own ([`writer`]) appends them to the file ([`sink`]), whole
+//! lines at a time, at least every second. A slow or full disk therefore never delays a request: what doesn't fit into the
+//! buffer is dropped and counted.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prometheus::IntCounter;
-use slog::{Logger, error, info};
+use signal_hook::consts::SIGXFSZ;
+use slog::{Logger, error};
 
+use crate::background::Background;
 use crate::metrics::Metrics;
 use crate::mirrorlist::answer::AnsweredRepository;
+use sink::{FileSink, Sink};
+use writer::{Reopen, Writer};
+
+mod sink;
+mod writer;
 
 /// The buffer holds this many bytes, some 80,000 lines; what comes beyond is dropped.
 const BUFFER_LIMIT: usize = 8 << 20;
@@ -27,8 +33,8 @@ const BUFFER_LIMIT: usize = 8 << 20;
 /// The writer is woken early when this many bytes wait.
 const WAKE_AT: usize = 64 << 10;
 
-/// Lines wait at most about this long.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// A log that is dropped without being closed waits this long for its writer.
+const DROP_LIMIT: Duration = Duration::from_secs(5);
 
 /// MirrorManager2 stores a field in a column of this many characters.
 const FIELD_LIMIT: usize = 255;
@@ -45,7 +51,8 @@ pub enum AccessLogTarget {
 /// The access log; closing it writes what is left.
 pub struct AccessLog {
     lines: AccessLogLines,
-    writer: Option<JoinHandle<()>>,
+    writer: Option<Background>,
+    logger: Logger,
 }
 
 /// Puts lines into an access log; for each worker a clone.
@@ -59,13 +66,17 @@ struct Shared {
     work: Condvar,
     written: IntCounter,
     dropped: IntCounter,
+    /// Lines of this log that are written.
+    written_here: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     /// Whole lines.
     waiting: Vec<u8>,
-    /// Whether the file is to be opened anew before more is written.
+    /// Lines that were taken, whether they are written by now or not.
+    accepted: u64,
+    /// Whether the file is to be reopened before more is written.
     reopen: bool,
     closed: bool,
 }
@@ -74,42 +85,34 @@ impl AccessLog {
     /// Opens a log and starts its writer.
     ///
     /// # Errors
-    /// Where the file can't be opened for appending or the thread can't be started.
+    /// The file can't be opened for appending or the thread can't be started.
     pub fn open(target: AccessLogTarget, metrics: &Metrics, logger: Logger) -> io::Result<Self> {
-        Self::with_open(metrics, logger, move || {
-            Ok(match &target {
-                AccessLogTarget::Stdout => Box::new(io::stdout()),
-                AccessLogTarget::File(path) => Box::new(open_for_append(path)?),
-            })
-        })
+        // A file that reaches a limit of its size (ulimit -f) is then an error of the write and not the end of the process.
+        signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+        match target {
+            // It has no name by which it could be reopened.
+            AccessLogTarget::Stdout => Self::start(metrics, logger, Box::new(FileSink::stdout()?), None),
+            AccessLogTarget::File(path) => {
+                let notes = logger.clone();
+                let open = move || -> io::Result<Box<dyn Sink>> { Ok(Box::new(FileSink::append_to(&path, &notes)?)) };
+                Self::start(metrics, logger, open()?, Some(Box::new(open)))
+            }
+        }
     }
 
-    fn with_open(
-        metrics: &Metrics,
-        logger: Logger,
-        open: impl Fn() -> io::Result<Sink> + Send + 'static,
-    ) -> io::Result<Self> {
+    fn start(metrics: &Metrics, logger: Logger, sink: Box<dyn Sink>, reopen: Option<Reopen>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::default()),
             work: Condvar::new(),
             written: metrics.access_log_written.clone(),
             dropped: metrics.access_log_dropped.clone(),
+            written_here: AtomicU64::new(0),
         });
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            sink: open()?,
-            open: Box::new(open),
-            logger,
-            failing: false,
-            inside_line: false,
-            reported_drops: 0,
-        };
-        let thread = std::thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || writer.run())?;
+        let writer = Writer::new(Arc::clone(&shared), sink, reopen, logger.clone());
         Ok(Self {
+            writer: Some(Background::spawn("access-log", move || writer.run())?),
             lines: AccessLogLines { shared },
-            writer: Some(thread),
+            logger,
         })
     }
 
@@ -118,24 +121,33 @@ impl AccessLog {
         self.lines.clone()
     }
 
-    /// Writes what waits and stops the writer.
-    pub fn close(mut self) {
-        self.stop();
+    /// Writes what waits and stops the writer. After this time lines that are not written are given up: standard output may be
+    /// a pipe that is not read.
+    pub fn close(mut self, limit: Duration) {
+        self.stop(limit);
     }
 
-    fn stop(&mut self) {
-        self.lines.shared.lock().closed = true;
-        self.lines.shared.work.notify_one();
-        if let Some(writer) = self.writer.take() {
-            // A panic over there has been reported by the panic hook; there is nothing left to write.
-            let _ = writer.join();
+    fn stop(&mut self, limit: Duration) {
+        let Some(writer) = self.writer.take() else {
+            return;
+        };
+        let shared = &self.lines.shared;
+        shared.lock().closed = true;
+        shared.work.notify_one();
+        let ended = writer.end_within(limit);
+        let written = shared.written_here.load(Ordering::Relaxed);
+        let left = shared.lock().accepted.saturating_sub(written);
+        if left > 0 {
+            shared.dropped.inc_by(left);
+            error!(self.logger, "access log lines are given up";
+                "lines" => left, "reason" => if ended { "the file can't be written" } else { "writing takes too long" });
         }
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.stop();
+        self.stop(DROP_LIMIT);
     }
 }
 
@@ -151,6 +163,7 @@ impl AccessLogLines {
         }
         let before = state.waiting.len();
         state.waiting.extend_from_slice(line.as_bytes());
+        state.accepted += 1;
         let wake = before < WAKE_AT && state.waiting.len() >= WAKE_AT;
         drop(state);
         if wake {
@@ -158,7 +171,7 @@ impl AccessLogLines {
         }
     }
 
-    /// Has the file opened anew before more is written, since the one that is open was renamed.
+    /// Has the file reopened before more is written, since the one that is open was renamed.
     pub fn reopen(&self) {
         self.shared.lock().reopen = true;
         self.shared.work.notify_one();
@@ -170,10 +183,6 @@ impl Shared {
         // Nobody panics while holding the lock, and the state is whole between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn open_for_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
 }
 
 fn format_line(address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) -> String {
@@ -199,118 +208,6 @@ fn push_field(text: &str, line: &mut String) {
     }
     let clean = |c: char| if c.is_whitespace() || c.is_control() { '_' } else { c };
     line.extend(text.chars().take(FIELD_LIMIT).map(clean));
-}
-
-type Sink = Box<dyn Write + Send>;
-
-struct Writer {
-    shared: Arc<Shared>,
-    sink: Sink,
-    open: Box<dyn Fn() -> io::Result<Sink> + Send>,
-    logger: Logger,
-    failing: bool,
-    /// Whether the last write ended inside a line.
-    inside_line: bool,
-    reported_drops: u64,
-}
-
-impl Writer {
-    fn run(mut self) {
-        let mut unwritten: Vec<u8> = Vec::new();
-        loop {
-            let (closed, reopen) = self.wait_for_work(&mut unwritten);
-            self.write(&mut unwritten);
-            if reopen {
-                self.reopen(&mut unwritten);
-            }
-            if closed && (self.failing || self.shared.lock().waiting.is_empty()) {
-                return;
-            }
-        }
-    }
-
-    /// Waits for lines and takes them, if the ones before them are out. Says whether the log is being closed, and whether it is
-    /// to be opened anew.
-    fn wait_for_work(&mut self, unwritten: &mut Vec<u8>) -> (bool, bool) {
-        let state = self.shared.lock();
-        let idle =
-            |state: &mut State| !state.closed && !state.reopen && (self.failing || state.waiting.len() < WAKE_AT);
-        let (mut state, _) = self
-            .shared
-            .work
-            .wait_timeout_while(state, FLUSH_EVERY, idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        if unwritten.is_empty() {
-            std::mem::swap(unwritten, &mut state.waiting);
-        }
-        (state.closed, std::mem::take(&mut state.reopen))
-    }
-
-    /// Opens the file anew. A line whose beginning is in the old file is not continued in the new one.
-    fn reopen(&mut self, unwritten: &mut Vec<u8>) {
-        match (self.open)() {
-            Ok(sink) => {
-                self.sink = sink;
-                if self.inside_line {
-                    let line_end = unwritten
-                        .iter()
-                        .position(|byte| *byte == b'\n')
-                        .map_or(unwritten.len(), |end| end + 1);
-                    unwritten.drain(..line_end);
-                    self.inside_line = false;
-                    self.shared.dropped.inc();
-                }
-            }
-            Err(error) => error!(self.logger, "cannot open the access log anew; the old file is written on";
-                "error" => %error),
-        }
-    }
-
-    /// Writes lines. After an error the rest, which can begin inside a line, is kept for the next time, so that a line is
-    /// completed before others follow it.
-    fn write(&mut self, unwritten: &mut Vec<u8>) {
-        let mut done = 0;
-        let outcome = loop {
-            let rest = unwritten.get(done..).unwrap_or_default();
-            if rest.is_empty() {
-                break self.sink.flush();
-            }
-            match self.sink.write(rest) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => done += written,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
-        let written = unwritten.get(..done).unwrap_or_default();
-        self.shared
-            .written
-            .inc_by(written.iter().filter(|byte| **byte == b'\n').count() as u64);
-        if let Some(last) = written.last() {
-            self.inside_line = *last != b'\n';
-        }
-        unwritten.drain(..done);
-        self.report(outcome);
-    }
-
-    /// Logs the first of a run of errors, and the end of the run.
-    fn report(&mut self, outcome: io::Result<()>) {
-        match outcome {
-            Err(error) if !self.failing => {
-                self.failing = true;
-                error!(self.logger, "cannot write the access log; lines are kept in memory and dropped when that is full";
-                    "error" => %error);
-            }
-            Ok(()) if self.failing => {
-                self.failing = false;
-                let dropped = self.shared.dropped.get();
-                info!(self.logger, "the access log is written again";
-                    "dropped_lines" => dropped - self.reported_drops);
-                self.reported_drops = dropped;
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
 }
 
 #[cfg(test)]
@@ -366,7 +263,7 @@ mod tests {
         asked: mpsc::Sender<()>,
     }
 
-    impl Write for Disk {
+    impl Sink for Disk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.asked.send(());
             let mut content = self.content.lock().unwrap();
@@ -377,14 +274,17 @@ mod tests {
             content.extend_from_slice(&bytes[..taken]);
             Ok(taken)
         }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+        fn take_back(&mut self, _: usize) -> bool {
+            false
+        }
+        fn is_unchanged(&mut self) -> bool {
+            true
         }
     }
 
     fn log_on(disk: Disk, metrics: &Metrics) -> AccessLog {
         let logger = Logger::root(slog::Discard, slog::o!());
-        AccessLog::with_open(metrics, logger, move || Ok(Box::new(disk.clone()))).unwrap()
+        AccessLog::start(metrics, logger, Box::new(disk), None).unwrap()
     }
 
     #[test]
@@ -407,7 +307,7 @@ mod tests {
         was_asked.recv().unwrap();
         (50..100).for_each(record);
         *full.lock().unwrap() = false;
-        log.close();
+        log.close(DROP_LIMIT);
         let text = String::from_utf8(content.lock().unwrap().clone()).unwrap();
         let repos: Vec<&str> = text
             .lines()

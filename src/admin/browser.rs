@@ -1,0 +1,329 @@
+//! The rule that keeps web pages away from the admin listener: a browser that shows a page of another site sends that page's
+//! requests from the operator's own machine, so that where a request comes from says nothing about who made it.
+//!
+//! A browser can't be kept from sending a request, but it tells the truth about it in headers that pages can't set (Origin,
+//! Referer, Sec-Fetch-Site). And a page that reaches this listener as its own site, because its name was made to resolve to
+//! this machine (DNS rebinding), has that name in Host.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use actix_web::dev::RequestHead;
+use actix_web::http::Version;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+
+/// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AllowedHosts {
+    /// In lower case, without a dot at the end.
+    names: Vec<String>,
+}
+
+impl AllowedHosts {
+    /// Reads a comma list of names without ports; none if one of them is no host name.
+    pub fn parse(list: &str) -> Option<Self> {
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = names.map(|name| match Host::parse(name) {
+            Some(Host::Name(name)) => Some(name),
+            // An address is allowed anyway.
+            Some(Host::Address(_)) | None => None,
+        });
+        names.collect::<Option<Vec<_>>>().map(|names| Self { names })
+    }
+
+    fn allow(&self, host: &Host) -> bool {
+        match host {
+            Host::Address(_) => true,
+            Host::Name(name) => name == "localhost" || self.names.contains(name),
+        }
+    }
+}
+
+/// Why a request may be a web page's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    /// Its Host is a name that is not this listener's, malformed, missing or there twice.
+    Host(Option<String>),
+    /// This header says that a page of another site is behind it.
+    Page(&'static str),
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What speaks against a request, if anything does.
+pub(super) fn suspect(head: &RequestHead, allowed: &AllowedHosts) -> Option<Suspicion> {
+    let own = match own_authority(head, allowed) {
+        Ok(own) => own,
+        Err(suspicion) => return Some(suspicion),
+    };
+    let every = |name: HeaderName, is_own: &dyn Fn(&str) -> bool| {
+        let mut values = head.headers().get_all(name);
+        values.all(|value| value.to_str().is_ok_and(is_own))
+    };
+    // `none` is what the user typed or chose from the bookmarks.
+    if !every(SEC_FETCH_SITE, &|value| matches!(value, "same-origin" | "none")) {
+        return Some(Suspicion::Page("Sec-Fetch-Site"));
+    }
+    let is_own = |authority: &str| own.is_some() && Authority::parse(authority) == own;
+    if !every(header::ORIGIN, &|value| after_scheme(value).is_some_and(is_own)) {
+        return Some(Suspicion::Page("Origin"));
+    }
+    let referer_is_own = |value: &str| {
+        let rest = after_scheme(value);
+        rest.and_then(|rest| rest.split(['/', '?', '#']).next())
+            .is_some_and(is_own)
+    };
+    if !every(header::REFERER, &referer_is_own) {
+        return Some(Suspicion::Page("Referer"));
+    }
+    None
+}
+
+/// The authority that a request is for; none if it names none, as HTTP/1.0 allows and no browser does.
+fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Authority>, Suspicion> {
+    // `GET http://name/path` names a host as well; browsers send that to proxies only.
+    let target = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let hosts = head.headers().get_all(header::HOST).map(HeaderValue::as_bytes);
+    let mut own = None;
+    for text in target.into_iter().chain(hosts) {
+        let text = str::from_utf8(text).ok();
+        let authority = text.and_then(Authority::parse).ok_or(Suspicion::Host(None))?;
+        if !allowed.allow(&authority.host) {
+            let name = match authority.host {
+                Host::Name(name) => Some(name),
+                Host::Address(_) => None,
+            };
+            return Err(Suspicion::Host(name));
+        }
+        if own.as_ref().is_some_and(|own| *own != authority) {
+            return Err(Suspicion::Host(None));
+        }
+        own = Some(authority);
+    }
+    if own.is_none() && head.version > Version::HTTP_10 {
+        return Err(Suspicion::Host(None));
+    }
+    Ok(own)
+}
+
+/// What follows `http://`.
+fn after_scheme(url: &str) -> Option<&str> {
+    const SCHEME: &str = "http://";
+    let (scheme, rest) = url.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(rest)
+}
+
+/// A host and a port, as in Host and in URLs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Authority {
+    host: Host,
+    port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Host {
+    Address(IpAddr),
+    /// In lower case, without a dot at the end.
+    Name(String),
+}
+
+impl Authority {
+    /// Reads `host` or `host:port`; an IPv6 address is in brackets. User names are none of it.
+    fn parse(text: &str) -> Option<Self> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, port) = rest.split_once(']')?;
+                // The zone of a link-local address is the client's affair.
+                let address = address.split_once('%').map_or(address, |(address, _)| address);
+                (Host::Address(address.parse::<Ipv6Addr>().ok()?.into()), port)
+            }
+            None => {
+                let end = text.find(':').unwrap_or(text.len());
+                let (host, port) = text.split_at_checked(end)?;
+                (Host::parse(host)?, port)
+            }
+        };
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => 80,
+            Some("") => 80,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            _ => return None,
+        };
+        Some(Self { host, port })
+    }
+}
+
+impl Host {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('.').unwrap_or(text);
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Some(Self::Address(address.into()));
+        }
+        let is_label = |label: &str| {
+            let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            !label.is_empty() && label.bytes().all(valid)
+        };
+        text.split('.')
+            .all(is_label)
+            .then(|| Self::Name(text.to_ascii_lowercase()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn suspicion(target: &str, headers: &[(&str, &str)]) -> Option<Suspicion> {
+        let mut request = TestRequest::with_uri(target);
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        let allowed = AllowedHosts::parse("Server, mirrorlist.monitoring.svc.").unwrap();
+        suspect(request.to_http_request().head(), &allowed)
+    }
+
+    #[test]
+    fn hosts_are_addresses_localhost_and_names_that_were_set() {
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:3001",
+            "127.0.0.1.:3001",
+            "192.0.2.7:8080",
+            "[::1]",
+            "[::1]:3001",
+            "[fe80::1%eth0]:3001",
+            "localhost",
+            "LocalHost:3001",
+            "localhost.",
+            "localhost:",
+            "server:3001",
+            "SERVER.",
+            "mirrorlist.monitoring.svc",
+        ] {
+            assert_eq!(suspicion("/", &[("Host", host)]), None, "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:3001",
+            "localhost.evil.example",
+            "evil.localhost",
+            "127.0.0.1.evil.example",
+            "127.0.0.1@evil.example",
+            "user@127.0.0.1",
+            "127.0.0.1:3001@evil.example",
+            "127.0.0.1:evil",
+            "127.0.0.1:+80",
+            "127.0.0.1:99999",
+            "127.0.0.1, evil.example",
+            "localhost..",
+            ".",
+            "::1",
+            "[::1",
+            "[::1]evil.example",
+            "[evil.example]",
+            "2130706433",
+            "0x7f.1",
+            "server.evil.example",
+        ] {
+            let found = suspicion("/", &[("Host", host)]);
+            assert!(matches!(found, Some(Suspicion::Host(_))), "{host}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn every_host_that_a_request_names_counts() {
+        let local = ("Host", "127.0.0.1:3001");
+        assert_eq!(suspicion("http://127.0.0.1:3001/livez", &[local]), None);
+        for (target, headers) in [
+            ("/", &[local, ("Host", "evil.example")][..]),
+            ("/", &[("Host", "evil.example"), local]),
+            ("/", &[local, ("Host", "localhost:3001")]),
+            ("http://evil.example/admin/reload", &[local]),
+            ("http://127.0.0.1:3001/admin/reload", &[("Host", "evil.example")]),
+            ("http://evil.example/admin/reload", &[]),
+            ("/", &[]),
+        ] {
+            let found = suspicion(target, headers);
+            assert!(
+                matches!(found, Some(Suspicion::Host(_))),
+                "{target} {headers:?}: {found:?}"
+            );
+        }
+        let http_1_0 = TestRequest::get().version(Version::HTTP_10).to_http_request();
+        assert_eq!(suspect(http_1_0.head(), &AllowedHosts::default()), None);
+        let from_a_page = TestRequest::get()
+            .version(Version::HTTP_10)
+            .insert_header(("Origin", "http://127.0.0.1"));
+        assert_eq!(
+            suspect(from_a_page.to_http_request().head(), &AllowedHosts::default()),
+            Some(Suspicion::Page("Origin"))
+        );
+    }
+
+    #[test]
+    fn pages_are_the_listener_s_own_or_refused() {
+        let host = ("Host", "127.0.0.1:3001");
+        for own in [
+            ("Sec-Fetch-Site", "none"),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Origin", "http://127.0.0.1:3001"),
+            ("Referer", "http://127.0.0.1:3001/admin/status?a#b"),
+            ("Referer", "HTTP://127.0.0.1:3001"),
+        ] {
+            assert_eq!(suspicion("/", &[host, own]), None, "{own:?}");
+        }
+        for other in [
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Sec-Fetch-Site", "same-site"),
+            ("Sec-Fetch-Site", "same-origin, cross-site"),
+            ("Sec-Fetch-Site", "Same-Origin"),
+            ("Sec-Fetch-Site", ""),
+            ("Origin", "null"),
+            ("Origin", ""),
+            ("Origin", "http://127.0.0.1"),
+            ("Origin", "http://127.0.0.1:3002"),
+            ("Origin", "https://127.0.0.1:3001"),
+            ("Origin", "http://localhost:3001"),
+            ("Origin", "http://evil.example"),
+            ("Origin", "http://127.0.0.1:3001/"),
+            ("Origin", "http://127.0.0.1:3001 http://evil.example"),
+            ("Origin", "file://"),
+            ("Origin", "\u{e9}"),
+            ("Referer", "http://evil.example/http://127.0.0.1:3001/"),
+            ("Referer", "http://127.0.0.1:3001.evil.example/"),
+            ("Referer", "http://127.0.0.1:3001@evil.example/"),
+            ("Referer", "http://evil.example\\@127.0.0.1:3001/"),
+            ("Referer", "http://127.0.0.1:3001\\@evil.example/"),
+            ("Referer", "https://127.0.0.1:3001/"),
+            ("Referer", "about:blank"),
+            ("Referer", ""),
+        ] {
+            let found = suspicion("/", &[host, other]);
+            assert!(matches!(found, Some(Suspicion::Page(_))), "{other:?}: {found:?}");
+        }
+        // One good value doesn't cover another.
+        for (name, good, bad) in [
+            ("Sec-Fetch-Site", "none", "cross-site"),
+            ("Origin", "http://127.0.0.1:3001", "http://evil.example"),
+            ("Referer", "http://127.0.0.1:3001/", "http://evil.example/"),
+        ] {
+            for values in [[good, bad], [bad, good]] {
+                let headers = [host, (name, values[0]), (name, values[1])];
+                assert!(suspicion("/", &headers).is_some(), "{headers:?}");
+            }
+        }
+        assert_eq!(
+            suspicion("/", &[("Host", "localhost"), ("Origin", "http://localhost:80")]),
+            None
+        );
+    }
+
+    #[test]
+    fn a_list_of_hosts_has_names_only() {
+        assert_eq!(AllowedHosts::parse(""), Some(AllowedHosts::default()));
+        for bad in ["server:3001", "http://server", "*", "a b", "10.0.0.1", "server,[::1]"] {
+            assert_eq!(AllowedHosts::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Why a client gets its mirrors, or what is known of a mirror, as JSON: for `/admin/explain` and for the command `explain`.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use actix_web::http::StatusCode;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use serde_json::json;
+
+use crate::http::client_address::parse_address;
+use crate::mirrorlist::explain::{HostQuery, explain, explain_hosts};
+use crate::mirrorlist::{Endpoint, MirrorQuery};
+use crate::snapshot::Snapshot;
+
+/// Why nothing can be explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExplainError {
+    /// The parameters are wrong.
+    Query(&'static str),
+    /// No such host.
+    UnknownHost,
+}
+
+impl ExplainError {
+    /// What is wrong.
+    pub fn text(&self) -> &'static str {
+        match self {
+            Self::Query(text) => text,
+            Self::UnknownHost => "no host of the cache has this id or name",
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Query(_) => StatusCode::BAD_REQUEST,
+            Self::UnknownHost => StatusCode::NOT_FOUND,
+        }
+    }
+}
+
+/// Explains a query string of `/admin/explain`, as JSON.
+///
+/// # Errors
+/// Where the parameters are wrong or the host is unknown.
+pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<String, ExplainError> {
+    let parameters: Vec<(String, String)> =
+        serde_urlencoded::from_str(query).map_err(|_| ExplainError::Query("the query can't be decoded"))?;
+    let last = |name: &str| {
+        parameters
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let host = match (last("host_id"), last("host")) {
+        (Some(id), _) => {
+            let id = id.parse().map_err(|_| ExplainError::Query("host_id= is no number"))?;
+            Some(HostQuery::Id(id))
+        }
+        (None, Some(name)) => Some(HostQuery::Name(name.to_owned())),
+        (None, None) => None,
+    };
+    if let Some(host) = host {
+        let hosts = explain_hosts(snapshot.catalogue(), &host);
+        if hosts.is_empty() {
+            return Err(ExplainError::UnknownHost);
+        }
+        return Ok(pretty(&json!({ "hosts": hosts })));
+    }
+    let endpoint = match last("endpoint") {
+        None | Some("mirrorlist") => Endpoint::Mirrorlist,
+        Some("metalink") => Endpoint::Metalink,
+        Some(_) => return Err(ExplainError::Query("endpoint= is mirrorlist or metalink")),
+    };
+    let query = MirrorQuery::parse(query);
+    let address = match query.ip.as_deref() {
+        Some(text) => parse_address(text).ok_or(ExplainError::Query("ip= is no IP address"))?,
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    let seed = SysRng.try_next_u64().unwrap_or_default();
+    Ok(pretty(&json!(explain(
+        snapshot, endpoint, address, minimum, &query, seed
+    ))))
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}

@@ -1,0 +1,131 @@
+//! The admin listener's Unix socket: how it comes to its path without taking that from a server that is alive, and how it goes.
+
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::net::{UnixSocket, UnixStream};
+
+/// For its user and group.
+const MODE: u32 = 0o660;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 128;
+
+/// Another server that starts or stops in the same folder holds the lock for some milliseconds.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+
+/// The file of a socket; dropping it removes the file unless another server's has taken its place.
+pub struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+/// Listens on a path. The socket appears there in one step, with its mode, and replaces only one that nothing listens on.
+///
+/// # Errors
+/// A server listens there (`AddrInUse`), something else than a socket is there, or the operating system refuses.
+pub async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    let _lock = lock_folder(path)?;
+    if holds_socket(path)? && is_alive(path).await? {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another server listens on this socket",
+        ));
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}", std::process::id()));
+    let new = PathBuf::from(new);
+    if holds_socket(&new)? {
+        fs::remove_file(&new)?;
+    }
+    let listener = prepare(&new, path);
+    if listener.is_err() {
+        // It may be there or not.
+        let _ = fs::remove_file(&new);
+    }
+    listener
+}
+
+/// Makes a socket under a name of its own and gives it the path once it is as it should be.
+fn prepare(new: &Path, path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(new)?;
+    // Before it listens it takes no connection, whatever its mode.
+    fs::set_permissions(new, Permissions::from_mode(MODE))?;
+    let listener = socket.listen(BACKLOG)?.into_std()?;
+    let identity = identity(new)?;
+    fs::rename(new, path)?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        identity,
+    };
+    Ok((listener, file))
+}
+
+/// Whether a socket is at a path, rather than nothing.
+fn holds_socket(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "something else than a socket is there",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether something listens on a socket. Where that can't be told, for want of permission, it is an error.
+async fn is_alive(path: &Path) -> io::Result<bool> {
+    match UnixStream::connect(path).await {
+        Ok(_) => Ok(true),
+        // So many connections wait that this one can't.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Has servers that start or stop with sockets in one folder take turns. None where the folder can't be locked: some network
+/// file systems have no locks.
+fn lock_folder(path: &Path) -> io::Result<Option<File>> {
+    let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) else {
+        return Ok(None);
+    };
+    let started = Instant::now();
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Ok(Some(folder)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_LIMIT => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrInUse,
+                    "another program holds a lock on the socket's folder",
+                ));
+            }
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // A socket that is left behind is replaced by the next server.
+        if let Ok(_lock) = lock_folder(&self.path)
+            && identity(&self.path).is_ok_and(|identity| identity == self.identity)
+        {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}

@@ -31,16 +31,18 @@ pub enum Kind {
     NetblockCountry,
     /// A row of country_continent_redirect can't be read.
     ContinentRedirect,
-    /// A row of repository_redirect has no target.
+    /// A row of repository_redirect has no target, or a prefix that can't stand in an answer.
     RepositoryRedirect,
     /// A category has no topdir.
     CategoryWithoutTopdir,
     /// A category's topdir is no prefix of a directory.
     TopdirNotPrefix,
-    /// A directory has no usable name, or another one's.
+    /// A directory has no name that can stand in an answer, or another one's.
     DirectoryName,
     /// A repository lacks its prefix, version, arch or directory.
     RepositoryIncomplete,
+    /// A repository's prefix or arch can't stand in an answer.
+    RepositoryName,
     /// A repository's directory carries no category.
     RepositoryWithoutCategory,
     /// Two repositories have the same prefix and arch.
@@ -61,7 +63,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Orphan,
         Self::HostWithoutSite,
         Self::HostCountry,
@@ -78,6 +80,7 @@ impl Kind {
         Self::TopdirNotPrefix,
         Self::DirectoryName,
         Self::RepositoryIncomplete,
+        Self::RepositoryName,
         Self::RepositoryWithoutCategory,
         Self::RepositoryTwice,
         Self::RepomdWithoutDetails,
@@ -107,6 +110,7 @@ impl Kind {
             Self::TopdirNotPrefix => "topdir_not_prefix",
             Self::DirectoryName => "directory_name",
             Self::RepositoryIncomplete => "repository_incomplete",
+            Self::RepositoryName => "repository_name",
             Self::RepositoryWithoutCategory => "repository_without_category",
             Self::RepositoryTwice => "repository_twice",
             Self::RepomdWithoutDetails => "repomd_without_details",

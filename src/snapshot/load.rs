@@ -13,11 +13,16 @@ use super::Snapshot;
 use super::cache::{self, CacheError};
 use super::catalogue::Catalogue;
 use super::wire::WireError;
+use crate::budget::{OverBudget, ReadError};
 use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::warnings::Warnings;
 
 /// Files are read in pieces of this many bytes.
 const BUFFER: usize = 256 << 10;
+
+/// A GeoIP database, which is held in memory as it is, has at most so many bytes: eight times as many as the largest with
+/// countries.
+const LARGEST_GEOIP: u64 = 1 << 30;
 
 /// Where the data files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +118,9 @@ pub struct LoadError {
 #[derive(Debug)]
 enum Problem {
     Read(io::Error),
+    NoFile,
+    TooLarge(OverBudget),
+    LargerThan(u64),
     Empty,
     Changing,
     Cache(CacheError),
@@ -136,6 +144,9 @@ impl fmt::Display for LoadError {
         write!(f, "{}: ", self.path.display())?;
         match &self.problem {
             Problem::Read(error) => write!(f, "cannot read it: {error}"),
+            Problem::NoFile => f.write_str("it is no regular file"),
+            Problem::TooLarge(error) => error.fmt(f),
+            Problem::LargerThan(most) => write!(f, "it has more than {most} bytes, which no such file needs"),
             Problem::Empty => f.write_str("the file is empty"),
             Problem::Changing => f.write_str("it changes while it is read; write a new file and rename it"),
             Problem::Cache(error) => write!(
@@ -264,7 +275,10 @@ pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
 /// Where the file can't be read or has no usable line.
 pub fn load_global_netblocks(path: &Path) -> Result<Loaded<AsTable>, LoadError> {
     load_file(path, |file, warnings| {
-        let table = AsTable::read(file, warnings).map_err(Problem::Read)?;
+        let table = AsTable::read(file, warnings).map_err(|error| match error {
+            ReadError::Io(error) => Problem::Read(error),
+            ReadError::TooLarge(error) => Problem::TooLarge(error),
+        })?;
         usable(table, AsTable::is_empty, "lines like 192.0.2.0/24 64496", warnings)
     })
 }
@@ -287,7 +301,14 @@ pub fn load_country_continent(path: &Path) -> Result<Loaded<ContinentTable>, Loa
 pub fn load_geoip(path: &Path) -> Result<Loaded<GeoIp>, LoadError> {
     load_file(path, |mut file, warnings| {
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(Problem::Read)?;
+        let most = LARGEST_GEOIP + 1;
+        file.by_ref()
+            .take(most)
+            .read_to_end(&mut bytes)
+            .map_err(Problem::Read)?;
+        if bytes.len() as u64 == most {
+            return Err(Problem::LargerThan(LARGEST_GEOIP));
+        }
         bytes.shrink_to_fit();
         let table = GeoIp::new(bytes).map_err(Problem::GeoIp)?;
         usable(
@@ -324,9 +345,9 @@ fn load_file<T>(
     };
     let started = Instant::now();
     let mut warnings = Warnings::default();
-    let file = File::open(path).map_err(|e| refused(Problem::Read(e)))?;
+    let file = open(path).map_err(refused)?;
     let metadata = file.metadata().map_err(|e| refused(Problem::Read(e)))?;
-    if metadata.is_file() && metadata.len() == 0 {
+    if metadata.len() == 0 {
         return Err(refused(Problem::Empty));
     }
     let identity = FileIdentity::of(&metadata);
@@ -345,4 +366,12 @@ fn load_file<T>(
             warnings,
         },
     })
+}
+
+/// Opens a regular file. Opening a pipe would wait for a writer for ever, and what a device gives has no end.
+fn open(path: &Path) -> Result<File, Problem> {
+    if !std::fs::metadata(path).map_err(Problem::Read)?.is_file() {
+        return Err(Problem::NoFile);
+    }
+    File::open(path).map_err(Problem::Read)
 }

@@ -347,7 +347,7 @@ impl Builder {
             }
             Err(problem) => {
                 self.base_urls.remove(key);
-                warnings.add(format_args!("HCUrlCache: URL {key} {value:?} is left out: {problem}"));
+                warnings.add(format_args!("HCUrlCache: URL {key} is left out: {problem}: {value:?}"));
             }
         }
         Ok(())
@@ -358,7 +358,9 @@ impl Builder {
         let directory = text_of(bytes, 1)?;
         let clean = clean_directory(directory);
         if let Some(problem) = name::problem(&clean) {
-            warnings.add(format_args!("FileDetailsCache: {directory:?} is left out: {problem}"));
+            warnings.add(format_args!(
+                "FileDetailsCache: a directory is left out: {problem}: {directory:?}"
+            ));
             return Ok(());
         }
         if !self.file_details.contains_key(&*clean) {
@@ -552,7 +554,9 @@ impl Builder {
             return Ok(());
         }
         if let Some(problem) = name::problem(&clean).or_else(|| name::problem(subpath)) {
-            warnings.add(format_args!("MirrorListCache: {clean:?} is left out: {problem}"));
+            warnings.add(format_args!(
+                "MirrorListCache: a directory is left out: {problem}: {clean:?}"
+            ));
             return Ok(());
         }
         let (set, new_words) = self
@@ -846,7 +850,7 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, EntryError> {
 fn can_be_named(table: &str, name: &str, warnings: &mut Warnings) -> bool {
     let problem = name::problem(name);
     if let Some(problem) = problem {
-        warnings.add(format_args!("{table}: {name:?} is left out: {problem}"));
+        warnings.add(format_args!("{table}: an entry is left out: {problem}: {name:?}"));
     }
     problem.is_none()
 }

@@ -20,9 +20,11 @@ use crate::warnings::Warnings;
 /// Files are read in pieces of this many bytes.
 const BUFFER: usize = 256 << 10;
 
-/// A GeoIP database, which is held in memory as it is, has at most so many bytes: eight times as many as the largest with
-/// countries.
-const LARGEST_GEOIP: u64 = 1 << 30;
+/// A cache has at most so many bytes, fifty times Fedora's. What is larger has holes, and is no data.
+const LARGEST_CACHE: u64 = 16 << 30;
+
+/// The other files have at most so many bytes: eight times as many as the largest GeoIP database, which is held as it is.
+const LARGEST_TABLE: u64 = 1 << 30;
 
 /// Where the data files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,7 +263,7 @@ fn table<T>(
 /// # Errors
 /// Where the file can't be read, is damaged, or has nothing to answer from.
 pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
-    load_file(path, |file, warnings| {
+    load_file(path, LARGEST_CACHE, |file, warnings| {
         cache::read(file, warnings).map_err(|error| match error {
             CacheError::Wire(WireError::Read(error)) => Problem::Read(error),
             error => Problem::Cache(error),
@@ -274,7 +276,7 @@ pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
 /// # Errors
 /// Where the file can't be read or has no usable line.
 pub fn load_global_netblocks(path: &Path) -> Result<Loaded<AsTable>, LoadError> {
-    load_file(path, |file, warnings| {
+    load_file(path, LARGEST_TABLE, |file, warnings| {
         let table = AsTable::read(file, warnings).map_err(|error| match error {
             ReadError::Io(error) => Problem::Read(error),
             ReadError::TooLarge(error) => Problem::TooLarge(error),
@@ -288,7 +290,7 @@ pub fn load_global_netblocks(path: &Path) -> Result<Loaded<AsTable>, LoadError> 
 /// # Errors
 /// Where the file can't be read or has no usable line.
 pub fn load_country_continent(path: &Path) -> Result<Loaded<ContinentTable>, LoadError> {
-    load_file(path, |file, warnings| {
+    load_file(path, LARGEST_TABLE, |file, warnings| {
         let table = ContinentTable::read(file, warnings).map_err(Problem::Read)?;
         usable(table, ContinentTable::is_empty, "lines like DE,EU", warnings)
     })
@@ -299,16 +301,9 @@ pub fn load_country_continent(path: &Path) -> Result<Loaded<ContinentTable>, Loa
 /// # Errors
 /// Where the file can't be read, is no MaxMind DB, or names no country.
 pub fn load_geoip(path: &Path) -> Result<Loaded<GeoIp>, LoadError> {
-    load_file(path, |mut file, warnings| {
+    load_file(path, LARGEST_TABLE, |mut file, warnings| {
         let mut bytes = Vec::new();
-        let most = LARGEST_GEOIP + 1;
-        file.by_ref()
-            .take(most)
-            .read_to_end(&mut bytes)
-            .map_err(Problem::Read)?;
-        if bytes.len() as u64 == most {
-            return Err(Problem::LargerThan(LARGEST_GEOIP));
-        }
+        file.read_to_end(&mut bytes).map_err(Problem::Read)?;
         bytes.shrink_to_fit();
         let table = GeoIp::new(bytes).map_err(Problem::GeoIp)?;
         usable(
@@ -337,6 +332,7 @@ fn usable<T>(
 
 fn load_file<T>(
     path: &Path,
+    most: u64,
     read: impl FnOnce(BufReader<File>, &mut Warnings) -> Result<T, Problem>,
 ) -> Result<Loaded<T>, LoadError> {
     let refused = |problem| LoadError {
@@ -349,6 +345,9 @@ fn load_file<T>(
     let metadata = file.metadata().map_err(|e| refused(Problem::Read(e)))?;
     if metadata.len() == 0 {
         return Err(refused(Problem::Empty));
+    }
+    if metadata.len() > most {
+        return Err(refused(Problem::LargerThan(most)));
     }
     let identity = FileIdentity::of(&metadata);
     let handle = file.try_clone().map_err(|e| refused(Problem::Read(e)))?;

@@ -469,6 +469,7 @@ impl Builder {
         let host = self.hosts.by_id(id).ok_or(TOO_MANY_HOSTS)?;
         for text in messages_of(entry, 2) {
             let text = std::str::from_utf8(text?).map_err(|_| Fault::Text)?;
+            host.restricted = true;
             match CountryCode::parse(text) {
                 Some(country) => {
                     // There are fewer countries than fill a page, so that this stays short.
@@ -813,7 +814,7 @@ impl Builder {
                 host: draft.host,
                 country: draft.country,
                 public: draft.public,
-                restricted: !host.allowed_countries.is_empty(),
+                restricted: host.restricted,
                 protocols: set,
                 #[expect(clippy::cast_precision_loss, reason = "bandwidths need no more than three digits")]
                 inverse_bandwidth: 1.0 / host.bandwidth as f32,

@@ -40,7 +40,7 @@ pub struct Carrier {
     pub country: Option<CountryCode>,
     /// Whether the directory lists the host for everybody.
     pub public: bool,
-    /// Whether the host is offered to clients of some countries only ([`super::Host::allowed_countries`]).
+    /// Whether the host is offered to clients of some countries only ([`super::Host::restricted`]).
     pub restricted: bool,
     /// The protocols of its URLs.
     pub protocols: ProtocolSet,

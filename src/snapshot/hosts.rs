@@ -28,7 +28,9 @@ pub struct Host {
     pub country: Option<CountryCode>,
     /// Bandwidth in Mbit/s, at least 1.
     pub bandwidth: u32,
-    /// The only countries whose clients the host is offered to; empty: all.
+    /// Whether the host is offered to clients of some countries only.
+    pub restricted: bool,
+    /// These countries; empty where none of them is known, so that the host is offered to no client.
     pub allowed_countries: Vec<CountryCode>,
 }
 
@@ -38,13 +40,14 @@ impl Host {
             id,
             country: None,
             bandwidth: 1,
+            restricted: false,
             allowed_countries: Vec::new(),
         }
     }
 
     /// Whether the host may be offered to clients of a country (or of no known one) beside its own networks.
     pub fn allows(&self, client: Option<CountryCode>) -> bool {
-        self.allowed_countries.is_empty() || client.is_some_and(|country| self.allowed_countries.contains(&country))
+        !self.restricted || client.is_some_and(|country| self.allowed_countries.contains(&country))
     }
 }
 

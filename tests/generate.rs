@@ -333,6 +333,7 @@ fn what_cannot_stand_in_an_answer_is_left_out_before_a_server_would() {
         INSERT INTO category_directory VALUES (1, 90), (1, 91);
         INSERT INTO repository VALUES (90, 'a', E'bad\\nname', 1, 1, 1, 2, true), (91, 'a', repeat('x', 2000), 1, 1, 1, 2, false);
         INSERT INTO repository_redirect VALUES (90, 'x', E'linux\\r'), (91, E'\\u0085', 'x');
+        INSERT INTO file_detail VALUES (90, 2, E'a\\nb', 1, 1, '', '', '', '');
     "]) else {
         return;
     };
@@ -345,6 +346,7 @@ fn what_cannot_stand_in_an_answer_is_left_out_before_a_server_would() {
         ("directory_name", 2),
         ("repository_name", 2),
         ("repository_redirect", 2),
+        ("file_details", 1),
     ] {
         assert_eq!(counts.get(kind), Some(&count), "{kind}: {texts}");
     }

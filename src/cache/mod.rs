@@ -2,7 +2,7 @@
 //! server, which reads files of other generators, too; a rule that both followed by themselves would be two rules.
 //!
 //! - [`url`]: which base URLs can stand in an answer
-//! - [`name`]: which names of directories and repositories can, and how a directory's name is written
+//! - [`name`]: which names of directories, files and repositories can, and how a directory's name is written
 
 pub mod name;
 pub mod url;

@@ -1,4 +1,4 @@
-//! The names of directories and repositories.
+//! The names of directories, of files in them, and of repositories.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub fn clean_directory(name: &str) -> Cow<'_, str> {
     parts.join("/").into()
 }
 
-/// Why a name of a directory or a repository can't stand in an answer; none for a name that can. Characters beyond ASCII can:
+/// Why a name of a directory, a file or a repository can't stand in an answer; none for a name that can. Characters beyond ASCII can:
 /// they are percent-encoded in URLs.
 pub fn problem(name: &str) -> Option<&'static str> {
     if name.len() > LONGEST_NAME {

@@ -178,7 +178,7 @@ mod tests {
     fn collect(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<RawSettings, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.toml");
-        std::fs::write(&path, file).unwrap();
+        fs::write(&path, file).unwrap();
         let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
         };

@@ -55,7 +55,7 @@ pub enum Kind {
     HashUpperCase,
     /// A hash is no hash of its kind; it is left out.
     HashMalformed,
-    /// A file's time or size is negative; it counts as not known.
+    /// A file's time or size is negative, and counts as not known; or its name can't stand in an answer, and it is left out.
     FileDetails,
     /// There are details of a file in a directory that carries no category.
     FileDetailsWithoutDirectory,

@@ -116,7 +116,7 @@ mod cost {
     pub(super) const FILE: usize = 120;
     pub(super) const AS_NUMBER: usize = 144;
     pub(super) const NETWORK_OF_HOSTS: usize = 128;
-    pub(super) const CARRIER: usize = 144;
+    pub(super) const CARRIER: usize = 120;
     pub(super) const ODD_SUBPATH: usize = 56;
 }
 
@@ -370,6 +370,12 @@ impl Builder {
         for file in messages_of(bytes, 2) {
             let file = file?;
             let name = text_of(file, 1)?;
+            if let Some(problem) = name::problem(name) {
+                warnings.add(format_args!(
+                    "FileDetailsCache: a file in {directory:?} is left out: {problem}: {name:?}"
+                ));
+                continue;
+            }
             let mut bad_hash = |kind: &str, text: &str| {
                 warnings.add(format_args!(
                     "FileDetailsCache: {name:?} in {directory:?}: {text:?} is no {kind} hash"
@@ -441,7 +447,9 @@ impl Builder {
             warnings.add(format_args!("HostAsnCache: {number} is no AS number"));
             return Ok(());
         };
-        self.budget.take(cost::AS_NUMBER)?;
+        if !self.as_hosts.contains_key(&asn) {
+            self.budget.take(cost::AS_NUMBER)?;
+        }
         let hosts = self.as_hosts.entry(asn).or_default();
         add_hosts(hosts, entry, &mut self.hosts, &mut self.budget)
     }
@@ -804,10 +812,10 @@ impl Builder {
             let ids = || url_ids(&draft.encoded);
             let (range, set) = urls.add(ids(), &mut self.base_urls, host.country, &mut self.budget)?;
             if range.len() < ids().count() {
+                let some: Vec<i64> = ids().take(20).collect();
                 warnings.add(format_args!(
-                    "MirrorListCache: host {} has URLs that HCUrlCache lacks or that can't be used: ids {:?}",
-                    host.id,
-                    fmt::from_fn(|f| f.debug_list().entries(ids()).finish())
+                    "MirrorListCache: host {} has URLs that HCUrlCache lacks or that can't be used: ids {some:?}",
+                    host.id
                 ));
             }
             carriers.push(Carrier {

@@ -200,7 +200,7 @@ struct GroupBits {
 
 impl CarrierSetsBuilder {
     /// What a set takes for each of its words, in bytes, while the table grows; and for itself.
-    pub(super) const WORD_BYTES: usize = 24;
+    pub(super) const WORD_BYTES: usize = 16;
     pub(super) const SET_BYTES: usize = 16;
 
     /// A group for carriers that occur with none that is known.

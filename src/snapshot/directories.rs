@@ -55,7 +55,7 @@ pub(super) struct DirectoryTable {
 
 impl DirectoryTable {
     /// What a directory takes while the tables grow, in bytes, beside its name.
-    pub(super) const DIRECTORY_BYTES: usize = 72;
+    pub(super) const DIRECTORY_BYTES: usize = 56;
 
     /// The directory with this name: no slash at either end, none doubled.
     pub(super) fn find(&self, name: &str) -> Option<DirectoryIndex> {

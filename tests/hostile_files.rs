@@ -186,12 +186,12 @@ macro_rules! hostile_caches {
 hostile_caches! {
     url_lists_of_one_host: 1_700_000, |n| directory(&format!("d{n}"), &[carries(1, n + 2)]);
     url_lists_in_one_directory: 500_000, |n| directory("d", &(0..1_000).map(|m| carries(1, n * 1_000 + m)).collect::<Vec<_>>());
-    one_url_again_and_again: 1_000_000, |n| directory(&short(n), &[text(6, [integer(1, 1), packed(2, (0..n * 50).map(|_| 1))].concat())]);
+    one_url_again_and_again: 4_000_000, |n| directory(&short(n), &[text(6, [integer(1, 1), packed(2, (0..n * 50).map(|_| 1))].concat())]);
     a_long_url_of_many_carriers: 1_000_000, |n| match n {
         0 => text(4, [integer(1, 1), text(2, format!("http://m/{}", "&".repeat(1_900)))].concat()),
         _ => directory(&short(n), &[text(6, [integer(1, 1), packed(2, [1, n].into_iter())].concat())]),
     };
-    short_urls: 1_000_000, |n| [text(4, [integer(1, n), text(2, "ftp://&")].concat()), directory(&short(n), &[carries(1, n)])].concat();
+    short_urls: 3_000_000, |n| [text(4, [integer(1, n), text(2, "ftp://&")].concat()), directory(&short(n), &[carries(1, n)])].concat();
     long_urls_with_control_characters: 1_000_000, |n| text(4, [integer(1, n + 2), text(2, "\u{1}".repeat(400_000))].concat());
     hosts: 1_000_000, |n| directory(&short(n), &[carries(n, 1)]);
     hosts_in_global: 1_000_000, |n| directory("d", &[packed(2, n * 1_000..(n + 1) * 1_000)]);
@@ -215,9 +215,9 @@ hostile_caches! {
     one_network_again_and_again: 1_000_000, |_| text(15, [text(1, "::1"), integer(2, 1)].concat());
     networks_of_countries: 1_000_000, |n| text(2, [text(1, ipv6(n)), text(2, "DE")].concat());
     files_of_one_directory: 1_700_000, |n| text(5, [text(1, "d"), (0..10_000).flat_map(|m| text(2, text(1, (n * 10_000 + m).to_string()))).collect()].concat());
-    directories_of_files: 1_000_000, |n| text(5, [text(1, short(n)), text(2, text(1, "f"))].concat());
+    directories_of_files: 4_000_000, |n| text(5, [text(1, short(n)), text(2, text(1, "f"))].concat());
     empty_versions: 1_000_000, |_| text(5, [text(1, "d"), text(2, [text(1, "f"), text(2, "").repeat(400_000)].concat())].concat());
-    empty_files: 1_000_000, |_| text(5, [text(1, "d"), text(2, "").repeat(400_000)].concat());
+    empty_files: 4_000_000, |_| text(5, [text(1, "d"), text(2, "").repeat(400_000)].concat());
     directories_without_hosts: 1_000_000, |n| directory(&short(n), &[]);
     odd_subpaths: 1_000_000, |_| directory("d", &[text(3, "odd")]);
     a_long_name: 1_000_000, |_| directory(&"\u{1}".repeat(400_000), &[]);

@@ -125,7 +125,7 @@ impl Run {
             }
             let wishes = Wishes {
                 countries: None,
-                protocols: ProtocolFilter::new(None, Endpoint::Metalink, snapshot.catalogue()),
+                protocols: ProtocolFilter::new(None, Endpoint::Metalink),
                 prefer_network: true,
                 minimum: 5,
                 names_countries: false,

@@ -40,7 +40,7 @@ fn stages(criterion: &mut Criterion) {
     let mut key = String::new();
     let target = resolve(catalogue, Endpoint::Metalink, &query, &mut key).unwrap();
     let location = locate(snapshot, address);
-    let protocols = ProtocolFilter::new(None, Endpoint::Metalink, catalogue);
+    let protocols = ProtocolFilter::new(None, Endpoint::Metalink);
     let wishes = Wishes {
         countries: None,
         protocols,

@@ -1,9 +1,12 @@
 //! What was wrong in a data file without making it unusable: all of it counted, the first few kept word for word.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
 
 /// How many warnings are kept with their text; the rest are only counted.
 const KEPT: usize = 5;
+
+/// So many bytes of a text are kept: what it quotes can be as long as a file.
+const LONGEST: usize = 1_000;
 
 /// The warnings of one data file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +20,10 @@ impl Warnings {
     pub fn add(&mut self, text: impl Display) {
         self.count += 1;
         if self.first.len() < KEPT {
-            self.first.push(text.to_string());
+            let mut kept = Kept::default();
+            // An error says that the text is longer than what is kept.
+            let _ = write!(kept, "{text}");
+            self.first.push(kept.0);
         }
     }
 
@@ -29,5 +35,44 @@ impl Warnings {
     /// The texts of the first few, in the order of the file.
     pub fn first(&self) -> &[String] {
         &self.first
+    }
+}
+
+/// The beginning of a text; writing more is an error, so that no more is made.
+#[derive(Default)]
+struct Kept(String);
+
+impl fmt::Write for Kept {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = text.floor_char_boundary(LONGEST.saturating_sub(self.0.len()));
+        match text.split_at_checked(room) {
+            Some((fits, rest)) if !rest.is_empty() => {
+                self.0.push_str(fits);
+                self.0.push('\u{2026}');
+                Err(fmt::Error)
+            }
+            _ => {
+                self.0.push_str(text);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_long_text_is_kept() {
+        let mut warnings = Warnings::default();
+        warnings.add(format_args!("host {}: {:?}", 7, "\u{1}".repeat(1 << 20)));
+        warnings.add("short");
+        let [long, short] = warnings.first() else {
+            panic!("{warnings:?}");
+        };
+        assert!(long.starts_with("host 7: \"\\u{1}") && long.ends_with('\u{2026}'));
+        assert!(long.len() < LONGEST + 10 && long.capacity() < 4 * LONGEST);
+        assert_eq!((short.as_str(), warnings.count()), ("short", 2));
     }
 }

@@ -300,7 +300,8 @@ fn a_file_that_cannot_be_read_is_refused() {
     fs::set_permissions(data.cache(), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(data.cache()).is_ok() {
         fs::remove_file(data.cache()).unwrap();
-        fs::create_dir(data.cache()).unwrap();
+        // A circle, which not even root can follow.
+        std::os::unix::fs::symlink(data.cache(), data.cache()).unwrap();
     } else {
         fs::write(data.global_netblocks(), "192.0.2.0/24 1\n203.0.113.0/24 2\n").unwrap();
         data.write_cache(&fixture::cache_message());

@@ -21,6 +21,8 @@ use std::thread;
 use std::time::Instant;
 
 use mirrorlist_server::proto::{FileDetailsType, MirrorList, MirrorListCacheType, StringRepeatedIntMap};
+use mirrorlist_server::snapshot::cache;
+use mirrorlist_server::warnings::Warnings;
 use prost::Message as _;
 use support::PATIENCE;
 use support::postgres::{Database, PASSWORD, cluster, is_root, unprivileged};
@@ -251,8 +253,8 @@ fn nothing_that_can_be_null_or_an_orphan_stops_a_run() {
         INSERT INTO host_category VALUES (90, NULL, 1, true), (91, 1, NULL, true), (92, 999, 1, true), (93, 1, 999, NULL),
             (94, 92, 1, true), (95, 91, 1, true);
         INSERT INTO host_category_url VALUES (90, 999, 'https://x.example.org/', false), (91, NULL, 'https://x', false),
-            (92, 1, NULL, false), (93, 94, 'https://m.example.org/a b', NULL), (94, 94, ' https://m.example.org/\u{e4} ', NULL),
-            (95, 90, 'https://x.example.org', false);
+            (92, 1, NULL, false), (93, 94, 'https://m.example.org/a b', NULL), (94, 94, ' https://m.example.org/%e4 ', NULL),
+            (95, 90, 'https://x.example.org', false), (96, 94, 'https://m.example.org/\u{e4}', NULL);
         INSERT INTO host_category_dir VALUES (90, 1, true, NULL), (91, NULL, true, 1), (92, 999, true, 1), (93, 1, NULL, 1),
             (94, 1, true, 999), (95, 1, true, 5), (96, NULL, NULL, NULL);
         INSERT INTO repository VALUES (90, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (91, 'a', 'a', 1, 99, 1, 2, false),
@@ -298,7 +300,7 @@ fn nothing_that_can_be_null_or_an_orphan_stops_a_run() {
         ("host_country", 2),
         ("allowed_country", 1),
         ("as_number", 1),
-        ("url", 2),
+        ("url", 3),
         ("netblock", 1),
         ("netblock_country", 3),
         ("whole_internet", 1),
@@ -319,6 +321,35 @@ fn nothing_that_can_be_null_or_an_orphan_stops_a_run() {
     }
     assert!(counts["orphan"] >= 10, "{texts}");
     assert!(texts.contains("host 92 (m\u{fc}nchen)"), "{texts}");
+}
+
+#[test]
+fn what_cannot_stand_in_an_answer_is_left_out_before_a_server_would() {
+    let Some(setup) = setup(&["
+        INSERT INTO host_category_url VALUES (90, 1, 'gopher://m.example.org/', false),
+            (91, 1, 'https://m.example.org/\u{e4}', false), (92, 1, E'https://m.example.org/\\r\\nX: y', false),
+            (93, 1, 'https://' || repeat('x', 2000), false), (94, 1, 'https:///pub', false);
+        INSERT INTO directory VALUES (90, E'pub/linux/\\x1b[2J', NULL), (91, 'pub/linux/' || repeat('x', 2000), NULL);
+        INSERT INTO category_directory VALUES (1, 90), (1, 91);
+        INSERT INTO repository VALUES (90, 'a', E'bad\\nname', 1, 1, 1, 2, true), (91, 'a', repeat('x', 2000), 1, 1, 1, 2, false);
+        INSERT INTO repository_redirect VALUES (90, 'x', E'linux\\r'), (91, E'\\u0085', 'x');
+        INSERT INTO file_detail VALUES (90, 2, E'a\\nb', 1, 1, '', '', '', '');
+    "]) else {
+        return;
+    };
+    let mut warnings = Warnings::default();
+    cache::read(setup.cache().encode_to_vec().as_slice(), &mut warnings).unwrap();
+    assert_eq!(warnings.count(), 0, "{warnings:?}");
+    let (counts, texts) = setup.warnings();
+    for (kind, count) in [
+        ("url", 5),
+        ("directory_name", 2),
+        ("repository_name", 2),
+        ("repository_redirect", 2),
+        ("file_details", 1),
+    ] {
+        assert_eq!(counts.get(kind), Some(&count), "{kind}: {texts}");
+    }
 }
 
 #[test]

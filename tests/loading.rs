@@ -21,10 +21,10 @@ use std::net::Ipv4Addr;
 
 use ip_network::Ipv4Network;
 use maxminddb::PathElement;
-use mirrorlist_server::geo::GeoIp;
+use mirrorlist_server::geo::{CountryCode, GeoIp};
 use mirrorlist_server::proto::{
-    FileDetailsCacheFilesType, IntRepeatedIntMap, IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap,
-    StringStringMap,
+    FileDetailsCacheFilesType, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType,
+    StringRepeatedIntMap, StringStringMap,
 };
 use mirrorlist_server::snapshot::{Catalogue, cache};
 use mirrorlist_server::warnings::Warnings;
@@ -221,6 +221,23 @@ fn what_cannot_be_used_is_named_and_the_rest_is_kept() {
         c.mirror_list_cache[0].by_host_id.push(entry);
     });
     assert!(warning.contains("host 1 ") && warning.contains("4711"), "{warning}");
+}
+
+#[test]
+fn a_host_that_is_limited_to_no_known_country_is_offered_to_none() {
+    let (snapshot, warnings) = fixture::snapshot_with(|cache| {
+        let entry = IntRepeatedStringMap {
+            key: 1,
+            value: vec!["Germany".to_owned()],
+        };
+        cache.host_country_allowed_cache.push(entry);
+    });
+    let host = snapshot.catalogue().hosts().find(|(_, host)| host.id == 1).unwrap().1;
+    assert!(!host.allows(CountryCode::parse("DE")) && !host.allows(None), "{host:?}");
+    assert!(
+        warnings.first().iter().any(|w| w.contains("\"Germany\"")),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -362,8 +362,8 @@ fn connections_without_a_request_hold_up_no_stop() {
 
 #[test]
 fn an_answer_of_many_megabytes_is_whole_whoever_else_is_answered_meanwhile() {
-    let hosts = 1..=2_500_i64;
-    let url = |host: i64| format!("http://mirror{host}.example{}", "/long".repeat(800));
+    let hosts = 1..=5_000_i64;
+    let url = |host: i64| format!("http://mirror{host}.example{}", "/long".repeat(390));
     let cache = MirrorList {
         time: 1_700_000_000,
         hc_url_cache: hosts

@@ -2,6 +2,7 @@
 //! before defaults.
 
 use std::collections::BTreeMap;
+use std::{fs, io};
 
 use config::{Config, ConfigError as SourceError, Environment, File, FileFormat, Map, Value, ValueKind};
 
@@ -45,7 +46,9 @@ impl RawSettings {
 
         let mut values = defaults();
         if let Some(path) = file {
-            let source = File::new(path, FileFormat::Toml);
+            let text =
+                read_file(path).map_err(|problem| ConfigError::new(format!("configuration file {path}: {problem}")))?;
+            let source = File::from_str(&text, FileFormat::Toml);
             let read = Config::builder().add_source(source).build();
             let read = read.map_err(|error| cannot_read(path, &error))?;
             values.extend(texts(read.cache, path)?);
@@ -79,6 +82,24 @@ fn defaults() -> BTreeMap<String, RawValue> {
         .iter()
         .map(|setting| (setting.key.to_owned(), default(setting.default)))
         .collect()
+}
+
+/// A configuration file has at most so many bytes; all settings with comments have some thousand.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// The text of a regular file: opening a pipe would wait for ever, and what a device gives has no end.
+fn read_file(path: &str) -> Result<String, String> {
+    let cannot_read = |error: io::Error| format!("cannot read it: {error}");
+    let metadata = fs::metadata(path).map_err(cannot_read)?;
+    if !metadata.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    if metadata.len() > LARGEST_FILE {
+        return Err(format!(
+            "it has more than {LARGEST_FILE} bytes; give the settings' file"
+        ));
+    }
+    fs::read_to_string(path).map_err(cannot_read)
 }
 
 fn cannot_read(path: &str, error: &SourceError) -> ConfigError {
@@ -157,7 +178,7 @@ mod tests {
     fn collect(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<RawSettings, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.toml");
-        std::fs::write(&path, file).unwrap();
+        fs::write(&path, file).unwrap();
         let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
         };
@@ -205,6 +226,22 @@ mod tests {
             error.starts_with("unknown setting MIRRORLIST_PROT in the environment"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_that_can_hold_no_settings_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large.toml");
+        fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+        for (path, problem) in [
+            (large.to_str(), "more than 1048576 bytes"),
+            (folder.path().to_str(), "no regular file"),
+            (Some("/dev/zero"), "no regular file"),
+            (Some("/dev/null/x"), "cannot read it"),
+        ] {
+            let error = RawSettings::collect(path, [], []).unwrap_err().to_string();
+            assert!(error.contains(path.unwrap()) && error.contains(problem), "{error}");
+        }
     }
 
     #[test]

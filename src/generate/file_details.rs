@@ -6,6 +6,7 @@ use super::findings::{Findings, Kind};
 use super::layout::{DirectoryEntry, Layout};
 use super::repositories::Repositories;
 use super::tables::FileDetailRow;
+use crate::cache::name;
 use crate::proto;
 
 /// The details of a directory's files. `rows` are those of one directory, by file, newest first.
@@ -20,6 +21,13 @@ pub fn of_directory(
         file_details_cache_files: files
             .filter_map(|versions| {
                 let name = &versions.first()?.name;
+                if let Some(problem) = name::problem(name) {
+                    findings.add(
+                        Kind::FileDetails,
+                        format_args!("{name:?} in {:?}: {problem}", directory.name),
+                    );
+                    return None;
+                }
                 Some(proto::FileDetailsCacheFilesType {
                     filename: name.clone(),
                     file_details: versions.iter().map(|row| version(directory, row, findings)).collect(),

@@ -31,16 +31,18 @@ pub enum Kind {
     NetblockCountry,
     /// A row of country_continent_redirect can't be read.
     ContinentRedirect,
-    /// A row of repository_redirect has no target.
+    /// A row of repository_redirect has no target, or a prefix that can't stand in an answer.
     RepositoryRedirect,
     /// A category has no topdir.
     CategoryWithoutTopdir,
     /// A category's topdir is no prefix of a directory.
     TopdirNotPrefix,
-    /// A directory has no usable name, or another one's.
+    /// A directory has no name that can stand in an answer, or another one's.
     DirectoryName,
     /// A repository lacks its prefix, version, arch or directory.
     RepositoryIncomplete,
+    /// A repository's prefix or arch can't stand in an answer.
+    RepositoryName,
     /// A repository's directory carries no category.
     RepositoryWithoutCategory,
     /// Two repositories have the same prefix and arch.
@@ -53,7 +55,7 @@ pub enum Kind {
     HashUpperCase,
     /// A hash is no hash of its kind; it is left out.
     HashMalformed,
-    /// A file's time or size is negative; it counts as not known.
+    /// A file's time or size is negative, and counts as not known; or its name can't stand in an answer, and it is left out.
     FileDetails,
     /// There are details of a file in a directory that carries no category.
     FileDetailsWithoutDirectory,
@@ -61,7 +63,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Orphan,
         Self::HostWithoutSite,
         Self::HostCountry,
@@ -78,6 +80,7 @@ impl Kind {
         Self::TopdirNotPrefix,
         Self::DirectoryName,
         Self::RepositoryIncomplete,
+        Self::RepositoryName,
         Self::RepositoryWithoutCategory,
         Self::RepositoryTwice,
         Self::RepomdWithoutDetails,
@@ -107,6 +110,7 @@ impl Kind {
             Self::TopdirNotPrefix => "topdir_not_prefix",
             Self::DirectoryName => "directory_name",
             Self::RepositoryIncomplete => "repository_incomplete",
+            Self::RepositoryName => "repository_name",
             Self::RepositoryWithoutCategory => "repository_without_category",
             Self::RepositoryTwice => "repository_twice",
             Self::RepomdWithoutDetails => "repomd_without_details",

@@ -9,7 +9,8 @@ use super::findings::{Findings, Kind};
 use super::hosts::{HostNumber, Hosts};
 use super::ids::{CategoryId, DirectoryId, HostCategoryId, HostId};
 use super::tables::{CarrierTables, CategoryDirectoryRow, DirectoryRow, HostCategoryRow, UrlRow};
-use crate::snapshot::cache::clean_directory;
+use crate::cache::name::{self, clean_directory};
+use crate::cache::url::BaseUrl;
 
 /// A host with its URLs for a category.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,18 +217,19 @@ impl UrlIndex {
             let Some(host) = owner.and_then(|id| hosts.find(id)).map(|(_, host)| host) else {
                 continue;
             };
-            let url = row.url.trim();
-            if let Some(problem) = url_problem(url) {
-                findings.add(
+            match BaseUrl::parse(&row.url) {
+                Ok(url) if host.site.is_some() => {
+                    index.urls.entry(row.host_category).or_default().push(row.id);
+                    urls.push((row.id, url.as_str()));
+                }
+                Ok(_) => {}
+                Err(problem) => findings.add(
                     Kind::Url,
                     format_args!(
                         "host {} ({}): URL {:?} is left out: {problem}",
                         host.id, host.name, row.url
                     ),
-                );
-            } else if host.site.is_some() {
-                index.urls.entry(row.host_category).or_default().push(row.id);
-                urls.push((row.id, url));
+                ),
             }
         }
         (index, urls)
@@ -235,18 +237,6 @@ impl UrlIndex {
 
     fn of(&self, host_category: HostCategoryId) -> Option<&[i64]> {
         self.urls.get(&host_category).map(Vec::as_slice)
-    }
-}
-
-/// Why a base URL can't stand in an answer.
-fn url_problem(url: &str) -> Option<&'static str> {
-    if url.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Some("it has a control character or white space in it");
-    }
-    match url.split_once("://") {
-        None | Some(("", _)) => Some("it does not begin with a protocol and ://"),
-        Some((_, "")) => Some("it names no host"),
-        Some(_) => None,
     }
 }
 
@@ -314,13 +304,15 @@ impl Builder {
             let Some(categories) = self.categories_of(directory, &name, rows, &known, findings) else {
                 continue;
             };
-            if name.is_empty() || !names.insert(name.as_ref().into()) {
+            let problem = if name.is_empty() || !names.insert(name.as_ref().into()) {
+                Some("the name is empty or another directory's")
+            } else {
+                name::problem(&name)
+            };
+            if let Some(problem) = problem {
                 findings.add(
                     Kind::DirectoryName,
-                    format_args!(
-                        "directory {} ({:?}): the name is empty or another directory's",
-                        directory.id, directory.name
-                    ),
+                    format_args!("directory {} ({:?}): {problem}", directory.id, directory.name),
                 );
                 continue;
             }
@@ -528,20 +520,5 @@ mod tests {
         ] {
             assert_eq!(index.find(id, &mut cursor), row, "{id}");
         }
-    }
-
-    #[test]
-    fn a_url_that_would_break_an_answer_is_named() {
-        for bad in [
-            "",
-            "mirror.example.org",
-            "https://",
-            "://x",
-            "http://x/a b",
-            "http://x/\u{7}y",
-        ] {
-            assert!(url_problem(bad).is_some(), "{bad:?}");
-        }
-        assert_eq!(url_problem("rsync://mirror.example.org/pub"), None);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::{Findings, Kind};
 use super::layout::{DirectoryEntry, Layout};
 use super::tables::{ContinentRedirectRow, RepositoryRedirectRow, RepositoryRow};
+use crate::cache::name;
 use crate::geo::CountryCode;
 use crate::geo::continent::parse_continent;
 
@@ -25,7 +26,7 @@ impl<'a> Repositories<'a> {
             if let Some(prefix) = row
                 .prefix
                 .as_deref()
-                .filter(|prefix| row.disabled && !prefix.is_empty())
+                .filter(|prefix| row.disabled && !prefix.is_empty() && name::problem(prefix).is_none())
             {
                 repositories.disabled.insert(prefix);
             }
@@ -64,6 +65,14 @@ fn keyed<'a>(row: &RepositoryRow, layout: &'a Layout, findings: &mut Findings) -
         );
         return None;
     };
+    let key = format!("{prefix}+{arch}");
+    if let Some(problem) = name::problem(&key) {
+        findings.add(
+            Kind::RepositoryName,
+            format_args!("repository {} ({}): {key:?}: {problem}", row.id, row.name),
+        );
+        return None;
+    }
     let directory = layout.directory(id);
     if directory.is_none() {
         findings.add(
@@ -74,20 +83,26 @@ fn keyed<'a>(row: &RepositoryRow, layout: &'a Layout, findings: &mut Findings) -
             ),
         );
     }
-    Some((format!("{prefix}+{arch}"), directory?))
+    Some((key, directory?))
 }
 
 /// The prefix that answers in the place of each prefix.
 pub fn redirects<'a>(rows: &'a [RepositoryRedirectRow], findings: &mut Findings) -> BTreeMap<&'a str, &'a str> {
     let mut redirects = BTreeMap::new();
     for row in rows {
-        match row.to.as_deref() {
-            Some(to) if !to.is_empty() && !row.from.is_empty() => {
-                redirects.insert(row.from.as_str(), to);
+        let (from, to) = (row.from.as_str(), row.to.as_deref().unwrap_or_default());
+        let problem = if from.is_empty() || to.is_empty() {
+            Some("it leads nowhere")
+        } else {
+            name::problem(from).or_else(|| name::problem(to))
+        };
+        match problem {
+            None => {
+                redirects.insert(from, to);
             }
-            _ => findings.add(
+            Some(problem) => findings.add(
                 Kind::RepositoryRedirect,
-                format_args!("repository_redirect from {:?} leads nowhere", row.from),
+                format_args!("repository_redirect from {from:?} to {to:?}: {problem}"),
             ),
         }
     }

@@ -2,15 +2,17 @@
 //! routing tables. The AS number `None` stands for a network that is known to belong to no single AS.
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use ip_network::{IpNetwork, Ipv4Network};
-use ip_network_table::IpNetworkTable;
+use ip_network::{IpNetwork, Ipv4Network, Ipv6Network};
 
-use super::ipv4_ranges::{Ipv4Entry, Ipv4Ranges};
+use super::ipv4_ranges::Ipv4Ranges;
+use super::lines::Lines;
 use super::network;
+use super::ranges::{Entry, Ipv6Bytes, Ranges, sort};
+use crate::budget::{Budget, ReadError};
 use crate::warnings::Warnings;
 
 /// The number of an autonomous system; 0 is reserved (RFC 7607).
@@ -39,10 +41,11 @@ impl fmt::Display for AsNumber {
 pub struct AsTable {
     ipv4: Ipv4Ranges<Announcement>,
     ipv4_networks: usize,
-    ipv6: IpNetworkTable<Option<AsNumber>>,
+    ipv6: Ranges<Ipv6Bytes, Announcement>,
+    ipv6_networks: usize,
 }
 
-/// Who announces an IPv4 network, in few bytes.
+/// Who announces a network, in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Announcement {
     /// 0, which is nobody's: none.
@@ -72,52 +75,61 @@ impl Announcement {
 impl AsTable {
     /// A table without a network: no address has an AS.
     pub fn empty() -> Self {
-        Self::new(Vec::new(), IpNetworkTable::new())
+        Self::new(Vec::new(), Vec::new())
     }
 
-    fn new(ipv4: Vec<Ipv4Entry<Announcement>>, ipv6: IpNetworkTable<Option<AsNumber>>) -> Self {
+    fn new(ipv4: Vec<Entry<u32, Announcement>>, mut ipv6: Vec<Entry<Ipv6Bytes, Announcement>>) -> Self {
+        each_once(&mut ipv6);
         Self {
             ipv4_networks: ipv4.len(),
             ipv4: Ipv4Ranges::of_networks(ipv4, Announcement::NONE),
-            ipv6,
+            ipv6_networks: ipv6.len(),
+            ipv6: Ranges::of_networks(ipv6, Announcement::NONE),
         }
     }
 
     /// Reads `global_netblocks.txt`. A line that can't be used is a warning with its number; blank lines are nothing.
     ///
     /// # Errors
-    /// What reading `lines` gives.
-    pub fn read(mut lines: impl BufRead, warnings: &mut Warnings) -> io::Result<Self> {
-        let (mut ipv4, mut ipv6) = (Vec::new(), IpNetworkTable::new());
-        let mut line = Vec::new();
-        let mut number: u64 = 0;
-        loop {
-            line.clear();
-            if lines.read_until(b'\n', &mut line)? == 0 {
-                return Ok(Self::new(ipv4, ipv6));
-            }
-            number += 1;
-            match parse_line(&line) {
-                Ok(Some((IpNetwork::V4(network), asn))) => ipv4.push(Ipv4Entry {
+    /// What reading `lines` gives, and where the table would take more memory than the file's size allows.
+    pub fn read(lines: impl BufRead, warnings: &mut Warnings) -> Result<Self, ReadError> {
+        let mut lines = Lines::new(lines);
+        let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+        let mut budget = Budget::default();
+        while let Some(line) = lines.next()? {
+            let parsed = if line.too_long {
+                Err("the line is too long".to_owned())
+            } else {
+                parse_line(line.bytes)
+            };
+            match parsed {
+                Ok(Some((IpNetwork::V4(network), asn))) => ipv4.push(Entry {
                     first: network.network_address().to_bits(),
                     length: network.netmask(),
                     value: Announcement::new(network.netmask(), asn),
                 }),
-                Ok(Some((network @ IpNetwork::V6(_), asn))) => {
-                    ipv6.insert(network, asn);
+                Ok(Some((IpNetwork::V6(network), asn))) => {
+                    let entry = Entry {
+                        first: network.network_address().octets(),
+                        length: network.netmask(),
+                        value: Announcement::new(network.netmask(), asn),
+                    };
+                    budget.read(lines.position());
+                    add_once(&mut ipv6, entry, &mut budget)?;
                 }
                 Ok(None) => {}
                 Err(problem) => {
-                    let shown = String::from_utf8_lossy(&line);
-                    warnings.add(format_args!("line {number}: {:?}: {problem}", shown.trim_end()));
+                    let shown = String::from_utf8_lossy(line.bytes);
+                    warnings.add(format_args!("line {}: {:?}: {problem}", line.number, shown.trim_end()));
                 }
             }
         }
+        Ok(Self::new(ipv4, ipv6))
     }
 
     /// How many networks the file has; an IPv4 network that occurs twice counts twice.
     pub fn len(&self) -> usize {
-        self.ipv4_networks + self.ipv6.len().1
+        self.ipv4_networks + self.ipv6_networks
     }
 
     /// Whether the table has no network at all.
@@ -135,12 +147,48 @@ impl AsTable {
                 let network = Ipv4Network::new_truncate(address, announcement.prefix_length).ok()?;
                 Some((network.into(), asn))
             }
-            IpAddr::V6(_) => {
-                let (network, asn) = self.ipv6.longest_match(address)?;
-                Some((network, (*asn)?))
+            IpAddr::V6(address) => {
+                let announcement = self.ipv6.get(address.octets())?;
+                let asn = announcement.asn()?;
+                let network = Ipv6Network::new_truncate(address, announcement.prefix_length).ok()?;
+                Some((network.into(), asn))
             }
         }
     }
+}
+
+/// What an IPv6 network takes while the table is made of it: itself, and the two borders that it has at most.
+const IPV6_NETWORK_BYTES: usize =
+    size_of::<Entry<Ipv6Bytes, Announcement>>() + 2 * size_of::<(Ipv6Bytes, Announcement)>();
+
+/// Adds a network. An IPv6 network's line can be shorter than what is kept of it, so those that are there already are not kept
+/// once more: each time that all room is taken, and at most once for every network that is added.
+fn add_once(
+    networks: &mut Vec<Entry<Ipv6Bytes, Announcement>>,
+    network: Entry<Ipv6Bytes, Announcement>,
+    budget: &mut Budget,
+) -> Result<(), ReadError> {
+    budget.take(IPV6_NETWORK_BYTES)?;
+    if networks.len() == networks.capacity() {
+        let before = networks.len();
+        each_once(networks);
+        budget.give_back((before - networks.len()) * IPV6_NETWORK_BYTES);
+        networks.reserve(networks.len() + 1);
+    }
+    networks.push(network);
+    Ok(())
+}
+
+/// Of equal networks the last is kept.
+fn each_once(networks: &mut Vec<Entry<Ipv6Bytes, Announcement>>) {
+    sort(networks);
+    networks.dedup_by(|later, earlier| {
+        let same = (later.first, later.length) == (earlier.first, earlier.length);
+        if same {
+            *earlier = *later;
+        }
+        same
+    });
 }
 
 fn parse_line(line: &[u8]) -> Result<Option<(IpNetwork, Option<AsNumber>)>, String> {

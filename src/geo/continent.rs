@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead};
 
 use super::CountryCode;
+use super::lines::Lines;
 use crate::warnings::Warnings;
 
 /// One of the seven continents of ISO 3166's country tables.
@@ -84,26 +85,22 @@ impl ContinentTable {
     ///
     /// # Errors
     /// What reading `lines` gives.
-    pub fn read(mut lines: impl BufRead, warnings: &mut Warnings) -> io::Result<Self> {
+    pub fn read(lines: impl BufRead, warnings: &mut Warnings) -> io::Result<Self> {
         let mut table = Self::empty();
-        let mut line = Vec::new();
-        let mut number: u64 = 0;
-        loop {
-            line.clear();
-            if lines.read_until(b'\n', &mut line)? == 0 {
-                return Ok(table);
-            }
-            number += 1;
-            let text = String::from_utf8_lossy(&line);
+        let mut lines = Lines::new(lines);
+        while let Some(line) = lines.next()? {
+            let text = String::from_utf8_lossy(line.bytes);
             let text = text.trim();
-            match parse_line(text) {
+            match parse_line(text).filter(|_| !line.too_long) {
                 Some((country, continent)) => table.set(country, continent),
-                None if number == 1 || text.is_empty() => {}
+                None if line.number == 1 || text.is_empty() => {}
                 None => warnings.add(format_args!(
-                    "line {number}: {text:?}: expected a country and a continent, like DE,EU"
+                    "line {}: {text:?}: expected a country and a continent, like DE,EU",
+                    line.number
                 )),
             }
         }
+        Ok(table)
     }
 
     /// Says which continent a country counts to, in place of what the table said before.

@@ -4,9 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, WithinOptions};
+use bytes::Bytes;
+use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 
 use super::ipv4_ranges::Ipv4Ranges;
+use super::record::Records;
 
 /// A country's code: two ASCII letters or digits in upper case, as in ISO 3166-1 (and GeoIP's additions like `A1`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,16 +68,18 @@ pub enum GeoIpField {
     CountryCode,
 }
 
-const FIELDS: [(GeoIpField, &[PathElement<'static>]); 3] = [
-    (
-        GeoIpField::Country,
-        &[PathElement::Key("country"), PathElement::Key("iso_code")],
-    ),
-    (
-        GeoIpField::RegisteredCountry,
-        &[PathElement::Key("registered_country"), PathElement::Key("iso_code")],
-    ),
-    (GeoIpField::CountryCode, &[PathElement::Key("country_code")]),
+/// Where records name the country, the best place first.
+const FIELDS: [GeoIpField; 3] = [
+    GeoIpField::Country,
+    GeoIpField::RegisteredCountry,
+    GeoIpField::CountryCode,
+];
+
+/// The ways through a record to each of [`FIELDS`].
+const WAYS: [&[&str]; 3] = [
+    &["country", "iso_code"],
+    &["registered_country", "iso_code"],
+    &["country_code"],
 ];
 
 /// How many records a new database is searched for one with a country before it is called unusable.
@@ -89,9 +93,13 @@ pub struct GeoIp {
 }
 
 struct Database {
-    reader: Reader<Vec<u8>>,
+    reader: Reader<Bytes>,
+    records: Records,
     decoded: DecodedRecords,
 }
+
+/// Zero bytes between the tree and the records.
+const SEPARATOR: usize = 16;
 
 impl GeoIp {
     /// Takes the bytes of a MaxMind DB file.
@@ -99,23 +107,36 @@ impl GeoIp {
     /// # Errors
     /// Where the bytes are no MaxMind DB, for example because the file is cut short.
     pub fn new(file: Vec<u8>) -> Result<Self, MaxMindDbError> {
+        let file = Bytes::from(file);
+        let reader = Reader::from_source(file.clone())?;
+        let metadata = reader.metadata();
+        // A node is two records of so many bits; the library has checked that they are in the file.
+        let tree = u64::from(metadata.node_count) * u64::from(metadata.record_size) / 4;
+        let records = usize::try_from(tree).ok().and_then(|tree| tree.checked_add(SEPARATOR));
+        let records = records
+            .filter(|start| *start <= file.len())
+            .ok_or_else(|| MaxMindDbError::invalid_database("the search tree is longer than the file"))?;
         let database = Database {
-            reader: Reader::from_source(file)?,
+            reader,
+            records: Records::new(file.slice(records..)),
             decoded: DecodedRecords::new(),
         };
-        let ipv4 = Ipv4Ranges::ask(|address| database.network_of(address));
+        let ipv4 = Ipv4Ranges::ask(database.most_networks(), |address| database.network_of(address));
         Ok(Self { database, ipv4 })
     }
 
     /// Whether any of the first records names a country.
     pub fn has_countries(&self) -> bool {
-        let Ok(networks) = self.database.reader.networks(WithinOptions::default()) else {
+        let options = WithinOptions::default().include_networks_without_data();
+        let Ok(networks) = self.database.reader.networks(options) else {
             return false;
         };
         networks
-            .take(PROBED_RECORDS)
+            .take(self.database.most_networks())
             .flatten()
-            .any(|record| country_of(&record).is_some())
+            .filter(LookupResult::has_data)
+            .take(PROBED_RECORDS)
+            .any(|record| self.database.country_of(&record).is_some())
     }
 
     /// How many nodes the database's search tree has, a measure of its size.
@@ -138,6 +159,11 @@ impl GeoIp {
 }
 
 impl Database {
+    /// A tree has one leaf more than nodes. A walk that finds more is in a tree whose branches grow together again.
+    fn most_networks(&self) -> usize {
+        self.reader.metadata().node_count as usize + 1
+    }
+
     /// The prefix length of the network that the tree has for an address, and what its record says; none where the tree is
     /// damaged.
     fn network_of(&self, address: Ipv4Addr) -> Option<(u8, Option<(CountryCode, GeoIpField)>)> {
@@ -148,13 +174,19 @@ impl Database {
         Some((length, self.country_of(&record)))
     }
 
-    fn country_of(&self, record: &LookupResult<'_, Vec<u8>>) -> Option<(CountryCode, GeoIpField)> {
-        let offset = u32::try_from(record.offset()?).ok()?;
-        self.decoded.get(offset).unwrap_or_else(|| {
-            let country = country_of(record);
-            self.decoded.put(offset, country);
+    fn country_of(&self, record: &LookupResult<'_, Bytes>) -> Option<(CountryCode, GeoIpField)> {
+        let offset = record.offset()?;
+        let entry = u32::try_from(offset).ok()?;
+        self.decoded.get(entry).unwrap_or_else(|| {
+            let country = self.decode(offset);
+            self.decoded.put(entry, country);
             country
         })
+    }
+
+    fn decode(&self, offset: usize) -> Option<(CountryCode, GeoIpField)> {
+        let (way, code) = self.records.find(offset, &WAYS)?;
+        Some((CountryCode::parse(code)?, *FIELDS.get(way)?))
     }
 }
 
@@ -191,12 +223,12 @@ impl DecodedRecords {
         }
         let [field, a, b, ..] = entry.to_le_bytes();
         let field = FIELDS.get(usize::from(field).checked_sub(1)?);
-        Some(field.map(|(field, _)| (CountryCode([a, b]), *field)))
+        Some(field.map(|field| (CountryCode([a, b]), *field)))
     }
 
     fn put(&self, offset: u32, country: Option<(CountryCode, GeoIpField)>) {
         let said = country.map_or(NO_COUNTRY, |(CountryCode([a, b]), field)| {
-            let position = FIELDS.iter().position(|(known, _)| *known == field);
+            let position = FIELDS.iter().position(|known| *known == field);
             let position = position.and_then(|position| u8::try_from(position + 1).ok());
             u32::from_le_bytes([position.unwrap_or(0), a, b, 0])
         });
@@ -208,13 +240,6 @@ impl DecodedRecords {
 
 /// The field number of a record that names no country.
 const NO_COUNTRY: u32 = u8::MAX as u32;
-
-fn country_of(record: &LookupResult<'_, Vec<u8>>) -> Option<(CountryCode, GeoIpField)> {
-    FIELDS.iter().find_map(|(field, path)| {
-        let code = record.decode_path::<&str>(path).ok()??;
-        Some((CountryCode::parse(code)?, *field))
-    })
-}
 
 #[cfg(test)]
 mod tests {

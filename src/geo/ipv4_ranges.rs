@@ -3,6 +3,8 @@
 
 use std::net::Ipv4Addr;
 
+use super::ranges::{Address, Entry, for_each_range};
+
 /// For each of the 65,536 blocks of addresses that share their first half: the ranges in it that have the same value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ipv4Ranges<T> {
@@ -13,34 +15,18 @@ pub(super) struct Ipv4Ranges<T> {
     values: Vec<T>,
 }
 
-/// An IPv4 network and what it stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ipv4Entry<T> {
-    /// The first address.
-    pub(super) first: u32,
-    /// The prefix length in bits.
-    pub(super) length: u8,
-    pub(super) value: T,
-}
-
-impl<T> Ipv4Entry<T> {
-    fn last(&self) -> u32 {
-        last_address(self.first, self.length)
-    }
-}
-
 /// With more prefixes the walk of a tree is the better way; the Internet has less than a million.
-const MOST_PREFIXES: usize = 1 << 22;
+pub(super) const MOST_PREFIXES: usize = 1 << 22;
 
 impl<T: Copy + PartialEq> Ipv4Ranges<T> {
     /// Asks for one address after the other, beginning with 0.0.0.0: the answer is the length in bits of the prefix that has
-    /// the same value as the address, and this value. None where there is no answer, or too many prefixes.
-    pub(super) fn ask(mut ask: impl FnMut(Ipv4Addr) -> Option<(u8, T)>) -> Option<Self> {
+    /// the same value as the address, and this value. None where there is no answer, or more than `most` prefixes.
+    pub(super) fn ask(most: usize, mut ask: impl FnMut(Ipv4Addr) -> Option<(u8, T)>) -> Option<Self> {
         let mut ranges = Self::empty();
         let mut next = 0;
-        for _ in 0..MOST_PREFIXES {
+        for _ in 0..most.min(MOST_PREFIXES) {
             let (length, value) = ask(Ipv4Addr::from_bits(next))?;
-            let last = last_address(next, length);
+            let last = next.last_of(length);
             ranges.add(next, last, value);
             match last.checked_add(1) {
                 Some(address) => next = address,
@@ -50,28 +36,10 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
         None
     }
 
-    /// Of the networks that hold an address the longest prefix counts, and of equal ones the last. Addresses that none holds
-    /// have the value `other`.
-    pub(super) fn of_networks(mut networks: Vec<Ipv4Entry<T>>, other: T) -> Self {
-        // As a rule they are in order.
-        networks.sort_by_key(|network| (network.first, network.length));
+    /// The ranges of these networks, see [`for_each_range`].
+    pub(super) fn of_networks(networks: Vec<Entry<u32, T>>, other: T) -> Self {
         let mut ranges = Self::empty();
-        let mut next = Some(0);
-        // The networks that hold the next address, from the shortest prefix to the longest.
-        let mut open: Vec<Ipv4Entry<T>> = Vec::new();
-        for network in networks {
-            while let Some(ended) = open.pop_if(|open| open.last() < network.first) {
-                next = ranges.add_rest(next, ended.last(), ended.value);
-            }
-            if let Some(before) = network.first.checked_sub(1) {
-                next = ranges.add_rest(next, before, open.last().map_or(other, |open| open.value));
-            }
-            open.push(network);
-        }
-        while let Some(ended) = open.pop() {
-            next = ranges.add_rest(next, ended.last(), ended.value);
-        }
-        ranges.add_rest(next, u32::MAX, other);
+        for_each_range(networks, other, |first, last, value| ranges.add(first, last, value));
         ranges.finish()
     }
 
@@ -92,17 +60,6 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
             blocks: Vec::with_capacity(BLOCKS + 1),
             starts: Vec::new(),
             values: Vec::new(),
-        }
-    }
-
-    /// Adds what is left up to an address, if anything; gives the next address.
-    fn add_rest(&mut self, next: Option<u32>, last: u32, value: T) -> Option<u32> {
-        match next {
-            Some(first) if first <= last => {
-                self.add(first, last, value);
-                last.checked_add(1)
-            }
-            _ => next,
         }
     }
 
@@ -140,17 +97,13 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
 
 const BLOCKS: usize = 1 << 16;
 
-fn last_address(address: u32, prefix_length: u8) -> u32 {
-    address | u32::MAX.checked_shr(prefix_length.into()).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// The value of the longest prefix that holds an address, of equal ones the last.
-    fn expected(networks: &[Ipv4Entry<u8>], address: u32) -> Option<u8> {
+    fn expected(networks: &[Entry<u32, u8>], address: u32) -> Option<u8> {
         let holding = networks
             .iter()
             .filter(|network| (network.first..=network.last()).contains(&address));
@@ -159,11 +112,11 @@ mod tests {
             .map(|network| network.value)
     }
 
-    fn networks() -> impl Strategy<Value = Vec<Ipv4Entry<u8>>> {
+    fn networks() -> impl Strategy<Value = Vec<Entry<u32, u8>>> {
         let network =
             (any::<u32>(), prop_oneof![0..=32_u8, 14..=18_u8], 0..4_u8).prop_map(|(address, length, value)| {
                 let hosts = u32::MAX.checked_shr(length.into()).unwrap_or(0);
-                Ipv4Entry {
+                Entry {
                     // Few first halves, so that networks are inside each other.
                     first: (address & 0x0103_ffff) & !hosts,
                     length,
@@ -173,7 +126,7 @@ mod tests {
         prop::collection::vec(network, 0..40)
     }
 
-    fn borders(networks: &[Ipv4Entry<u8>]) -> impl Iterator<Item = u32> {
+    fn borders(networks: &[Entry<u32, u8>]) -> impl Iterator<Item = u32> {
         networks.iter().flat_map(|network| {
             let (first, last) = (network.first, network.last());
             [first.wrapping_sub(1), first, last, last.wrapping_add(1)]
@@ -187,11 +140,11 @@ mod tests {
             addresses in prop::collection::vec(any::<u32>(), 20),
         ) {
             let of_networks = Ipv4Ranges::of_networks(
-                networks.iter().map(|n| Ipv4Entry { first: n.first, length: n.length, value: Some(n.value) }).collect(),
+                networks.iter().map(|n| Entry { first: n.first, length: n.length, value: Some(n.value) }).collect(),
                 None,
             );
             // As a tree answers: with the longest prefix of the address that no network begins or ends in.
-            let asked = Ipv4Ranges::ask(|address| {
+            let asked = Ipv4Ranges::ask(MOST_PREFIXES, |address| {
                 let address = address.to_bits();
                 let lengths = networks.iter().map(|network| {
                     let common = (network.first ^ address).leading_zeros();
@@ -210,10 +163,13 @@ mod tests {
 
     #[test]
     fn what_is_too_much_or_unknown_makes_no_table() {
-        assert_eq!(Ipv4Ranges::ask(|_| Some((32, ()))), None);
-        assert!(Ipv4Ranges::ask(|address| Some((8, address))).is_some());
+        assert_eq!(Ipv4Ranges::ask(MOST_PREFIXES, |_| Some((32, ()))), None);
+        assert_eq!(Ipv4Ranges::ask(255, |_| Some((8, ()))), None);
+        assert!(Ipv4Ranges::ask(256, |_| Some((8, ()))).is_some());
+        assert!(Ipv4Ranges::ask(MOST_PREFIXES, |address| Some((8, address))).is_some());
         assert_eq!(
-            Ipv4Ranges::ask(|address| (address.to_bits() < 7 << 24).then_some((8, ()))),
+            Ipv4Ranges::ask(MOST_PREFIXES, |address| (address.to_bits() < 7 << 24)
+                .then_some((8, ()))),
             None
         );
     }

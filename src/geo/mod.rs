@@ -7,14 +7,21 @@
 //! - [`autonomous_systems`]: address to AS number (`global_netblocks.txt`)
 //! - [`country`]: the country code, and address to country (a MaxMind DB)
 //! - [`continent`]: country to continent (`country_continent.csv`)
-//! - `ipv4_ranges`: a faster table for IPv4 addresses
+//! - [`network_table`]: address to the networks that hold it, and what was said of them
+//! - `ipv4_ranges`: a faster table for IPv4 addresses; `ranges` makes it and others of networks
+//! - `lines` and `record`: the files' parts, read with bounds
 
 pub mod autonomous_systems;
 pub mod continent;
 pub mod country;
 mod ipv4_ranges;
+mod lines;
 pub mod network;
+pub mod network_table;
+mod ranges;
+mod record;
 
 pub use autonomous_systems::{AsNumber, AsTable};
 pub use continent::{Continent, ContinentTable};
 pub use country::{CountryCode, GeoIp};
+pub use network_table::NetworkTable;

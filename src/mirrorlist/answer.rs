@@ -119,7 +119,7 @@ fn answer_for<'a>(
     let catalogue = snapshot.catalogue();
     let endpoint = circumstances.endpoint;
     let location = locate(snapshot, circumstances.address);
-    let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint, catalogue);
+    let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let wishes = Wishes {
         countries: query.country.as_deref(),
         protocols,

@@ -180,7 +180,7 @@ pub fn explain(
             file: file.into(),
         }));
     }
-    let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint, catalogue);
+    let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let wishes = Wishes {
         countries: query.country.as_deref(),
         protocols,

@@ -1,6 +1,7 @@
 //! Which of a host's URLs an answer takes.
 
 use super::Endpoint;
+use crate::cache::url::Protocol;
 use crate::snapshot::{Carrier, Catalogue, ProtocolSet, Url};
 
 /// Which of a host's URLs an answer takes, and how many of them.
@@ -12,8 +13,8 @@ pub struct ProtocolFilter {
 
 impl ProtocolFilter {
     /// The filter of a request: the value of `protocol=`, or what the kind of answer takes by itself. An empty list is no
-    /// list, and a protocol that no URL has is one that no URL passes.
-    pub fn new(asked: Option<&str>, endpoint: Endpoint, catalogue: &Catalogue) -> Self {
+    /// list, and an unknown protocol is one that no URL passes.
+    pub fn new(asked: Option<&str>, endpoint: Endpoint) -> Self {
         let mut names = asked
             .into_iter()
             .flat_map(|list| list.split(','))
@@ -38,7 +39,7 @@ impl ProtocolFilter {
         };
         for name in names {
             filter.most_per_host += 1;
-            if let Some(protocol) = catalogue.protocol(name) {
+            if let Some(protocol) = Protocol::parse(name) {
                 filter.protocols.insert(protocol);
             }
         }

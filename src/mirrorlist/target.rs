@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::query::MirrorQuery;
 use super::{Endpoint, Refusal};
-use crate::snapshot::cache::clean_directory;
+use crate::cache::name::clean_directory;
 use crate::snapshot::{Catalogue, DirectoryIndex};
 
 /// The file of a repository that a metalink describes.

@@ -3,11 +3,12 @@
 //!
 //! A cache repeats, for each of 150,000 directories, 50 to 300 hosts and their URL lists, but there are only some 1,500
 //! carriers. Carriers that occur together form a group (in practice: a category), and a directory's set is a run of 64-bit
-//! words over its group, stored once however many directories have the same.
+//! words over its group, stored once however many directories have the same. Words without a carrier are left out, so that a
+//! set is never larger than what the cache says of it.
 
 use std::hash::BuildHasher;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::hosts::HostIndex;
@@ -39,7 +40,7 @@ pub struct Carrier {
     pub country: Option<CountryCode>,
     /// Whether the directory lists the host for everybody.
     pub public: bool,
-    /// Whether the host is offered to clients of some countries only ([`super::Host::allowed_countries`]).
+    /// Whether the host is offered to clients of some countries only ([`super::Host::restricted`]).
     pub restricted: bool,
     /// The protocols of its URLs.
     pub protocols: ProtocolSet,
@@ -63,8 +64,7 @@ pub(super) struct Member {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CarrierSet(u32);
 
-/// The carriers of all directories. A set is one or more runs, each a header word (group, number of words, whether another
-/// run follows) and then the words.
+/// The carriers of all directories. A set is one or more runs, each a header word (see [`Header`]) and then the words.
 #[derive(Default)]
 pub(super) struct CarrierSets {
     words: Vec<u64>,
@@ -72,18 +72,60 @@ pub(super) struct CarrierSets {
     bases: Vec<u32>,
 }
 
-const MORE: u64 = 1 << 63;
-
-fn header(group: Group, words: usize, more: bool) -> u64 {
-    // A group has fewer than 2^24 carriers, so its words fit in 31 bits.
-    u64::from(group) | ((words as u64) << 32) | if more { MORE } else { 0 }
+/// Words of a group in a set, side by side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) group: Group,
+    /// The number of the first word among the group's.
+    pub(super) first_word: u32,
+    /// The carrier of the first word's lowest bit.
+    pub(super) first: CarrierIndex,
+    pub(super) words: &'a [u64],
 }
+
+/// What precedes a run's words: group, number of the first word, number of words, and whether another run follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    group: Group,
+    first_word: u32,
+    words: u32,
+    more: bool,
+}
+
+const GROUP_BITS: u32 = 24;
+const WORD_BITS: u32 = 19;
+
+impl Header {
+    const MORE: u64 = 1 << 63;
+
+    /// There are at most 2^24 carriers ([`MOST_CARRIERS`]) and no group without one, so that every part has room.
+    fn encode(self) -> u64 {
+        let more = if self.more { Self::MORE } else { 0 };
+        u64::from(self.group)
+            | u64::from(self.first_word) << GROUP_BITS
+            | u64::from(self.words) << (GROUP_BITS + WORD_BITS)
+            | more
+    }
+
+    fn decode(head: u64) -> Self {
+        let part = |shift: u32, bits: u32| u32::try_from(head >> shift & ((1 << bits) - 1)).unwrap_or(0);
+        Self {
+            group: part(0, GROUP_BITS),
+            first_word: part(GROUP_BITS, WORD_BITS),
+            words: part(GROUP_BITS + WORD_BITS, WORD_BITS),
+            more: head & Self::MORE != 0,
+        }
+    }
+}
+
+/// Carrier indexes have 24 bits, see [`CarrierIndex`].
+pub(super) const MOST_CARRIERS: usize = 1 << 24;
 
 impl CarrierSets {
     /// The carriers of a set, in ascending order within each group.
     pub(super) fn iter(&self, set: CarrierSet) -> impl Iterator<Item = CarrierIndex> + '_ {
-        self.runs(set).flat_map(|(_, base, words)| {
-            (base.get()..).step_by(64).zip(words).flat_map(|(base, word)| {
+        self.runs(set).flat_map(|run| {
+            (run.first.get()..).step_by(64).zip(run.words).flat_map(|(base, word)| {
                 let mut left = *word;
                 std::iter::from_fn(move || {
                     if left == 0 {
@@ -107,121 +149,153 @@ impl CarrierSets {
         &self.bases
     }
 
-    /// A set by groups: the group, its first carrier and a bit for each of the group's carriers.
-    pub(super) fn runs(&self, set: CarrierSet) -> impl Iterator<Item = (Group, CarrierIndex, &[u64])> {
-        let base = |group: Group| CarrierIndex(self.bases.get(group as usize).copied().unwrap_or(0));
+    /// A set by groups, in ascending order.
+    pub(super) fn runs(&self, set: CarrierSet) -> impl Iterator<Item = Run<'_>> {
         let mut rest = self.words.get(set.0 as usize..);
         std::iter::from_fn(move || {
             let (head, tail) = rest?.split_first()?;
-            let (group, length) = split_header(*head);
-            let (words, after) = tail.split_at_checked(length)?;
-            rest = (head & MORE != 0).then_some(after);
-            Some((group, base(group), words))
+            let header = Header::decode(*head);
+            let (words, after) = tail.split_at_checked(header.words as usize)?;
+            rest = header.more.then_some(after);
+            let base = self.bases.get(header.group as usize).copied().unwrap_or(0);
+            Some(Run {
+                group: header.group,
+                first_word: header.first_word,
+                first: CarrierIndex(base + header.first_word * 64),
+                words,
+            })
         })
     }
 
     /// The header and words of a set, for comparing sets.
     fn encoded(&self, set: CarrierSet) -> &[u64] {
-        let length: usize = self.runs(set).map(|(_, _, words)| words.len() + 1).sum();
+        let length: usize = self.runs(set).map(|run| run.words.len() + 1).sum();
         let start = set.0 as usize;
         self.words.get(start..start + length).unwrap_or_default()
     }
 }
 
-fn split_header(head: u64) -> (Group, usize) {
-    let group = head & u64::from(u32::MAX);
-    let words = (head & !MORE) >> 32;
-    // Both came from numbers of these types in `header`.
-    (u32::try_from(group).unwrap_or(0), usize::try_from(words).unwrap_or(0))
-}
+/// A group is shared by all new carriers until it has so many: a word of bits.
+const SMALL_GROUP: u32 = 64;
 
 /// Puts carriers into groups and directories' sets into [`CarrierSets`], as a cache is read.
 #[derive(Default)]
 pub(super) struct CarrierSetsBuilder {
     sets: CarrierSets,
     known: HashTable<CarrierSet>,
-    group_sizes: Vec<u32>,
-    runs: Vec<(Group, Vec<u64>)>,
+    hasher: RandomState,
+    groups: Vec<GroupBits>,
+    /// The words of the set at hand that have a bit, by group and number.
+    touched: Vec<(Group, u32)>,
     encoded: Vec<u64>,
 }
 
+/// A group and its part of the set at hand.
+#[derive(Default)]
+struct GroupBits {
+    size: u32,
+    /// All 0 between sets.
+    words: Vec<u64>,
+}
+
 impl CarrierSetsBuilder {
-    /// A new group, without carriers.
+    /// What a set takes for each of its words, in bytes, while the table grows; and for itself.
+    pub(super) const WORD_BYTES: usize = 16;
+    pub(super) const SET_BYTES: usize = 16;
+
+    /// A group for carriers that occur with none that is known.
     pub(super) fn new_group(&mut self) -> Group {
-        self.group_sizes.push(0);
-        // One directory makes at most one group, and their number fits in 32 bits.
-        u32::try_from(self.group_sizes.len() - 1).unwrap_or(u32::MAX)
+        if self.groups.last().is_none_or(|group| group.size >= SMALL_GROUP) {
+            self.groups.push(GroupBits::default());
+        }
+        // There are fewer groups than carriers.
+        u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
     }
 
     /// A new carrier in a group.
     pub(super) fn new_member(&mut self, group: Group) -> Member {
-        let bit = match self.group_sizes.get_mut(group as usize) {
-            Some(size) => {
-                *size += 1;
-                *size - 1
+        let bit = match self.groups.get_mut(group as usize) {
+            Some(group) => {
+                let bit = group.size;
+                group.size += 1;
+                group.words.resize(group.size.div_ceil(64) as usize, 0);
+                bit
             }
             None => 0,
         };
         Member { group, bit }
     }
 
-    /// Stores a directory's carriers, or finds that an equal set is there already. None where the table is full.
-    pub(super) fn insert(&mut self, members: impl Iterator<Item = Member>) -> Option<CarrierSet> {
-        for run in &mut self.runs {
-            run.1.clear();
+    /// Stores a directory's carriers, or finds that an equal set is there already: the set and how many words are new. None
+    /// where the table is full.
+    pub(super) fn insert(&mut self, members: impl Iterator<Item = Member>) -> Option<(CarrierSet, usize)> {
+        self.touched.clear();
+        for Member { group, bit } in members {
+            let words = self.groups.get_mut(group as usize).map(|group| &mut group.words);
+            if let Some(word) = words.and_then(|words| words.get_mut((bit / 64) as usize)) {
+                if *word == 0 {
+                    self.touched.push((group, bit / 64));
+                }
+                *word |= 1 << (bit % 64);
+            }
         }
-        let mut last = 0;
-        for member in members {
-            if self.runs.get(last).is_none_or(|run| run.0 != member.group) {
-                last = match self.runs.iter().position(|run| run.0 == member.group) {
-                    Some(position) => position,
-                    None => {
-                        self.runs.push((member.group, Vec::new()));
-                        self.runs.len() - 1
-                    }
-                };
-            }
-            let Some((_, words)) = self.runs.get_mut(last) else {
-                continue;
-            };
-            let word = (member.bit / 64) as usize;
-            if words.len() <= word {
-                words.resize(word + 1, 0);
-            }
-            if let Some(word) = words.get_mut(word) {
-                *word |= 1 << (member.bit % 64);
-            }
+        if !self.touched.is_sorted() {
+            self.touched.sort_unstable();
         }
         self.encode();
         self.intern()
     }
 
+    /// Encodes the set at hand and forgets it.
     fn encode(&mut self) {
         self.encoded.clear();
-        let mut left = self.runs.iter().filter(|(_, words)| !words.is_empty()).count();
-        if left == 0 {
-            self.encoded.push(header(0, 0, false));
+        let mut run: Option<(usize, Header)> = None;
+        for (group, word) in self.touched.iter().copied() {
+            let words = self.groups.get_mut(group as usize).map(|group| &mut group.words);
+            let bits = words.and_then(|words| words.get_mut(word as usize));
+            let bits = bits.map(std::mem::take).unwrap_or(0);
+            match &mut run {
+                Some((_, header)) if header.group == group && word <= header.first_word + header.words + 1 => {
+                    // A word without a bit takes no more room than another header.
+                    let skipped = word - (header.first_word + header.words);
+                    self.encoded.extend((0..skipped).map(|_| 0));
+                    header.words += skipped + 1;
+                }
+                _ => {
+                    let header = Header {
+                        group,
+                        first_word: word,
+                        words: 1,
+                        more: false,
+                    };
+                    if let Some((place, ended)) = run.replace((self.encoded.len(), header)) {
+                        put(&mut self.encoded, place, Header { more: true, ..ended });
+                    }
+                    self.encoded.push(0);
+                }
+            }
+            self.encoded.push(bits);
         }
-        for (group, words) in self.runs.iter().filter(|(_, words)| !words.is_empty()) {
-            left -= 1;
-            self.encoded.push(header(*group, words.len(), left > 0));
-            self.encoded.extend_from_slice(words);
+        match run {
+            Some((place, header)) => put(&mut self.encoded, place, header),
+            // No word, no other run: the empty set.
+            None => self.encoded.push(0),
         }
     }
 
-    fn intern(&mut self) -> Option<CarrierSet> {
-        let hasher = FixedState::default();
+    fn intern(&mut self) -> Option<(CarrierSet, usize)> {
+        let hasher = &self.hasher;
         let hash = hasher.hash_one(self.encoded.as_slice());
         let sets = &self.sets;
         if let Some(set) = self.known.find(hash, |set| sets.encoded(*set) == self.encoded) {
-            return Some(*set);
+            return Some((*set, 0));
         }
         let set = CarrierSet(u32::try_from(self.sets.words.len()).ok()?);
         self.sets.words.extend_from_slice(&self.encoded);
         let sets = &self.sets;
         self.known
             .insert_unique(hash, set, |set| hasher.hash_one(sets.encoded(*set)));
-        Some(set)
+        Some((set, self.encoded.len()))
     }
 
     /// The finished sets. A member's carrier index is then its group's base plus its bit, see [`CarrierSetsBuilder::bases`].
@@ -233,14 +307,20 @@ impl CarrierSetsBuilder {
 
     /// The first carrier of each group, where groups stand one after the other.
     pub(super) fn bases(&self) -> Vec<u32> {
-        self.group_sizes
+        self.groups
             .iter()
-            .scan(0, |next, size| {
+            .scan(0, |next, group| {
                 let base = *next;
-                *next += size;
+                *next += group.size;
                 Some(base)
             })
             .collect()
+    }
+}
+
+fn put(encoded: &mut [u64], place: usize, header: Header) {
+    if let Some(word) = encoded.get_mut(place) {
+        *word = header.encode();
     }
 }
 
@@ -251,28 +331,42 @@ mod tests {
     #[test]
     fn sets_come_back_as_stored_and_equal_ones_are_stored_once() {
         let mut builder = CarrierSetsBuilder::default();
-        let (a, b) = (builder.new_group(), builder.new_group());
-        let first: Vec<Member> = (0..200).map(|_| builder.new_member(a)).collect();
+        let a = builder.new_group();
+        let first: Vec<Member> = (0..2_000).map(|_| builder.new_member(a)).collect();
+        let b = builder.new_group();
         let second: Vec<Member> = (0..3).map(|_| builder.new_member(b)).collect();
+        assert_ne!(a, b);
+        assert_eq!(builder.new_group(), b);
         let stored = [
             vec![first[0], first[63], first[64], first[199]],
             vec![],
             vec![second[2], first[5], second[0]],
             vec![first[199], first[0], first[64], first[63]],
+            vec![first[1_999], first[0]],
         ];
-        let handles: Vec<CarrierSet> = stored
+        let handles: Vec<(CarrierSet, usize)> = stored
             .iter()
             .map(|s| builder.insert(s.iter().copied()).unwrap())
             .collect();
         let sets = builder.finish();
-        let found = |i: usize| {
-            let mut numbers: Vec<u32> = sets.iter(handles[i]).map(CarrierIndex::get).collect();
-            numbers.sort_unstable();
-            numbers
-        };
+        let found = |i: usize| sets.iter(handles[i].0).map(CarrierIndex::get).collect::<Vec<_>>();
         assert_eq!(found(0), [0, 63, 64, 199]);
         assert_eq!(found(1), [0; 0]);
-        assert_eq!(found(2), [5, 200, 202]);
-        assert_eq!(handles[0], handles[3]);
+        assert_eq!(found(2), [5, 2_000, 2_002]);
+        assert_eq!((handles[0].0, handles[3].1), (handles[3].0, 0));
+        // Two runs of a word each, however far they are from each other.
+        assert_eq!((found(4), handles[4].1), (vec![0, 1_999], 4));
+    }
+
+    #[test]
+    fn headers_have_room_for_the_most_carriers() {
+        let most = u32::try_from(MOST_CARRIERS).unwrap();
+        let header = Header {
+            group: most - 1,
+            first_word: most / 64 - 1,
+            words: most / 64,
+            more: true,
+        };
+        assert_eq!(Header::decode(header.encode()), header);
     }
 }

@@ -7,19 +7,18 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use ip_network::IpNetwork;
-use ip_network_table::IpNetworkTable;
 
-use super::carriers::{Carrier, CarrierIndex, CarrierSets, Group};
+use super::carriers::{Carrier, CarrierIndex, CarrierSets, Run};
 use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
 use super::masks::CarrierMasks;
 use super::repositories::{Repositories, Repository};
-use super::urls::{Protocol, Protocols, Url, Urls};
+use super::urls::{Url, Urls};
 use crate::chunked::{Chunked, TextSpan};
-use crate::geo::{AsNumber, Continent, ContinentTable, CountryCode};
+use crate::geo::{AsNumber, Continent, ContinentTable, CountryCode, NetworkTable};
 
 /// What a cache says.
 pub struct Catalogue {
@@ -27,15 +26,15 @@ pub struct Catalogue {
     pub(super) hosts: Vec<Host>,
     pub(super) carriers: Vec<Carrier>,
     pub(super) urls: Urls,
-    pub(super) protocols: Protocols,
     pub(super) sets: CarrierSets,
     pub(super) directories: DirectoryTable,
-    pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, FixedState>,
+    /// Of each directory, in the order of their names.
+    pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
     pub(super) repositories: Repositories,
-    pub(super) netblock_countries: IpNetworkTable<CountryCode>,
+    pub(super) netblock_countries: NetworkTable<CountryCode>,
     pub(super) continent_redirects: Vec<(CountryCode, Option<Continent>)>,
-    pub(super) host_netblocks: IpNetworkTable<Box<[HostIndex]>>,
-    pub(super) as_hosts: HashMap<AsNumber, Box<[HostIndex]>, FixedState>,
+    pub(super) host_netblocks: NetworkTable<Box<[HostIndex]>>,
+    pub(super) as_hosts: HashMap<AsNumber, Box<[HostIndex]>, RandomState>,
 }
 
 /// How many entries of each kind a catalogue has.
@@ -65,14 +64,13 @@ impl Catalogue {
 
     /// How much there is.
     pub fn counts(&self) -> CatalogueCounts {
-        let (v4, v6) = self.host_netblocks.len();
         CatalogueCounts {
             hosts: self.hosts.len(),
             carriers: self.carriers.len(),
             directories: self.directories.len(),
             repositories: self.repositories.len(),
             directories_with_files: self.file_details.len(),
-            host_netblocks: v4 + v6,
+            host_netblocks: self.host_netblocks.len(),
             as_numbers: self.as_hosts.len(),
         }
     }
@@ -117,11 +115,8 @@ impl Catalogue {
             .filter_map(|index| Some((index, self.carrier(index)?)))
     }
 
-    /// Who carries a directory, group by group: the group, its first carrier and a bit for each of the group's carriers.
-    pub(super) fn carrier_runs(
-        &self,
-        directory: DirectoryIndex,
-    ) -> impl Iterator<Item = (Group, CarrierIndex, &[u64])> {
+    /// Who carries a directory, group by group.
+    pub(super) fn carrier_runs(&self, directory: DirectoryIndex) -> impl Iterator<Item = Run<'_>> {
         let set = self.directories.carriers(directory);
         set.into_iter().flat_map(|set| self.sets.runs(set))
     }
@@ -150,11 +145,6 @@ impl Catalogue {
     /// A base URL itself, without a slash at its end.
     pub fn base_url(&self, url: &Url) -> &str {
         self.text(url.base).as_str()
-    }
-
-    /// The protocol with a name, in any case; none if no URL has it.
-    pub fn protocol(&self, name: &str) -> Option<Protocol> {
-        self.protocols.find(name)
     }
 
     /// A host; none for a number of another catalogue.
@@ -197,10 +187,9 @@ impl Catalogue {
 
     /// What is known of a file in a directory.
     pub fn file_details(&self, directory: DirectoryIndex, name: &str) -> Option<&FileDetails> {
-        self.file_details
-            .get(&directory)?
-            .iter()
-            .find(|file| &*file.name == name)
+        let files = self.file_details.get(&directory)?;
+        let position = files.binary_search_by(|file| (*file.name).cmp(name)).ok()?;
+        files.get(position)
     }
 
     /// The repository with a prefix and an architecture. `scratch` holds the key while it is looked up.
@@ -239,7 +228,7 @@ impl Catalogue {
         Some((network, *country))
     }
 
-    /// The networks registered by hosts that hold an address, with those hosts, in no order.
+    /// The networks registered by hosts that hold an address, with those hosts, the most specific network first.
     pub fn netblock_hosts(&self, address: IpAddr) -> impl Iterator<Item = (IpNetwork, &[HostIndex])> {
         self.host_netblocks
             .matches(address)

@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::carriers::CarrierSet;
@@ -35,19 +35,31 @@ struct Directory {
     carriers: CarrierSet,
 }
 
+/// What became of a directory that was inserted.
+pub(super) struct Inserted {
+    /// Whether it was not there before.
+    pub(super) new: bool,
+    /// Whether its subpath is stored by itself.
+    pub(super) odd_subpath: bool,
+}
+
 /// All directories.
 #[derive(Default)]
 pub(super) struct DirectoryTable {
     names: String,
     directories: Vec<Directory>,
     by_name: HashTable<DirectoryIndex>,
+    hasher: RandomState,
     odd_subpaths: Vec<Box<str>>,
 }
 
 impl DirectoryTable {
+    /// What a directory takes while the tables grow, in bytes, beside its name.
+    pub(super) const DIRECTORY_BYTES: usize = 56;
+
     /// The directory with this name: no slash at either end, none doubled.
     pub(super) fn find(&self, name: &str) -> Option<DirectoryIndex> {
-        let hash = FixedState::default().hash_one(name);
+        let hash = self.hasher.hash_one(name);
         self.by_name.find(hash, |index| self.name(*index) == name).copied()
     }
 
@@ -82,19 +94,23 @@ impl DirectoryTable {
         (0..u32::try_from(self.directories.len()).unwrap_or(u32::MAX)).map(DirectoryIndex)
     }
 
-    /// Adds a directory, or says anew who carries it: false then.
+    /// Adds a directory, or replaces who carries it. The subpath has no slash at either end.
     ///
     /// # Errors
     /// Where the name is too long or the table is full.
-    pub(super) fn insert(&mut self, name: &str, subpath: &str, carriers: CarrierSet) -> Result<bool, &'static str> {
+    pub(super) fn insert(&mut self, name: &str, subpath: &str, carriers: CarrierSet) -> Result<Inserted, &'static str> {
         let name_length = u16::try_from(name.len()).map_err(|_| "its name is longer than 65,535 bytes")?;
         let subpath = self.store_subpath(name, subpath)?;
+        let odd_subpath = matches!(subpath, Subpath::Odd(_));
         if let Some(known) = self.find(name) {
             if let Some(directory) = self.directories.get_mut(known.get()) {
                 directory.subpath = subpath;
                 directory.carriers = carriers;
             }
-            return Ok(false);
+            return Ok(Inserted {
+                new: false,
+                odd_subpath,
+            });
         }
         const FULL: &str = "there are too many directories";
         let index = DirectoryIndex(u32::try_from(self.directories.len()).map_err(|_| FULL)?);
@@ -106,12 +122,12 @@ impl DirectoryTable {
             subpath,
             carriers,
         });
-        let hasher = FixedState::default();
+        let hasher = &self.hasher;
         let (names, directories) = (&self.names, &self.directories);
         self.by_name.insert_unique(hasher.hash_one(name), index, |index| {
             hasher.hash_one(directories.get(index.get()).map_or("", |d| name_in(names, d)))
         });
-        Ok(true)
+        Ok(Inserted { new: true, odd_subpath })
     }
 
     /// Gives back the memory that was kept for growing.
@@ -128,7 +144,6 @@ impl DirectoryTable {
     }
 
     fn store_subpath(&mut self, name: &str, subpath: &str) -> Result<Subpath, &'static str> {
-        let subpath = subpath.trim_matches('/');
         if name.ends_with(subpath) {
             // No longer than the name, whose length was checked.
             return Ok(Subpath::Suffix(u16::try_from(subpath.len()).unwrap_or(u16::MAX)));

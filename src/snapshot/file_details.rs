@@ -31,6 +31,19 @@ pub struct FileDetails {
     pub versions: Box<[FileVersion]>,
 }
 
+/// Of files with the same name the last is kept; they come out in the order of their names.
+pub(super) fn each_file_once(mut files: Vec<FileDetails>) -> Box<[FileDetails]> {
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files.dedup_by(|later, earlier| {
+        let same = later.name == earlier.name;
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
+    files.into()
+}
+
 impl FileVersion {
     /// Takes a version from the cache. A hash that is no hash of its kind is left out and given to `bad_hash`, since a
     /// client would look for it in vain.

@@ -28,7 +28,9 @@ pub struct Host {
     pub country: Option<CountryCode>,
     /// Bandwidth in Mbit/s, at least 1.
     pub bandwidth: u32,
-    /// The only countries whose clients the host is offered to; empty: all.
+    /// Whether the host is offered to clients of some countries only.
+    pub restricted: bool,
+    /// These countries; empty where none of them is known, so that the host is offered to no client.
     pub allowed_countries: Vec<CountryCode>,
 }
 
@@ -38,15 +40,19 @@ impl Host {
             id,
             country: None,
             bandwidth: 1,
+            restricted: false,
             allowed_countries: Vec::new(),
         }
     }
 
     /// Whether the host may be offered to clients of a country (or of no known one) beside its own networks.
     pub fn allows(&self, client: Option<CountryCode>) -> bool {
-        self.allowed_countries.is_empty() || client.is_some_and(|country| self.allowed_countries.contains(&country))
+        !self.restricted || client.is_some_and(|country| self.allowed_countries.contains(&country))
     }
 }
+
+/// A cache has at most so many hosts. All the world's mirrors are some thousand; tables by host need no further bound.
+pub(super) const MOST_HOSTS: usize = 1 << 16;
 
 /// Ids below this are looked up in a plain table: a database numbers its hosts from 1.
 const DENSE_IDS: usize = 1 << 16;
@@ -60,41 +66,43 @@ pub(super) struct HostTable {
 }
 
 impl HostTable {
-    /// The number of the host with this id, a new one if the id is new.
+    /// The number of the host with this id, a new one if the id is new. None where there are [`MOST_HOSTS`] others.
     #[inline]
-    pub(super) fn index_of(&mut self, id: i64) -> HostIndex {
+    pub(super) fn index_of(&mut self, id: i64) -> Option<HostIndex> {
         let dense = usize::try_from(id).ok().and_then(|id| self.dense.get(id));
         match dense {
-            Some(Some(index)) => *index,
+            Some(Some(index)) => Some(*index),
             _ => self.look_up(id),
         }
     }
 
     #[cold]
-    fn look_up(&mut self, id: i64) -> HostIndex {
-        // The number of hosts is bounded by the file's size, below 2^32 messages.
-        let next = HostIndex(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
+    fn look_up(&mut self, id: i64) -> Option<HostIndex> {
+        let next = HostIndex::from_number(self.hosts.len());
+        let next = next.filter(|index| index.get() < MOST_HOSTS);
         let index = match usize::try_from(id) {
             Ok(dense) if dense < DENSE_IDS => {
                 if self.dense.len() <= dense {
                     self.dense.resize(dense + 1, None);
                 }
-                match self.dense.get_mut(dense) {
-                    Some(entry) => *entry.get_or_insert(next),
-                    None => next,
-                }
+                let entry = self.dense.get_mut(dense)?;
+                *entry = entry.or(next);
+                (*entry)?
             }
-            _ => *self.sparse.entry(id).or_insert(next),
+            _ => match self.sparse.get(&id) {
+                Some(known) => *known,
+                None => *self.sparse.entry(id).or_insert(next?),
+            },
         };
-        if index == next {
+        if Some(index) == next {
             self.hosts.push(Host::new(id));
         }
-        index
+        Some(index)
     }
 
-    /// The host with this id, a new one if the id is new.
+    /// The host with this id, a new one if the id is new. None where there are [`MOST_HOSTS`] others.
     pub(super) fn by_id(&mut self, id: i64) -> Option<&mut Host> {
-        let index = self.index_of(id);
+        let index = self.index_of(id)?;
         self.hosts.get_mut(index.get())
     }
 

@@ -13,11 +13,18 @@ use super::Snapshot;
 use super::cache::{self, CacheError};
 use super::catalogue::Catalogue;
 use super::wire::WireError;
+use crate::budget::{OverBudget, ReadError};
 use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::warnings::Warnings;
 
 /// Files are read in pieces of this many bytes.
 const BUFFER: usize = 256 << 10;
+
+/// A cache has at most so many bytes, fifty times Fedora's. What is larger has holes, and is no data.
+const LARGEST_CACHE: u64 = 16 << 30;
+
+/// The other files have at most so many bytes: eight times as many as the largest GeoIP database, which is held as it is.
+const LARGEST_TABLE: u64 = 1 << 30;
 
 /// Where the data files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +120,9 @@ pub struct LoadError {
 #[derive(Debug)]
 enum Problem {
     Read(io::Error),
+    NoFile,
+    TooLarge(OverBudget),
+    LargerThan(u64),
     Empty,
     Changing,
     Cache(CacheError),
@@ -147,6 +157,9 @@ impl fmt::Display for LoadError {
         write!(f, "{}: ", self.path.display())?;
         match &self.problem {
             Problem::Read(error) => write!(f, "cannot read it: {error}"),
+            Problem::NoFile => f.write_str("it is no regular file"),
+            Problem::TooLarge(error) => error.fmt(f),
+            Problem::LargerThan(most) => write!(f, "it has more than {most} bytes, which no such file needs"),
             Problem::Empty => f.write_str("the file is empty"),
             Problem::Changing => f.write_str("it changes while it is read; write a new file and rename it"),
             Problem::Cache(error) => write!(
@@ -261,7 +274,7 @@ fn table<T>(
 /// # Errors
 /// Where the file can't be read, is damaged, or has nothing to answer from.
 pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
-    load_file(path, |file, warnings| {
+    load_file(path, LARGEST_CACHE, |file, warnings| {
         cache::read(file, warnings).map_err(|error| match error {
             CacheError::Wire(WireError::Read(error)) => Problem::Read(error),
             error => Problem::Cache(error),
@@ -274,8 +287,11 @@ pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
 /// # Errors
 /// Where the file can't be read or has no usable line.
 pub fn load_global_netblocks(path: &Path) -> Result<Loaded<AsTable>, LoadError> {
-    load_file(path, |file, warnings| {
-        let table = AsTable::read(file, warnings).map_err(Problem::Read)?;
+    load_file(path, LARGEST_TABLE, |file, warnings| {
+        let table = AsTable::read(file, warnings).map_err(|error| match error {
+            ReadError::Io(error) => Problem::Read(error),
+            ReadError::TooLarge(error) => Problem::TooLarge(error),
+        })?;
         usable(table, AsTable::is_empty, "lines like 192.0.2.0/24 64496", warnings)
     })
 }
@@ -285,7 +301,7 @@ pub fn load_global_netblocks(path: &Path) -> Result<Loaded<AsTable>, LoadError> 
 /// # Errors
 /// Where the file can't be read or has no usable line.
 pub fn load_country_continent(path: &Path) -> Result<Loaded<ContinentTable>, LoadError> {
-    load_file(path, |file, warnings| {
+    load_file(path, LARGEST_TABLE, |file, warnings| {
         let table = ContinentTable::read(file, warnings).map_err(Problem::Read)?;
         usable(table, ContinentTable::is_empty, "lines like DE,EU", warnings)
     })
@@ -296,7 +312,7 @@ pub fn load_country_continent(path: &Path) -> Result<Loaded<ContinentTable>, Loa
 /// # Errors
 /// Where the file can't be read, is no MaxMind DB, or names no country.
 pub fn load_geoip(path: &Path) -> Result<Loaded<GeoIp>, LoadError> {
-    load_file(path, |mut file, warnings| {
+    load_file(path, LARGEST_TABLE, |mut file, warnings| {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(Problem::Read)?;
         bytes.shrink_to_fit();
@@ -327,6 +343,7 @@ fn usable<T>(
 
 fn load_file<T>(
     path: &Path,
+    most: u64,
     read: impl FnOnce(BufReader<File>, &mut Warnings) -> Result<T, Problem>,
 ) -> Result<Loaded<T>, LoadError> {
     let refused = |problem| LoadError {
@@ -335,10 +352,13 @@ fn load_file<T>(
     };
     let started = Instant::now();
     let mut warnings = Warnings::default();
-    let file = File::open(path).map_err(|e| refused(Problem::Read(e)))?;
+    let file = open(path).map_err(refused)?;
     let metadata = file.metadata().map_err(|e| refused(Problem::Read(e)))?;
-    if metadata.is_file() && metadata.len() == 0 {
+    if metadata.len() == 0 {
         return Err(refused(Problem::Empty));
+    }
+    if metadata.len() > most {
+        return Err(refused(Problem::LargerThan(most)));
     }
     let identity = FileIdentity::of(&metadata);
     let handle = file.try_clone().map_err(|e| refused(Problem::Read(e)))?;
@@ -356,4 +376,12 @@ fn load_file<T>(
             warnings,
         },
     })
+}
+
+/// Opens a regular file. Opening a pipe would wait for a writer for ever, and what a device gives has no end.
+fn open(path: &Path) -> Result<File, Problem> {
+    if !std::fs::metadata(path).map_err(Problem::Read)?.is_file() {
+        return Err(Problem::NoFile);
+    }
+    File::open(path).map_err(Problem::Read)
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::Carrier;
-use super::carriers::{CarrierIndex, Group};
+use super::carriers::{CarrierIndex, Run};
 use crate::geo::{Continent, ContinentTable, CountryCode};
 
 /// A run of words as in a group's sets; words at its end that have no bit can be missing.
@@ -61,46 +61,70 @@ impl CarrierWord {
 impl CarrierMasks {
     /// The masks of carriers that are numbered group by group.
     pub(super) fn new(groups: &[u32], carriers: &[Carrier], continents: &ContinentTable) -> Self {
-        let ends = groups.iter().skip(1).map(|end| *end as usize).chain([carriers.len()]);
-        let members = groups.iter().zip(ends).map(|(start, end)| {
-            let members = carriers.get(*start as usize..end).unwrap_or_default();
-            GroupMasks::new(members, continents)
-        });
         Self {
-            groups: members.collect(),
+            groups: members(groups, carriers)
+                .map(|members| GroupMasks::new(members, continents))
+                .collect(),
         }
     }
 
-    /// A run of a directory's set of carriers, whose first is `base`, as words.
+    /// What [`CarrierMasks::new`] takes at most, in bytes, whatever continents there are.
+    pub(super) fn most_bytes(groups: &[u32], carriers: &[Carrier]) -> usize {
+        // Masks that grow, and a table of countries that does.
+        const MASK: usize = 48;
+        const COUNTRY: usize = 2 * size_of::<(CountryCode, Mask)>() + MASK;
+        let mut seen = vec![0; CountryCode::COUNT];
+        let mut bytes = 0;
+        for (number, members) in (1_usize..).zip(members(groups, carriers)) {
+            let mut countries = 0;
+            for country in members.iter().filter_map(|carrier| carrier.country) {
+                if let Some(last) = seen.get_mut(country.index())
+                    && *last != number
+                {
+                    *last = number;
+                    countries += 1;
+                }
+            }
+            let continents = countries.min(Continent::ALL.len());
+            let masks = countries + continents + 2;
+            let words = 2 * members.len().div_ceil(64) * size_of::<u64>();
+            bytes += size_of::<GroupMasks>() + countries * COUNTRY + masks * (MASK + words);
+        }
+        bytes
+    }
+
+    /// A run of a directory's set of carriers as words.
     pub(super) fn words(
         &self,
-        group: Group,
-        base: CarrierIndex,
-        run: &[u64],
+        run: Run<'_>,
         country: Option<CountryCode>,
         continent: Option<Continent>,
     ) -> impl Iterator<Item = CarrierWord> {
-        let masks = self.groups.get(group as usize);
+        let masks = self.groups.get(run.group as usize);
         let in_country = masks.and_then(|masks| masks.countries.get(&country?));
         let on_continent = masks.and_then(|masks| masks.continents.get(continent?.index()));
         let public = masks.map(|masks| &masks.public);
         let restricted = masks.map(|masks| &masks.restricted);
-        (base.get()..)
-            .step_by(64)
-            .zip(run)
-            .enumerate()
-            .map(move |(number, (first, carriers))| {
-                let of = |mask: Option<&Mask>| carriers & mask.and_then(|mask| mask.get(number)).copied().unwrap_or(0);
-                CarrierWord {
-                    first: CarrierIndex(first),
-                    carriers: *carriers,
-                    in_country: of(in_country),
-                    on_continent: of(on_continent) & !of(in_country),
-                    public: of(public),
-                    restricted: of(restricted),
-                }
-            })
+        let numbers = (run.first_word as usize..).zip((run.first.get()..).step_by(64));
+        numbers.zip(run.words).map(move |((number, first), carriers)| {
+            let of = |mask: Option<&Mask>| carriers & mask.and_then(|mask| mask.get(number)).copied().unwrap_or(0);
+            CarrierWord {
+                first: CarrierIndex(first),
+                carriers: *carriers,
+                in_country: of(in_country),
+                on_continent: of(on_continent) & !of(in_country),
+                public: of(public),
+                restricted: of(restricted),
+            }
+        })
     }
+}
+
+/// The carriers of each group.
+fn members<'a>(groups: &'a [u32], carriers: &'a [Carrier]) -> impl Iterator<Item = &'a [Carrier]> {
+    let ends = groups.iter().skip(1).map(|end| *end as usize).chain([carriers.len()]);
+    let ranges = groups.iter().zip(ends);
+    ranges.map(|(start, end)| carriers.get(*start as usize..end).unwrap_or_default())
 }
 
 impl GroupMasks {

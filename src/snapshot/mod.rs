@@ -33,7 +33,7 @@ pub use load::{DataFiles, LoadError, Loaded};
 pub use masks::CarrierWord;
 pub use repositories::Repository;
 pub use shared::SharedSnapshot;
-pub use urls::{Protocol, ProtocolSet, Url};
+pub use urls::{ProtocolSet, Url};
 
 use crate::geo::{AsTable, Continent, ContinentTable, CountryCode, GeoIp};
 use masks::CarrierMasks;
@@ -84,7 +84,7 @@ impl Snapshot {
         continent: Option<Continent>,
     ) -> impl Iterator<Item = CarrierWord> {
         let runs = self.catalogue().carrier_runs(directory);
-        runs.flat_map(move |(group, base, run)| self.masks.words(group, base, run, country, continent))
+        runs.flat_map(move |run| self.masks.words(run, country, continent))
     }
 
     /// Address to AS number.

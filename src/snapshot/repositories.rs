@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 
 use super::directories::{DirectoryIndex, DirectoryTable};
 use crate::warnings::Warnings;
@@ -22,9 +22,9 @@ pub struct Repository {
 /// All repositories.
 #[derive(Default)]
 pub(super) struct Repositories {
-    by_key: HashMap<Box<str>, Repository, FixedState>,
-    redirects: HashMap<Box<str>, Box<str>, FixedState>,
-    disabled: HashSet<Box<str>, FixedState>,
+    by_key: HashMap<Box<str>, Repository, RandomState>,
+    redirects: HashMap<Box<str>, Box<str>, RandomState>,
+    disabled: HashSet<Box<str>, RandomState>,
     available: Bytes,
     available_comment: Bytes,
 }
@@ -33,9 +33,9 @@ pub(super) struct Repositories {
 #[derive(Default)]
 pub(super) struct RepositoriesBuilder {
     /// `prefix+arch` to directory.
-    pub(super) directories: HashMap<Box<str>, Box<str>>,
-    pub(super) redirects: HashMap<Box<str>, Box<str>, FixedState>,
-    pub(super) disabled: HashSet<Box<str>, FixedState>,
+    pub(super) directories: HashMap<Box<str>, Box<str>, RandomState>,
+    pub(super) redirects: HashMap<Box<str>, Box<str>, RandomState>,
+    pub(super) disabled: HashSet<Box<str>, RandomState>,
 }
 
 impl Repositories {

@@ -8,8 +8,8 @@ use std::io::{self, BufRead};
 
 use prost::encoding::decode_varint;
 
-/// A message of the file may not be longer than this: the largest real ones have some kilobytes.
-const LONGEST_MESSAGE: u64 = 64 << 20;
+/// A message of the file may not be longer than this. The largest real ones have some kilobytes; one is in memory at a time.
+const LONGEST_MESSAGE: u64 = 16 << 20;
 
 /// Why a file is not a sequence of protobuf fields.
 #[derive(Debug)]
@@ -172,6 +172,8 @@ pub(crate) enum Fault {
     Text,
     /// A number stands where a text is expected.
     NoText,
+    /// A text stands where a number is expected.
+    NoNumber,
 }
 
 impl fmt::Display for Fault {
@@ -183,13 +185,8 @@ impl fmt::Display for Fault {
             Self::WireType(wire_type) => write!(f, "the schema has no wire type {wire_type}"),
             Self::Text => f.write_str("a text is not UTF-8"),
             Self::NoText => f.write_str("a number stands where a text is expected"),
+            Self::NoNumber => f.write_str("a text stands where a number is expected"),
         }
-    }
-}
-
-impl From<Fault> for String {
-    fn from(fault: Fault) -> Self {
-        fault.to_string()
     }
 }
 

@@ -1,0 +1,8 @@
+//! The file between generator and server: what may stand in it. The generator leaves out what breaks these rules, and so does the
+//! server, which reads files of other generators, too; a rule that both followed by themselves would be two rules.
+//!
+//! - [`url`]: which base URLs can stand in an answer
+//! - [`name`]: which names of directories, files and repositories can, and how a directory's name is written
+
+pub mod name;
+pub mod url;

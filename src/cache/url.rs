@@ -1,0 +1,158 @@
+//! The base URLs of hosts: answers are made of them as they are, and so is the header of a redirect.
+
+use std::fmt;
+
+/// A base URL has at most this many bytes; with a path behind it, it still fits into a line that librepo reads.
+pub const LONGEST_URL: usize = 2_000;
+
+/// A protocol that mirrors are reached by, the preferred one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// `https`.
+    Https,
+    /// `http`.
+    Http,
+    /// `ftp`.
+    Ftp,
+    /// `rsync`.
+    Rsync,
+}
+
+impl Protocol {
+    /// All protocols.
+    pub const ALL: [Self; 4] = [Self::Https, Self::Http, Self::Ftp, Self::Rsync];
+
+    /// The protocol with a name, in any case.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name, which is the scheme of its URLs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+            Self::Ftp => "ftp",
+            Self::Rsync => "rsync",
+        }
+    }
+}
+
+/// Why a text is no base URL that can stand in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlError {
+    /// It has more than [`LONGEST_URL`] bytes.
+    Long,
+    /// It has a control character or white space in it.
+    ControlOrSpace,
+    /// It has a character beyond ASCII in it.
+    BeyondAscii,
+    /// It does not begin with one of the four protocols and `://`.
+    Scheme,
+    /// Nothing follows the `://`.
+    Host,
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Long => "it is longer than 2,000 bytes",
+            Self::ControlOrSpace => "it has a control character or white space in it",
+            Self::BeyondAscii => "it has a character beyond ASCII in it; write it percent-encoded",
+            Self::Scheme => "it does not begin with https://, http://, ftp:// or rsync://",
+            Self::Host => "it names no host",
+        })
+    }
+}
+
+impl std::error::Error for UrlError {}
+
+/// A base URL that can stand in an answer: printable ASCII without a space, of one of the four protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BaseUrl<'a> {
+    text: &'a str,
+    protocol: Protocol,
+}
+
+impl<'a> BaseUrl<'a> {
+    /// Reads a base URL; white space around it is no part of it.
+    ///
+    /// # Errors
+    /// Why it can't stand in an answer.
+    pub fn parse(text: &'a str) -> Result<Self, UrlError> {
+        let text = text.trim();
+        if text.len() > LONGEST_URL {
+            return Err(UrlError::Long);
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(UrlError::ControlOrSpace);
+        }
+        if !text.is_ascii() {
+            return Err(UrlError::BeyondAscii);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let protocol = Protocol::parse(scheme).ok_or(UrlError::Scheme)?;
+        if rest.is_empty() || rest.starts_with(['/', '?', '#']) {
+            return Err(UrlError::Host);
+        }
+        Ok(Self { text, protocol })
+    }
+
+    /// The URL.
+    pub fn as_str(self) -> &'a str {
+        self.text
+    }
+
+    /// Its protocol.
+    pub fn protocol(self) -> Protocol {
+        self.protocol
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_that_would_break_an_answer_is_refused() {
+        let long = format!("http://x/{}", "y".repeat(LONGEST_URL));
+        for (bad, error) in [
+            ("", UrlError::Scheme),
+            ("mirror.example.org", UrlError::Scheme),
+            ("://x", UrlError::Scheme),
+            ("1http://x", UrlError::Scheme),
+            ("gopher://x", UrlError::Scheme),
+            ("javascript://x", UrlError::Scheme),
+            ("https://", UrlError::Host),
+            ("https:///pub", UrlError::Host),
+            ("http://?x", UrlError::Host),
+            ("ht tp://x", UrlError::ControlOrSpace),
+            ("http://x/a b", UrlError::ControlOrSpace),
+            ("http://x/\u{7}y", UrlError::ControlOrSpace),
+            ("http://x/a\r\nSet-Cookie: b", UrlError::ControlOrSpace),
+            ("http://x/\u{85}y", UrlError::ControlOrSpace),
+            ("http://x/\u{7f}", UrlError::ControlOrSpace),
+            ("http://m\u{fc}nchen.example/", UrlError::BeyondAscii),
+            (&long, UrlError::Long),
+        ] {
+            assert_eq!(BaseUrl::parse(bad), Err(error), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_protocol_is_known_in_any_case() {
+        for (text, protocol) in [
+            (" HTTPS://mirror.example.org/pub\n", Protocol::Https),
+            ("http://mirror.example.org", Protocol::Http),
+            ("Ftp://mirror.example.org/pub", Protocol::Ftp),
+            ("rsync://mirror.example.org/pub", Protocol::Rsync),
+        ] {
+            let url = BaseUrl::parse(text).unwrap();
+            assert_eq!((url.as_str(), url.protocol()), (text.trim(), protocol));
+        }
+        let longest = format!("http://x/{}", "y".repeat(LONGEST_URL - 9));
+        assert_eq!(BaseUrl::parse(&longest).unwrap().as_str(), longest);
+    }
+}

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Snapshot;
+use super::age::{self, CreatedAhead};
 use super::cache::{self, CacheError};
 use super::catalogue::Catalogue;
 use super::wire::WireError;
@@ -116,6 +117,7 @@ enum Problem {
     Empty,
     Changing,
     Cache(CacheError),
+    Ahead(CreatedAhead),
     GeoIp(maxminddb::MaxMindDbError),
     /// No line or record was usable; this would have been.
     NothingUsable {
@@ -142,6 +144,7 @@ impl fmt::Display for LoadError {
                 f,
                 "not a usable mirrorlist cache: {error}; generate it anew or copy it again"
             ),
+            Problem::Ahead(error) => error.fmt(f),
             Problem::GeoIp(error) => write!(f, "not a usable GeoIP database (MaxMind DB): {error}; copy it again"),
             Problem::NothingUsable {
                 expected,
@@ -248,13 +251,15 @@ fn table<T>(
 /// Loads a mirrorlist cache.
 ///
 /// # Errors
-/// Where the file can't be read, is damaged, or has nothing to answer from.
+/// Where the file can't be read, is damaged, has nothing to answer from, or is from the future.
 pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
     load_file(path, |file, warnings| {
-        cache::read(file, warnings).map_err(|error| match error {
+        let catalogue = cache::read(file, warnings).map_err(|error| match error {
             CacheError::Wire(WireError::Read(error)) => Problem::Read(error),
             error => Problem::Cache(error),
-        })
+        })?;
+        age::check_created(catalogue.created(), age::now()).map_err(Problem::Ahead)?;
+        Ok(catalogue)
     })
 }
 

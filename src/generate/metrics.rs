@@ -3,12 +3,14 @@
 //! | path | answer |
 //! |---|---|
 //! | `/metrics` | metrics in Prometheus' text format |
-//! | `/healthz` | 200 while the last run succeeded or none has ended yet, else 503 and why the last one failed |
+//! | `/healthz` | 200 while the last run succeeded or none has ended yet, and that is at most three intervals ago; else 503 and why |
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
@@ -17,7 +19,7 @@ use prometheus::{Encoder as _, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, O
 
 use super::error::GenerateError;
 use super::findings::Kind;
-use super::progress::StepKind;
+use super::progress::{Progress, StepKind};
 use super::run::Outcome;
 
 /// The metrics of a generator, and how its last run ended.
@@ -29,15 +31,26 @@ pub struct Metrics {
     warnings: IntGaugeVec,
     bytes: IntGauge,
     runs: IntCounterVec,
-    failure: Mutex<Option<String>>,
+    interval: Option<Duration>,
+    health: Mutex<Health>,
+}
+
+/// How the runs went, by a clock that never jumps.
+struct Health {
+    /// Why the last run failed, if it did.
+    failure: Option<String>,
+    /// When a run last succeeded; the start if none has.
+    good: Instant,
+    /// The run under way.
+    run: Option<(Instant, Arc<Progress>)>,
 }
 
 impl Metrics {
-    /// Metrics of a generator that has not run.
+    /// Metrics of a generator that has not run yet and does so at this interval; none: it runs once.
     ///
     /// # Errors
     /// Where two metrics have the same name, which a test rules out.
-    pub fn new() -> Result<Self, prometheus::Error> {
+    pub fn new(interval: Option<Duration>) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str| IntGauge::new(format!("{PREFIX}_{name}"), help);
         let opts = |name: &str, help: &str| Opts::new(format!("{PREFIX}_{name}"), help);
         let metrics = Self {
@@ -66,7 +79,12 @@ impl Metrics {
                 opts("runs_total", "Runs since the start by their outcome"),
                 &["outcome"],
             )?,
-            failure: Mutex::default(),
+            interval,
+            health: Mutex::new(Health {
+                failure: None,
+                good: Instant::now(),
+                run: None,
+            }),
         };
         metrics.registry.register(Box::new(metrics.last_success.clone()))?;
         metrics.registry.register(Box::new(metrics.duration.clone()))?;
@@ -80,18 +98,27 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// A run begins.
+    pub fn begin(&self, progress: Arc<Progress>) {
+        self.health().run = Some((Instant::now(), progress));
+    }
+
     /// Takes what a run did.
     pub fn record(&self, result: &Result<Outcome, GenerateError>) {
         match result {
             Ok(outcome) => {
                 self.runs.with_label_values(&[SUCCESS]).inc();
                 self.record_success(outcome);
-                self.set_failure(None);
             }
-            Err(error) => {
+            Err(_) => {
                 self.runs.with_label_values(&[FAILURE]).inc();
-                self.set_failure(Some(error.to_string()));
             }
+        }
+        let mut health = self.health();
+        health.failure = result.as_ref().err().map(ToString::to_string);
+        health.run = None;
+        if result.is_ok() {
+            health.good = Instant::now();
         }
     }
 
@@ -113,13 +140,33 @@ impl Metrics {
         }
     }
 
-    fn set_failure(&self, failure: Option<String>) {
-        // An assignment can't be left half done.
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    /// What is wrong with the runs so far.
+    fn problem(&self) -> Option<String> {
+        let health = self.health();
+        let limit = self.interval.map(|interval| (interval, interval.saturating_mul(3)));
+        let age = health.good.elapsed();
+        let Some((interval, _)) = limit.filter(|(_, limit)| age > *limit) else {
+            return health.failure.clone();
+        };
+        let mut problem = format!(
+            "no run has succeeded for {}, more than three intervals of {}",
+            in_words(age),
+            in_words(interval)
+        );
+        if let Some((began, progress)) = &health.run {
+            let (age, doing) = (in_words(began.elapsed()), progress.under_way());
+            // Writing to a String can't fail.
+            let _ = write!(problem, "; one has been under way for {age} ({doing})");
+        }
+        if let Some(failure) = &health.failure {
+            let _ = write!(problem, "; the last one failed: {failure}");
+        }
+        Some(problem)
     }
 
-    fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn health(&self) -> MutexGuard<'_, Health> {
+        // It is whole between any two statements.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
@@ -132,6 +179,10 @@ impl Metrics {
 const PREFIX: &str = "mirrorlist_generator";
 const SUCCESS: &str = "success";
 const FAILURE: &str = "failure";
+
+fn in_words(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(time.as_secs()))
+}
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -170,9 +221,9 @@ async fn metrics_page(metrics: web::Data<Metrics>) -> HttpResponse {
 }
 
 async fn health_page(metrics: web::Data<Metrics>) -> HttpResponse {
-    match metrics.failure() {
+    match metrics.problem() {
         None => answer(StatusCode::OK, "ok"),
-        Some(failure) => answer(StatusCode::SERVICE_UNAVAILABLE, &failure),
+        Some(problem) => answer(StatusCode::SERVICE_UNAVAILABLE, &problem),
     }
 }
 
@@ -188,7 +239,7 @@ mod tests {
 
     #[test]
     fn no_two_metrics_have_the_same_name() {
-        let metrics = Metrics::new().unwrap();
+        let metrics = Metrics::new(None).unwrap();
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         assert!(
             text.contains("mirrorlist_generator_runs_total{outcome=\"failure\"} 0"),

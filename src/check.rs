@@ -1,9 +1,9 @@
 //! What the data files hold, for people: the text of `mirrorlist-server check`.
 
 use std::fmt::{self, Write as _};
-use std::time::{Duration, SystemTime};
 
 use crate::snapshot::Snapshot;
+use crate::snapshot::age::Utc;
 use crate::snapshot::load::Source;
 
 /// A text on what a snapshot holds: for each file its counts, its times, and what was left out of it.
@@ -17,7 +17,7 @@ pub fn describe(snapshot: &Snapshot) -> String {
 fn write_description(snapshot: &Snapshot, out: &mut String) -> fmt::Result {
     let counts = snapshot.catalogue().counts();
     source("cache", &snapshot.cache_file().source, out)?;
-    writeln!(out, "  created {}", utc(snapshot.catalogue().created()))?;
+    writeln!(out, "  created {}", Utc(snapshot.catalogue().created()))?;
     writeln!(
         out,
         "  {} hosts, {} pairs of host and category, {} directories, {} repositories",
@@ -43,7 +43,7 @@ fn write_description(snapshot: &Snapshot, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "  built {}, {} nodes",
-            utc(geoip.table.built()),
+            Utc(geoip.table.built()),
             geoip.table.node_count()
         )?;
         warnings(&geoip.source, out)?;
@@ -72,14 +72,4 @@ fn warnings(source: &Source, out: &mut String) -> fmt::Result {
         writeln!(out, "    and {more} more")?;
     }
     Ok(())
-}
-
-/// Seconds since the Unix epoch as a date.
-fn utc(seconds: u64) -> String {
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-    // HTTP dates end with the year 9999.
-    match time.filter(|_| seconds < 253_402_300_800) {
-        Some(time) => httpdate::fmt_http_date(time),
-        None => format!("{seconds} s after 1970"),
-    }
 }

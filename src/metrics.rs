@@ -396,7 +396,7 @@ impl Metrics {
         if let Some(made) = created.or(modified) {
             self.data_age
                 .with_label_values(&[file])
-                .set(unix_seconds(SystemTime::now()) - made);
+                .set((unix_seconds(SystemTime::now()) - made).max(0.0));
         }
         let bytes = source.identity.map_or(0, |identity| identity.bytes());
         self.data_bytes

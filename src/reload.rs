@@ -14,6 +14,7 @@ use slog::{Logger, debug, error, info, warn};
 
 use crate::background::Background;
 use crate::metrics::{Metrics, ReloadOutcome};
+use crate::snapshot::age;
 use crate::snapshot::load::{self, Table};
 use crate::snapshot::{DataFiles, SharedSnapshot, Snapshot};
 
@@ -430,9 +431,11 @@ fn compare(present: &Snapshot, new: &Snapshot, limits: ReloadLimits) -> Vec<Stri
             new.geoip().map_or(0, crate::geo::GeoIp::built),
         ),
     ];
+    // A time from the future says that a clock was wrong, not that the data is newer than any that comes.
+    let now = age::now();
     let older = times
         .into_iter()
-        .filter(|(_, before, after)| after < before)
+        .filter(|(_, before, after)| after < before && !age::is_ahead(*before, now))
         .map(|(key, before, after)| {
             format!(
                 "{key}: it was made {} s before the one in use; reload with force=true if that is right",

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     reason = "a helper that fails fails the test"
 )]
 
@@ -18,6 +19,8 @@ mod admin;
 mod anything;
 #[path = "attacks/browser.rs"]
 mod browser;
+#[path = "attacks/clocks.rs"]
+mod clocks;
 #[path = "attacks/connections.rs"]
 mod connections;
 #[path = "attacks/reload.rs"]

@@ -15,118 +15,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Instant;
 
 use mirrorlist_server::proto::{FileDetailsType, MirrorList, MirrorListCacheType, StringRepeatedIntMap};
 use mirrorlist_server::snapshot::cache;
 use mirrorlist_server::warnings::Warnings;
 use prost::Message as _;
-use support::PATIENCE;
-use support::postgres::{Database, PASSWORD, cluster, is_root, unprivileged};
+use support::generator::{checked, fails, generator, read, setup, wait_for, waiting_generator};
+use support::postgres::{PASSWORD, is_root, unprivileged};
 use support::process::{describe, run};
 use tempfile::TempDir;
 
-const SCHEMA: &str = include_str!("fixtures/mirrormanager.sql");
 const OLD: &str = include_str!("fixtures/old.sql");
-const WORLD: &str = include_str!("fixtures/world.sql");
-
-/// A database and a folder for what is made of it.
-struct Setup<'a> {
-    database: Database<'a>,
-    folder: TempDir,
-}
-
-impl Setup<'_> {
-    fn outfile(&self) -> PathBuf {
-        self.folder.path().join("cache.proto")
-    }
-
-    fn report_file(&self) -> PathBuf {
-        self.folder.path().join("report.json")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = generator(&self.database.url());
-        command.arg("-o").arg(self.outfile()).args(arguments);
-        command
-    }
-
-    fn generate(&self, arguments: &[&str]) -> Output {
-        checked(run(&mut self.command(arguments)))
-    }
-
-    /// Generates without resolving names; gives the cache.
-    fn cache(&self) -> MirrorList {
-        let output = self.generate(&["--no-dns", "--report", self.report_file().to_str().unwrap()]);
-        assert!(output.status.success(), "{}", describe(&output));
-        read(&self.outfile())
-    }
-
-    /// The warnings of the last cache: how many of each kind, and all their texts.
-    fn warnings(&self) -> (BTreeMap<String, u64>, String) {
-        let report = self.report();
-        let kinds = report["warnings"].as_object().unwrap();
-        let counts = kinds
-            .iter()
-            .map(|(kind, found)| (kind.clone(), found["count"].as_u64().unwrap()));
-        (counts.collect(), report["warnings"].to_string())
-    }
-
-    fn report(&self) -> serde_json::Value {
-        serde_json::from_slice(&fs::read(self.report_file()).unwrap()).unwrap()
-    }
-
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn execute(&self, statements: &str) {
-        self.database.client().batch_execute(statements).unwrap();
-    }
-}
-
-fn setup(statements: &[&str]) -> Option<Setup<'static>> {
-    let all: Vec<&str> = [SCHEMA, WORLD].into_iter().chain(statements.iter().copied()).collect();
-    Some(Setup {
-        database: cluster()?.database(&all),
-        folder: TempDir::new().unwrap(),
-    })
-}
-
-fn generator(url: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_generate-mirrorlist-cache"));
-    command.env("DB_URL", url);
-    command
-}
-
-/// No output may hold the password, whatever happens.
-fn checked(output: Output) -> Output {
-    let text = describe(&output);
-    assert!(!text.contains(PASSWORD), "the password is in the output: {text}");
-    output
-}
-
-fn fails(output: &Output, code: i32, said: &str) {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().last().unwrap_or_default();
-    assert_eq!(output.status.code(), Some(code), "{text}");
-    assert!(
-        last.starts_with("generate-mirrorlist-cache: ") && last.contains(said),
-        "{text}"
-    );
-}
-
-fn read(path: &Path) -> MirrorList {
-    MirrorList::decode(fs::read(path).unwrap().as_slice()).unwrap()
-}
 
 fn directory<'a>(cache: &'a MirrorList, name: &str) -> &'a MirrorListCacheType {
     let found = cache
@@ -147,18 +48,6 @@ fn lists(lists: &[StringRepeatedIntMap]) -> Vec<(&str, &[i64])> {
         .iter()
         .map(|list| (list.key.as_str(), list.value.as_slice()))
         .collect()
-}
-
-/// Waits for the thing.
-fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "{what} did not happen");
-        thread::yield_now();
-    }
 }
 
 #[test]
@@ -715,22 +604,6 @@ fn a_folder_that_can_not_be_written_is_known_at_once() {
         73,
         "No such file",
     );
-}
-
-/// A generator that waits for a table which somebody else has locked.
-fn waiting_generator(setup: &Setup<'_>, holder: &mut postgres::Transaction<'_>) -> Child {
-    holder
-        .batch_execute("LOCK TABLE host_category_dir IN ACCESS EXCLUSIVE MODE")
-        .unwrap();
-    let child = setup.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut watcher = setup.database.client();
-    wait_for("waiting for the lock", || {
-        let query = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
-                     WHERE NOT granted AND d.datname = current_database()";
-        let waiting: i64 = watcher.query_one(query, &[]).unwrap().get(0);
-        (waiting > 0).then_some(())
-    });
-    child
 }
 
 #[test]

@@ -162,6 +162,7 @@ fn first_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::connection::guard::Deadlines;
     use std::path::Path;
 
     fn parse_line(line: &str) -> Result<Command, ConfigError> {
@@ -187,6 +188,7 @@ mod tests {
         assert_eq!(config.files.country_continent, Path::new("/s"));
         assert_eq!(config.files.geoip, Path::new("/m"));
         assert_eq!(config.public.minimum, 7);
+        assert_eq!(config.connections.deadlines, Deadlines::STANDARD);
         let short = serve("mirrorlist-server -c /c -i /i -g /g -l - --listen ::1");
         assert_eq!(short.files.cache, Path::new("/c"));
         assert_eq!(short.listen.to_string(), "[::1]:3000");

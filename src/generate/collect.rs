@@ -6,18 +6,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use postgres::{Client, IsolationLevel, Transaction};
-use slog::{Logger, warn};
+use slog::warn;
+use tokio::sync::watch;
 
-use super::connect::Connector;
-use super::error::GenerateError;
 use super::findings::Findings;
 use super::hosts::Hosts;
 use super::layout::{Layout, UrlIndex};
 use super::netblocks::Netblocks;
 use super::progress::{Progress, Step};
+use super::session::{Abandoned, Context, ReadError, Session};
 use super::tables::{CarrierTables, Existing, OtherTables};
-use super::up_to_date::{Part, Scan, ScanPlan, Scanned, UpToDate};
+use super::up_to_date::{HOST_CATEGORY_DIR, Part, ScanPlan, Scanned, UpToDate, prepare_scans, start_scan};
 
 /// What the database says, sorted out as far as it takes to know who carries what.
 pub(super) struct Collected {
@@ -34,46 +33,58 @@ type UrlTexts = Vec<(i64, Box<str>)>;
 /// Reads everything. Names in netblocks may still be resolved.
 ///
 /// # Errors
-/// Where the database can't be read, in words.
+/// If the database can't be read, in words.
 pub(super) fn collect(
-    connector: &Connector,
+    context: &Context<'_>,
     dns_timeout: Option<std::time::Duration>,
     progress: &Progress,
-    logger: &Logger,
     findings: &mut Findings,
-) -> Result<(Collected, Netblocks), GenerateError> {
-    let explain = |error: postgres::Error| connector.explain(&error);
-    let mut client = connector.connect()?;
-    let mut transaction = begin(&mut client).map_err(explain)?;
-    let existing = Existing::read(&mut transaction).map_err(explain)?;
-    let plan = ScanPlan::read(&mut transaction, connections()).map_err(explain)?;
-    let step = progress.long_table("host_category_dir", plan.estimated_rows);
+) -> Result<(Collected, Netblocks), ReadError> {
+    let Some(session) = Session::open(context, None, None)? else {
+        return Err(context
+            .connector
+            .failure("the connection is not wanted any more")
+            .into());
+    };
+    let existing = Existing::read(&session)?;
+    let plan = ScanPlan::read(&session, connections())?;
+    let step = progress.long_table(HOST_CATEGORY_DIR, plan.estimated_rows);
+    let snapshot: Option<String> = match plan.connections {
+        0 => None,
+        _ => Some(session.value("its snapshot", "SELECT pg_export_snapshot()")?),
+    };
+    let (abandon, abandoned) = watch::channel(false);
     let shared = SharedScan {
-        connector,
-        logger,
+        context,
         step: &step,
-        snapshot: export_snapshot(&mut transaction, plan.parts.len()).map_err(explain)?,
-        parts: Mutex::new(plan.parts.clone().into()),
+        snapshot,
+        abandoned,
+        parts: Mutex::new(plan.parts.into()),
     };
     let (collected, netblocks, rows) = thread::scope(|scope| {
+        // Dropped with any failure here, it ends the others' work.
+        let abandon = abandon;
         let mut layouts: Vec<Sender<Arc<Layout>>> = Vec::new();
         let mut scans = Vec::new();
-        // With a single part, or without a snapshot to share, the transaction at hand scans it below.
-        for _ in plan.parts.iter().filter(|_| shared.snapshot.is_some()) {
+        for _ in 0..plan.connections {
             let (sender, receiver) = channel();
             layouts.push(sender);
             let shared = &shared;
             scans.push(scope.spawn(move || shared.scan_beside(&receiver)));
         }
-        let tables = CarrierTables::read(&mut transaction, &existing, progress).map_err(explain)?;
+        let tables = CarrierTables::read(&session, &existing, progress)?;
         let (hosts, urls, layout) = lay_out(tables, findings);
         for sender in &layouts {
             // A scan that is gone has failed, which is seen when it is joined.
             let _ = sender.send(layout.clone());
         }
-        let others = OtherTables::read(&mut transaction, &existing, progress).map_err(explain)?;
+        let others = OtherTables::read(&session, &existing, progress)?;
         let netblocks = Netblocks::sort_out(&others.host_netblocks, &hosts, dns_timeout, findings);
         let mut all = Scanned::new(layout.clone());
+        // A pooler can have no connection but this one: what the others have not begun by now is done here.
+        prepare_scans(&session)?;
+        shared.scan_here(&session, &mut all)?;
+        abandon.send_replace(true);
         for scan in scans {
             // A panic over there is a defect; it goes on here.
             let scanned = scan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -82,7 +93,7 @@ pub(super) fn collect(
                 all.rows += scanned.rows;
             }
         }
-        shared.scan_here(&mut transaction, &mut all).map_err(explain)?;
+        session.end()?;
         let mut up_to_date = all.up_to_date;
         up_to_date.apply_rules(&layout);
         let collected = Collected {
@@ -92,7 +103,7 @@ pub(super) fn collect(
             up_to_date,
             others,
         };
-        Ok::<_, GenerateError>((collected, netblocks, all.rows))
+        Ok::<_, ReadError>((collected, netblocks, all.rows))
     })?;
     step.finish(rows);
     Ok((collected, netblocks))
@@ -101,23 +112,6 @@ pub(super) fn collect(
 /// One connection for each processor: the database often runs on the same machine, and more than a few are no faster.
 fn connections() -> u64 {
     thread::available_parallelism().map_or(2, |number| number.get().clamp(2, 4)) as u64
-}
-
-fn begin(client: &mut Client) -> Result<Transaction<'_>, postgres::Error> {
-    client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-}
-
-/// The name under which other connections see what this one sees; none where one is enough.
-fn export_snapshot(transaction: &mut Transaction<'_>, parts: usize) -> Result<Option<String>, postgres::Error> {
-    if parts < 2 {
-        return Ok(None);
-    }
-    let row = transaction.query_one("SELECT pg_export_snapshot()", &[])?;
-    row.try_get(0).map(Some)
 }
 
 /// The tables themselves are given back: the layout is all that is needed of them.
@@ -132,45 +126,33 @@ fn lay_out(tables: CarrierTables, findings: &mut Findings) -> (Hosts, UrlTexts, 
 
 /// The scan of host_category_dir, as far as its connections share it.
 struct SharedScan<'a> {
-    connector: &'a Connector,
-    logger: &'a Logger,
+    context: &'a Context<'a>,
     step: &'a Step<'a>,
     snapshot: Option<String>,
+    abandoned: Abandoned,
     parts: Mutex<VecDeque<Part>>,
 }
 
 impl SharedScan<'_> {
-    /// Scans parts on a connection of its own. Nothing where there is no such connection: then the others do its work.
-    fn scan_beside(&self, layouts: &Receiver<Arc<Layout>>) -> Result<Option<Scanned>, GenerateError> {
-        let mut client = match self.connector.connect() {
-            Ok(client) => client,
+    /// Scans parts on a connection of its own. Nothing if there is no such connection: then the others do its work.
+    fn scan_beside(&self, layouts: &Receiver<Arc<Layout>>) -> Result<Option<Scanned>, ReadError> {
+        let opened = Session::open(self.context, self.snapshot.as_deref(), Some(self.abandoned.clone()));
+        let ready = opened.and_then(|session| match session {
+            Some(session) => prepare_scans(&session).map(|()| Some(session)),
+            None => Ok(None),
+        });
+        let session = match ready {
+            Ok(Some(session)) => session,
+            Ok(None) => return Ok(None),
             Err(error) => {
-                warn!(self.logger, "going on with fewer connections"; "error" => %error);
+                // For example where the name leads to another server this time.
+                warn!(self.context.logger, "going on with fewer connections"; "error" => %error.error);
                 return Ok(None);
             }
         };
-        let explain = |error: postgres::Error| self.connector.explain(&error);
-        let mut transaction = begin(&mut client).map_err(explain)?;
-        if let Some(snapshot) = &self.snapshot {
-            let adopt = format!("SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', ""));
-            if let Err(error) = transaction.batch_execute(&adopt) {
-                // For example where the name leads to another server this time.
-                warn!(self.logger, "going on with fewer connections"; "error" => %explain(error));
-                return Ok(None);
-            }
-        }
-        self.scan_parts(&mut transaction, layouts).map_err(explain)
-    }
-
-    fn scan_parts(
-        &self,
-        transaction: &mut Transaction<'_>,
-        layouts: &Receiver<Arc<Layout>>,
-    ) -> Result<Option<Scanned>, postgres::Error> {
-        let mut scan = Scan::new(transaction)?;
-        let mut scanned: Option<Scanned> = None;
+        let mut scanned = None;
         while let Some(part) = self.next_part() {
-            let rows = scan.start(part)?;
+            let rows = start_scan(&session, part)?;
             // The server scans while the small tables are read, from which the layout is made.
             let scanned = match &mut scanned {
                 Some(scanned) => scanned,
@@ -182,14 +164,14 @@ impl SharedScan<'_> {
             };
             scanned.take(rows, |rows| self.step.advance(rows))?;
         }
+        session.end()?;
         Ok(scanned)
     }
 
-    /// Scans the parts that nobody else has taken.
-    fn scan_here(&self, transaction: &mut Transaction<'_>, scanned: &mut Scanned) -> Result<(), postgres::Error> {
+    /// Scans the parts that no other connection has taken.
+    fn scan_here(&self, session: &Session<'_>, scanned: &mut Scanned) -> Result<(), ReadError> {
         while let Some(part) = self.next_part() {
-            let mut scan = Scan::new(transaction)?;
-            scanned.take(scan.start(part)?, |rows| self.step.advance(rows))?;
+            scanned.take(start_scan(session, part)?, |rows| self.step.advance(rows))?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::database_url::Database;
+use super::session::SilenceLimits;
 use crate::config::ConfigError;
 
 /// The settings of a generator.
@@ -31,6 +32,10 @@ pub struct GeneratorConfig {
     pub dns_timeout: Option<Duration>,
     /// `--interval`: stay, and run this often; none (`--once`): one run.
     pub interval: Option<Duration>,
+    /// `--timeout`: how long a run may take.
+    pub timeout: Duration,
+    /// How long the database may be silent; not to be set, but for tests.
+    pub silence: SilenceLimits,
     /// `--metrics-listen`: where `/metrics` and `/healthz` are served.
     pub metrics_listen: Option<SocketAddr>,
     /// `--debug`: log every warning and every table.
@@ -90,6 +95,8 @@ pub fn parse(
         max_shrink: checked(&matches, "max-shrink", "a percentage like 25%", parse_share)?.unwrap_or(0.25),
         dns_timeout: checked(&matches, "dns-timeout", "a time like 5s", parse_duration)?.filter(|_| !no_dns),
         interval: checked(&matches, "interval", "a time like 15m", parse_duration)?,
+        timeout: checked(&matches, "timeout", "a time like 30m", parse_duration)?.unwrap_or(DEFAULT_TIMEOUT),
+        silence: SilenceLimits::default(),
         metrics_listen,
         debug: matches.get_flag("debug"),
     })))
@@ -133,6 +140,7 @@ pub fn command() -> clap::Command {
             "TIME",
             "stay and make a new cache this often, like 15m (up to a tenth later, at random)",
         ))
+        .arg(option("timeout", "TIME", "end a run that takes longer, like 30m").default_value("30m"))
         .arg(flag("once", "make one cache and leave [default]").conflicts_with("interval"))
         .arg(flag("check", "compute and validate, write no cache").conflicts_with("interval"))
         .arg(flag(
@@ -172,6 +180,7 @@ const HEALTHCHECK: &str = "healthcheck";
 
 /// Where a generator is asked that is said to listen nowhere else.
 const DEFAULT_METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const DEFAULT_OUTFILE: &str = "/var/lib/mirrormanager/mirrorlist_cache.proto";
 const DEFAULT_CONFIG: &str = "/etc/mirrormanager/generate-mirrorlist-cache.cfg";
 
@@ -304,9 +313,13 @@ mod tests {
         let config = generate("g --interval 15m --max-shrink 10 --no-dns --metrics-listen [::1]:0 --report /r");
         assert_eq!(config.interval, Some(Duration::from_secs(900)));
         assert_eq!((config.max_shrink, config.dns_timeout), (0.1, None));
+        assert_eq!(config.timeout, Duration::from_secs(1800));
+        assert_eq!(generate("g --timeout 90s").timeout, Duration::from_secs(90));
         for (line, said) in [
             ("g --interval soon", "--interval \"soon\""),
             ("g --interval 0s", "--interval \"0s\""),
+            ("g --timeout never", "--timeout \"never\""),
+            ("g --timeout 0", "--timeout \"0\""),
             ("g --interval 15m --once", "--once"),
             ("g --interval 15m --check", "--check"),
             ("g --max-shrink 101%", "--max-shrink \"101%\""),

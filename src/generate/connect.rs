@@ -4,18 +4,20 @@ use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use postgres::error::SqlState;
-use postgres::{Client, NoTls};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{CancelToken, Client, Error, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::database_url::{Database, Tls};
 use super::error::GenerateError;
+use super::session::ReadError;
 use crate::config::ConfigError;
 
 /// Opens connections to one database.
@@ -49,20 +51,37 @@ impl Connector {
         })
     }
 
-    /// Opens a connection.
+    /// Opens a connection. A task of its own keeps it going, and ends with it.
     ///
     /// # Errors
-    /// Where the database can't be reached or doesn't let us in; the text says what to do.
-    pub(super) fn connect(&self) -> Result<Client, GenerateError> {
-        let connected = match &self.tls {
-            Some(tls) => self.database.driver().connect(tls.clone()),
-            None => self.database.driver().connect(NoTls),
-        };
-        connected.map_err(|error| self.explain(&error))
+    /// If the database can't be reached or doesn't let us in.
+    pub(super) async fn open(&self) -> Result<(Client, JoinHandle<Result<(), Error>>), Error> {
+        let driver = self.database.driver();
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = driver.connect(tls.clone()).await?;
+                Ok((client, tokio::spawn(connection)))
+            }
+            None => {
+                let (client, connection) = driver.connect(NoTls).await?;
+                Ok((client, tokio::spawn(connection)))
+            }
+        }
+    }
+
+    /// Asks the server to cancel what a connection has asked for.
+    ///
+    /// # Errors
+    /// If the database can't be reached.
+    pub(super) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+        match &self.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        }
     }
 
     /// An error of the driver in words.
-    pub(super) fn explain(&self, error: &postgres::Error) -> GenerateError {
+    pub(super) fn explain(&self, error: &Error) -> ReadError {
         let problem = match error.as_db_error() {
             Some(said) => {
                 let advice = advice(said.code()).unwrap_or("see the database's log");
@@ -70,12 +89,20 @@ impl Connector {
             }
             None => format!("{}; {}", causes(error), transport_advice(error)),
         };
+        ReadError {
+            error: self.failure(&problem),
+            passing: error.code().is_some_and(is_passing),
+        }
+    }
+
+    /// What is wrong with the database, with its name.
+    pub(super) fn failure(&self, problem: &str) -> GenerateError {
         GenerateError::Database(format!("{}: {}", self.database, problem.replace('\n', " ")))
     }
 }
 
 /// The error and what led to it. The driver's texts name what failed, never what was sent.
-fn causes(error: &postgres::Error) -> String {
+pub(super) fn causes(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -89,7 +116,7 @@ fn causes(error: &postgres::Error) -> String {
     text
 }
 
-fn transport_advice(error: &postgres::Error) -> &'static str {
+fn transport_advice(error: &Error) -> &'static str {
     let mut cause = error.source();
     while let Some(inner) = cause {
         if inner.downcast_ref::<rustls::Error>().is_some() {
@@ -112,6 +139,18 @@ fn transport_advice(error: &postgres::Error) -> &'static str {
     }
 }
 
+/// Whether a query that ended with this could succeed now: it was cancelled, or its process was ended, for the sake of
+/// something else. A hot standby does both when it has to go on.
+fn is_passing(code: &SqlState) -> bool {
+    [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::QUERY_CANCELED,
+        SqlState::ADMIN_SHUTDOWN,
+    ]
+    .contains(code)
+}
+
 fn advice(code: &SqlState) -> Option<&'static str> {
     Some(
         if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
@@ -128,7 +167,9 @@ fn advice(code: &SqlState) -> Option<&'static str> {
         } else if *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::ADMIN_SHUTDOWN {
             "try again when the server is up"
         } else if *code == SqlState::QUERY_CANCELED {
-            "raise or remove the user's statement_timeout"
+            "something cancelled the query: see the database's log"
+        } else if *code == SqlState::T_R_SERIALIZATION_FAILURE {
+            "on a hot standby, raise max_standby_streaming_delay or turn on hot_standby_feedback"
         } else {
             return None;
         },

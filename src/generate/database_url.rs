@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::config::ConfigError;
 
@@ -27,7 +27,7 @@ pub enum Tls {
 /// A database and how to get in.
 #[derive(Clone)]
 pub struct Database {
-    driver: postgres::Config,
+    driver: tokio_postgres::Config,
     tls: Tls,
 }
 
@@ -36,6 +36,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sent data that nobody acknowledges for this long means that the connection is dead.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection that gives nothing for this long is asked by the operating system whether it is still there, this often and
+/// this many times: one whose other end is gone ends after a minute.
+const KEEPALIVES_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVES_RETRIES: u32 = 3;
+
+/// The driver's own time without an answer, far too long to notice anything.
+const SYSTEM_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl Database {
     /// Reads a URL like `postgresql://user:password@host:5432/database?sslmode=require`.
@@ -55,7 +64,7 @@ impl Database {
             format!("{base}?{rest}")
         };
         // The driver's own text names the parameter or the part of the URL, and for some errors its value.
-        let mut driver: postgres::Config = rest.parse().map_err(|_| {
+        let mut driver: tokio_postgres::Config = rest.parse().map_err(|_| {
             mistake(
                 "it is no database URL, or has a parameter that is not known; \
                  write special characters of the password as %XX",
@@ -90,11 +99,20 @@ impl Database {
         if driver.get_tcp_user_timeout().is_none() {
             driver.tcp_user_timeout(TCP_USER_TIMEOUT);
         }
+        if driver.get_keepalives_idle() == SYSTEM_KEEPALIVES_IDLE {
+            driver.keepalives_idle(KEEPALIVES_IDLE);
+        }
+        if driver.get_keepalives_interval().is_none() {
+            driver.keepalives_interval(KEEPALIVES_INTERVAL);
+        }
+        if driver.get_keepalives_retries().is_none() {
+            driver.keepalives_retries(KEEPALIVES_RETRIES);
+        }
         Ok(Self { driver, tls })
     }
 
     /// The driver's configuration, with the password in it.
-    pub(super) fn driver(&self) -> &postgres::Config {
+    pub(super) fn driver(&self) -> &tokio_postgres::Config {
         &self.driver
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::ConfigError;
 
@@ -14,6 +15,13 @@ pub enum GenerateError {
     Configuration(ConfigError),
     /// The database can't be reached, or is not usable as it is.
     Database(String),
+    /// The run is not done in time.
+    Deadline {
+        /// How long it could take.
+        limit: Duration,
+        /// What it was doing, as in `reading host`.
+        doing: String,
+    },
     /// The new cache is not good enough to take the place of the present one.
     Refused(String),
     /// A file can't be written.
@@ -38,7 +46,7 @@ impl GenerateError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) => 64,
-            Self::Database(_) => 69,
+            Self::Database(_) | Self::Deadline { .. } => 69,
             Self::Refused(_) => 70,
             Self::Output { .. } => 73,
         }
@@ -49,6 +57,12 @@ impl fmt::Display for GenerateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration(error) => error.fmt(f),
+            Self::Deadline { limit, doing } => write!(
+                f,
+                "the run is not done after {}, while {doing}; the present file stays as it is; see what holds it up, or give it \
+                 more time with --timeout",
+                humantime::format_duration(*limit)
+            ),
             Self::Database(text) | Self::Refused(text) => f.write_str(text),
             Self::Output { path, problem } => write!(f, "{}: {problem}", path.display()),
         }

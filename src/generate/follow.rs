@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::deadline::Deadline;
+
 /// How far a file has been written.
-#[derive(Default)]
 pub(super) struct Written {
+    deadline: Deadline,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -25,18 +28,27 @@ pub(super) struct Followed<'a> {
 
 /// Reads a file as far as it has been written, and waits for more until the writer has ended.
 pub(super) struct Follower<'a> {
-    file: File,
+    file: &'a File,
     read: u64,
     written: &'a Written,
 }
 
 impl Written {
+    /// A file of which nothing is written; what is not written until the deadline is an error.
+    pub(super) fn new(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
     pub(super) fn writer<'a>(&'a self, file: &'a File) -> Followed<'a> {
         Followed { file, written: self }
     }
 
-    /// A reader of the same file, opened on its own.
-    pub(super) fn reader(&self, file: File) -> Follower<'_> {
+    /// A reader of the same file, from its beginning.
+    pub(super) fn reader<'a>(&'a self, file: &'a File) -> Follower<'a> {
         Follower {
             file,
             read: 0,
@@ -66,6 +78,9 @@ impl Written {
 
 impl Write for Followed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.written.deadline.remaining().is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let length = self.file.write(bytes)?;
         self.written.change(|state| state.bytes += length as u64);
         Ok(length)
@@ -86,7 +101,9 @@ impl Read for Follower<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let there = self.written.more_than(self.read) - self.read;
         let wanted = usize::try_from(there).unwrap_or(usize::MAX).min(buffer.len());
-        let length = self.file.read(buffer.get_mut(..wanted).unwrap_or_default())?;
+        let length = self
+            .file
+            .read_at(buffer.get_mut(..wanted).unwrap_or_default(), self.read)?;
         self.read += length as u64;
         Ok(length)
     }
@@ -100,7 +117,7 @@ mod tests {
     fn a_reader_gets_all_that_is_written_and_then_the_end() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-        let written = Written::default();
+        let written = Written::new(Deadline::new(std::time::Duration::from_secs(60)));
         let mut read = Vec::new();
         std::thread::scope(|scope| {
             let mut writer = written.writer(file.as_file());
@@ -110,7 +127,7 @@ mod tests {
                     writer.write_all(part).unwrap();
                 }
             });
-            written.reader(file.reopen().unwrap()).read_to_end(&mut read).unwrap();
+            written.reader(file.as_file()).read_to_end(&mut read).unwrap();
         });
         assert!(read == content);
     }

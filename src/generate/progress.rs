@@ -35,6 +35,7 @@ pub struct Progress {
     logger: Logger,
     bars: Option<MultiProgress>,
     done: Mutex<Vec<StepDone>>,
+    under_way: Mutex<Vec<&'static str>>,
 }
 
 /// A step under way.
@@ -54,6 +55,7 @@ impl Progress {
             logger: logger.clone(),
             bars: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())),
             done: Mutex::default(),
+            under_way: Mutex::default(),
         }
     }
 
@@ -77,6 +79,20 @@ impl Progress {
         self.done_steps().clone()
     }
 
+    /// What is being done, like `read, host_category_dir`.
+    pub fn under_way(&self) -> String {
+        let steps = self.steps_under_way();
+        match steps.is_empty() {
+            true => "between two steps".to_owned(),
+            false => steps.join(", "),
+        }
+    }
+
+    fn steps_under_way(&self) -> MutexGuard<'_, Vec<&'static str>> {
+        // A change that panicked has left the list as it was.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn step(&self, kind: StepKind, name: &'static str, rows: Option<u64>) -> Step<'_> {
         let bar = self.bars.as_ref().map_or_else(ProgressBar::hidden, |bars| {
             let bar = match rows {
@@ -85,6 +101,7 @@ impl Progress {
             };
             bars.add(bar.with_message(name))
         });
+        self.steps_under_way().push(name);
         Step {
             progress: self,
             kind,
@@ -126,6 +143,10 @@ impl Drop for Step<'_> {
     /// A step that failed takes its bar with it.
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        let mut steps = self.progress.steps_under_way();
+        if let Some(index) = steps.iter().position(|name| *name == self.name) {
+            steps.remove(index);
+        }
     }
 }
 

@@ -1,23 +1,28 @@
 //! A new cache in the place of the old one: never half a file, never a bad one, and the last one stays at hand.
 //!
-//! The new file is written beside the old one under a name of its own, which is also the lock: who holds it is the only
-//! generator of that file. A run that was killed leaves this file, and the next run takes it over.
+//! The new file is created in the same folder under a name of its own, and is also the lock: the generator that holds it is the
+//! only one of that cache. A run that was killed leaves this file, which nothing holds; the next run removes it.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, BufReader, BufWriter};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::deadline::Deadline;
 use super::encode::field;
 use super::error::GenerateError;
+use super::exclusive::{self, Links, MODE, is_at};
 use super::follow::{Followed, Written};
+use super::lock_holder;
+use super::unfinished::Unfinished;
 use foldhash::fast::FixedState;
 
 use crate::snapshot::Catalogue;
+use crate::snapshot::age::{self, Utc};
 use crate::snapshot::cache;
 use crate::snapshot::wire::{self, Field, FieldReader, Value};
 use crate::warnings::Warnings;
@@ -26,9 +31,6 @@ use crate::warnings::Warnings;
 const WRITE_BUFFER: usize = 256 << 10;
 const READ_BUFFER: usize = 256 << 10;
 
-/// Everybody may read a cache: the servers run as other users.
-const MODE: u32 = 0o644;
-
 /// A new cache file that is not in its place yet. Dropped, it disappears.
 pub struct NewFile {
     /// Where it will be.
@@ -36,65 +38,67 @@ pub struct NewFile {
     /// Where it is.
     path: PathBuf,
     file: File,
+    unfinished: Unfinished,
+    deadline: Deadline,
     published: bool,
 }
 
 impl NewFile {
-    /// Begins a new file beside `outfile`; where that is a link, beside what it leads to.
+    /// Begins a new file in the folder of `outfile`; if that is a link, of what it leads to.
     ///
     /// # Errors
-    /// Where it can't be written, or another generator is writing it.
-    pub(super) fn begin(outfile: &Path) -> Result<Self, GenerateError> {
+    /// If it can't be written, is something else than a file, or another generator is writing it.
+    pub(super) fn begin(outfile: &Path, unfinished: &Unfinished, deadline: Deadline) -> Result<Self, GenerateError> {
         let target = fs::canonicalize(outfile).unwrap_or_else(|_| outfile.to_owned());
         let path = beside(&target, ".", ".new");
         let failed = |error: io::Error| GenerateError::output(&target, &error);
-        // The file is given a new name or removed by whoever holds the lock: the one that was opened has to be the one that
-        // is there once the lock is ours.
-        for _ in 0..LOCK_ATTEMPTS {
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(MODE)
-                .open(&path)
-                .map_err(failed)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => break,
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-            if is_at(&file, &path) {
-                file.set_len(0).map_err(failed)?;
-                file.set_permissions(Permissions::from_mode(MODE)).map_err(failed)?;
-                let _ = fs::remove_file(previous_link(&target));
-                return Ok(Self {
-                    target,
-                    path,
-                    file,
-                    published: false,
-                });
-            }
+        if fs::metadata(&target).is_ok_and(|there| !there.is_file()) {
+            return Err(GenerateError::Output {
+                path: target,
+                problem:
+                    "it is no file but a folder, a pipe or a device; name another one with --outfile, or remove it"
+                        .to_owned(),
+            });
         }
-        Err(GenerateError::Output {
-            path: target,
-            problem: format!(
-                "another generator is writing it (it holds {}); try again later",
-                path.display()
-            ),
-        })
+        let file = match lock(&path).map_err(failed)? {
+            Lock::Ours(file) => file,
+            Lock::Theirs(holder) => {
+                let problem = format!(
+                    "another generator is writing it: {} is held by {holder}; try again when that has ended",
+                    path.display()
+                );
+                return Err(GenerateError::Output { path: target, problem });
+            }
+        };
+        unfinished.add(&path);
+        let new = Self {
+            target,
+            path,
+            file,
+            unfinished: unfinished.clone(),
+            deadline,
+            published: false,
+        };
+        let failed = |error: io::Error| GenerateError::output(&new.target, &error);
+        new.file.set_permissions(Permissions::from_mode(MODE)).map_err(failed)?;
+        exclusive::remove(&previous_link(&new.target)).map_err(failed)?;
+        Ok(new)
     }
 
     /// Writes the file and, meanwhile, reads it back as a server would. At the end it is on the disk.
     ///
     /// # Errors
-    /// Where it can't be written, for example because the disk is full, or a server would refuse it.
+    /// If it can't be written, for example because the disk is full, or not in time, or a server would refuse it.
     pub(super) fn write(
         &self,
         write: impl FnOnce(BufWriter<Followed<'_>>) -> io::Result<u64>,
     ) -> Result<(u64, Catalogue), GenerateError> {
-        let failed = |error: io::Error| GenerateError::output(&self.target, &error);
-        let written = Written::default();
-        let reader = written.reader(File::open(&self.path).map_err(failed)?);
+        let failed = |error: io::Error| match self.deadline.check(WRITING) {
+            Err(missed) => missed,
+            Ok(()) => GenerateError::output(&self.target, &error),
+        };
+        let written = Written::new(self.deadline);
+        let reader = written.reader(&self.file);
         thread::scope(|scope| {
             let validated = scope.spawn(|| validate(BufReader::with_capacity(READ_BUFFER, reader)));
             let writer = BufWriter::with_capacity(WRITE_BUFFER, written.writer(&self.file));
@@ -105,41 +109,106 @@ impl NewFile {
         })
     }
 
-    /// Puts the file in its place. The old one stays beside it as `….previous`.
+    /// Puts the file in its place. The old one stays in the same folder as `….previous`.
     ///
     /// # Errors
-    /// Where that can't be done; the old file is where it was.
+    /// If that can't be done, or not in time; the old file is where it was.
     pub(super) fn publish(mut self) -> Result<(), GenerateError> {
+        self.deadline.check(WRITING)?;
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
         keep_previous(&self.target).map_err(failed)?;
-        fs::rename(&self.path, &self.target).map_err(failed)?;
+        if !is_at(&self.file, &self.path) {
+            return Err(failed(io::Error::other(format!(
+                "something replaced or removed {}; see that only the generator may write the folder",
+                self.path.display()
+            ))));
+        }
+        self.unfinished
+            .finish(&self.path, || fs::rename(&self.path, &self.target))
+            .map_err(failed)?;
         self.published = true;
         let folder = folder_of(&self.target);
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 }
 
+/// What a run does at its end, for messages.
+const WRITING: &str = "writing the new cache";
+
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if !self.published {
-            // What can't be removed is taken over by the next run.
-            let _ = fs::remove_file(&self.path);
+        if !self.published && is_at(&self.file, &self.path) {
+            // What can't be removed is replaced by the next run.
+            let _ = self.unfinished.finish(&self.path, || fs::remove_file(&self.path));
         }
+    }
+}
+
+enum Lock {
+    /// A new file that this process holds.
+    Ours(File),
+    /// Another process holds the file: which one, in words.
+    Theirs(String),
+}
+
+/// Creates the file at a path and holds it, if no other process does that already.
+fn lock(path: &Path) -> io::Result<Lock> {
+    // The file is renamed or removed by the process that holds it: the one that was opened has to be the one that is there
+    // once it is held.
+    for _ in 0..LOCK_ATTEMPTS {
+        let created = match exclusive::create_new(path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+            Err(error) => return Err(error),
+        };
+        let is_new = created.is_some();
+        let file = match created {
+            Some(file) => file,
+            None => match open_there(path)? {
+                Some(file) => file,
+                None => continue,
+            },
+        };
+        match file.try_lock() {
+            Ok(()) if !is_at(&file, path) => {}
+            Ok(()) if is_new => return Ok(Lock::Ours(file)),
+            // Left by a run that was killed. It goes while it is held, so that no other process takes it for that, too.
+            Ok(()) => exclusive::remove(path)?,
+            Err(TryLockError::WouldBlock) if is_at(&file, path) => {
+                return Ok(Lock::Theirs(lock_holder::describe(&file)));
+            }
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(Lock::Theirs("one process after the other".to_owned()))
+}
+
+/// Opens the file at a path, to see whether a process holds it. What is no file is no generator's, and is removed.
+fn open_there(path: &Path) -> io::Result<Option<File>> {
+    match exclusive::open_file(path, Links::Refuse) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A link, a pipe, a device, a socket, or a file that may not be read, which no generator makes.
+        Err(_) => exclusive::remove(path).map(|()| None),
     }
 }
 
 /// Reads a new cache as a server would.
 ///
 /// # Errors
-/// Where a server would refuse it.
+/// If a server would refuse it.
 pub fn validate(file: impl io::BufRead) -> Result<Catalogue, GenerateError> {
+    let refused = |problem: String| {
+        GenerateError::Refused(format!(
+            "the new cache is not usable: {problem}; the present file stays as it is"
+        ))
+    };
     let mut warnings = Warnings::default();
-    match cache::read(file, &mut warnings) {
-        Ok(catalogue) => Ok(catalogue),
-        Err(error) => Err(GenerateError::Refused(format!(
-            "the new cache is not usable: {error}; check that this is the right database; the present file stays as it is"
-        ))),
-    }
+    let catalogue = cache::read(file, &mut warnings)
+        .map_err(|error| refused(format!("{error}; check that this is the right database")))?;
+    age::check_created(catalogue.created(), age::now()).map_err(|error| refused(error.to_string()))?;
+    Ok(catalogue)
 }
 
 /// How much a cache has, of what must not shrink.
@@ -165,15 +234,25 @@ impl Size {
     }
 }
 
-/// The size of the present cache; none where there is none that can be read. Its entries are counted, not judged: that takes
-/// a fraction of the time of loading it.
-pub fn present_size(outfile: &Path) -> Option<Size> {
-    let file = File::open(outfile).ok()?;
+/// What of the present cache the next one is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// How much it has.
+    pub size: Size,
+    /// When it says that it was made, in seconds since the Unix epoch.
+    pub time: Option<u64>,
+}
+
+/// The present cache; none if there is none that can be read. Its entries are counted, not judged: that takes a fraction of the
+/// time of loading it.
+pub fn present(outfile: &Path) -> Option<Present> {
+    let file = exclusive::open_file(outfile, Links::Follow).ok()?;
     let mut fields = FieldReader::new(BufReader::with_capacity(READ_BUFFER, file));
-    let (mut directories, mut repositories) = (0, 0);
+    let (mut directories, mut repositories, mut time) = (0, 0, None);
     let mut hosts = HashSet::<u64, FixedState>::default();
     while let Some(field) = fields.next().ok()? {
         match (field.number, field.value) {
+            (field::TIME, Value::Integer(made)) => time = Some(made),
             (field::REPO_ARCH_TO_DIRECTORY_NAME, _) => repositories += 1,
             (field::MIRROR_LIST, Value::Bytes(directory)) => {
                 directories += 1;
@@ -186,10 +265,13 @@ pub fn present_size(outfile: &Path) -> Option<Size> {
             _ => {}
         }
     }
-    Some(Size {
-        hosts: hosts.len(),
-        directories,
-        repositories,
+    Some(Present {
+        size: Size {
+            hosts: hosts.len(),
+            directories,
+            repositories,
+        },
+        time,
     })
 }
 
@@ -204,6 +286,23 @@ fn carrying_host(entry: Field<'_>) -> Option<u64> {
             value: Value::Integer(host),
         } if !message.is_empty() => Some(host),
         _ => None,
+    }
+}
+
+/// Whether a cache that is made now may follow the present one, by their times.
+///
+/// # Errors
+/// If this machine's clock is behind the time of the present one.
+pub fn check_clock(present: Option<Present>, now: u64) -> Result<(), GenerateError> {
+    match present.and_then(|present| present.time) {
+        Some(time) if time > now => Err(GenerateError::Refused(format!(
+            "the present file was made at {}, which is {} s ahead of this machine's clock ({}); the present file stays as it is; \
+             set the clock right or, if the time of the present file is wrong, replace it with --force",
+            Utc(time),
+            time - now,
+            Utc(now)
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -243,24 +342,22 @@ pub fn check_size(present: Option<Size>, new: Size, max_shrink: f64) -> Result<(
 /// A file of another generator is given up after this many times that it was gone when its lock was ours.
 const LOCK_ATTEMPTS: usize = 8;
 
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(opened), Ok(there)) => (opened.dev(), opened.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
-}
-
-/// Gives the present file a second name. Where the file system has no links, it is copied.
+/// Gives the present file a second name. On a file system without links, it is copied.
 fn keep_previous(target: &Path) -> io::Result<()> {
     let link = previous_link(target);
+    exclusive::remove(&link)?;
     match fs::hard_link(target, &link) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(_) => {
-            fs::copy(target, &link)?;
+            let mut copy = exclusive::create(&link)?;
+            io::copy(&mut exclusive::open_file(target, Links::Follow)?, &mut copy)?;
+            copy.set_permissions(Permissions::from_mode(MODE))?;
         }
     }
-    fs::rename(link, beside(target, "", ".previous"))
+    fs::rename(&link, beside(target, "", ".previous"))?;
+    // Two names of the same file: renaming one to the other leaves both.
+    exclusive::remove(&link)
 }
 
 fn previous_link(target: &Path) -> PathBuf {
@@ -289,6 +386,14 @@ mod tests {
         fn write_bytes(&self, bytes: &[u8]) {
             io::Write::write_all(&mut (&self.file), bytes).unwrap();
         }
+    }
+
+    fn begin(outfile: &Path) -> Result<NewFile, GenerateError> {
+        NewFile::begin(
+            outfile,
+            &Unfinished::default(),
+            Deadline::new(std::time::Duration::from_secs(60)),
+        )
     }
 
     const SIZE: Size = Size {
@@ -351,8 +456,8 @@ mod tests {
         // As a killed run leaves it.
         fs::write(folder.path().join(".cache.proto.new"), "half").unwrap();
         for content in ["one", "two", "three"] {
-            let new = NewFile::begin(&target).unwrap();
-            let second = NewFile::begin(&target).err().unwrap();
+            let new = begin(&target).unwrap();
+            let second = begin(&target).err().unwrap();
             assert_eq!(second.exit_code(), 73);
             assert!(second.to_string().contains("another generator"), "{second}");
             new.write_bytes(content.as_bytes());
@@ -363,8 +468,8 @@ mod tests {
             fs::read_to_string(folder.path().join("cache.proto.previous")).unwrap(),
             "two"
         );
-        assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o644);
-        drop(NewFile::begin(&target).unwrap());
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
+        drop(begin(&target).unwrap());
         assert_eq!(names(), ["cache.proto", "cache.proto.previous"]);
     }
 
@@ -374,7 +479,7 @@ mod tests {
         let (real, link) = (folder.path().join("real.proto"), folder.path().join("link.proto"));
         fs::write(&real, "old").unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        let new = NewFile::begin(&link).unwrap();
+        let new = begin(&link).unwrap();
         new.write_bytes(b"new");
         new.publish().unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");

@@ -1,16 +1,19 @@
 //! The report: all warnings, and for each host how many directories it carries and why it is left out if it is, as JSON. It
 //! answers "why is my mirror missing?".
 
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs;
 use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::error::GenerateError;
+use super::exclusive;
 use super::findings::{Findings, Found};
 use super::hosts::{Host, HostNumber, Hosts};
 use super::layout::Layout;
+use super::unfinished::Unfinished;
 use super::up_to_date::{UpToDate, ones};
 
 /// A report on a run.
@@ -86,22 +89,55 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Writes the report as a file.
+    /// Replaces a file by the report. A link is replaced, too, not what it leads to.
     ///
     /// # Errors
-    /// Where it can't be written.
-    pub fn write(&self, path: &Path) -> Result<(), GenerateError> {
+    /// If it can't be written.
+    pub(super) fn write(&self, path: &Path, unfinished: &Unfinished) -> Result<(), GenerateError> {
+        check_path(path)?;
+        let new = new_file(path);
         let write = || -> io::Result<()> {
-            let mut out = BufWriter::new(File::create(path)?);
+            let file = exclusive::create(&new)?;
+            unfinished.add(&new);
+            let mut out = BufWriter::new(file);
             serde_json::to_writer_pretty(&mut out, self)?;
             out.write_all(b"\n")?;
-            out.flush()
+            out.flush()?;
+            unfinished.finish(&new, || fs::rename(&new, path))
         };
-        write().map_err(|error| GenerateError::Output {
-            path: path.to_owned(),
-            problem: format!("cannot write the report: {error}"),
+        write().map_err(|error| {
+            // What can't be removed is replaced by the next run.
+            let _ = unfinished.finish(&new, || fs::remove_file(&new));
+            GenerateError::Output {
+                path: path.to_owned(),
+                problem: format!("cannot write the report: {error}"),
+            }
         })
     }
+}
+
+/// Checks that a report can be put there: what is no file is not replaced by one.
+///
+/// # Errors
+/// If a folder, a pipe or a device is there, or a link to one.
+pub(super) fn check_path(path: &Path) -> Result<(), GenerateError> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => Err(GenerateError::Output {
+            path: path.to_owned(),
+            problem: "cannot write the report: it is no file but a folder, a pipe or a device; name another one with --report, \
+                      or remove it"
+                .to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What the report is called while it is written.
+fn new_file(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
 }
 
 fn reasons(host: &Host, directories: u64, layout: &Layout) -> Vec<&'static str> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, BufWriter};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ip_network::IpNetwork;
 use slog::{Logger, debug, info, warn};
@@ -12,13 +12,17 @@ use super::cache;
 use super::collect::{Collected, collect};
 use super::config::GeneratorConfig;
 use super::connect::Connector;
+use super::deadline::Deadline;
 use super::error::GenerateError;
 use super::findings::Findings;
 use super::ids::HostId;
 use super::progress::{Progress, StepDone};
 use super::publish::{self, NewFile, Size};
-use super::report::{Contents, Report};
+use super::report::{self, Contents, Report};
+use super::session::{Context, ReadError};
+use super::unfinished::Unfinished;
 use crate::snapshot::Catalogue;
+use crate::snapshot::age;
 
 /// What a run did.
 #[derive(Debug)]
@@ -33,27 +37,46 @@ pub struct Outcome {
     pub steps: Vec<StepDone>,
 }
 
+/// What a run has from its surroundings.
+pub struct RunContext<'a> {
+    /// Its settings.
+    pub config: &'a GeneratorConfig,
+    /// Its logger.
+    pub logger: &'a Logger,
+    /// Notes what it is doing.
+    pub progress: &'a Progress,
+    /// When it has to be over.
+    pub deadline: Deadline,
+    /// Notes the files that it has not finished.
+    pub unfinished: &'a Unfinished,
+}
+
 /// Makes a cache and publishes it, or only checks it.
 ///
 /// # Errors
-/// Where there is no new cache; the present file is as it was.
-pub fn run(config: &GeneratorConfig, logger: &Logger) -> Result<Outcome, GenerateError> {
-    // First of all, so that a folder that can't be written is known before the database is asked for anything.
+/// If there is no new cache; the present file is as it was.
+pub fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
+    let RunContext { config, deadline, .. } = *context;
+    // First of all, so that what can't be written is known before the database is asked for anything.
     let new_file = match config.check {
         true => None,
-        false => Some(NewFile::begin(&config.outfile)?),
+        false => Some(NewFile::begin(&config.outfile, context.unfinished, deadline)?),
     };
+    if let Some(path) = &config.report {
+        report::check_path(path)?;
+    }
     thread::scope(|scope| {
-        let present = scope.spawn(|| publish::present_size(&config.outfile));
-        let run = Run::new(config, logger)?;
+        let present = scope.spawn(|| publish::present(&config.outfile));
+        let run = Run::new(context)?;
         let made = run.make(new_file.as_ref())?;
         // A panic over there is a defect; it goes on here.
         let present = present.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         if !config.force {
-            publish::check_size(present, made.size, config.max_shrink)?;
+            publish::check_clock(present, run.time)?;
+            publish::check_size(present.map(|present| present.size), made.size, config.max_shrink)?;
         }
         if let Some(file) = new_file {
-            let step = run.progress.phase("publish");
+            let step = context.progress.phase("publish");
             file.publish()?;
             step.finish(made.contents.bytes);
         }
@@ -61,10 +84,16 @@ pub fn run(config: &GeneratorConfig, logger: &Logger) -> Result<Outcome, Generat
     })
 }
 
+/// How often a run reads the database again when a query was cancelled, and how long it waits before the first time; then
+/// twice as long each time.
+const READ_ATTEMPTS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 struct Run<'a> {
     config: &'a GeneratorConfig,
     logger: &'a Logger,
-    progress: Progress,
+    progress: &'a Progress,
+    context: &'a RunContext<'a>,
     connector: Connector,
     started: Instant,
     time: u64,
@@ -80,30 +109,20 @@ struct Made {
 type Networks = BTreeMap<IpNetwork, BTreeSet<HostId>>;
 
 impl<'a> Run<'a> {
-    fn new(config: &'a GeneratorConfig, logger: &'a Logger) -> Result<Self, GenerateError> {
+    fn new(context: &'a RunContext<'a>) -> Result<Self, GenerateError> {
         Ok(Self {
-            config,
-            logger,
-            progress: Progress::new(logger),
-            connector: Connector::new(&config.database)?,
+            config: context.config,
+            logger: context.logger,
+            progress: context.progress,
+            context,
+            connector: Connector::new(&context.config.database)?,
             started: Instant::now(),
-            // A clock before 1970 knows no time at all.
-            time: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+            time: age::now(),
         })
     }
 
     fn make(&self, file: Option<&NewFile>) -> Result<Made, GenerateError> {
-        let mut findings = Findings::default();
-        let step = self.progress.phase("read");
-        let (collected, netblocks) = collect(
-            &self.connector,
-            self.config.dns_timeout,
-            &self.progress,
-            self.logger,
-            &mut findings,
-        )?;
-        let networks = netblocks.finish(&mut findings);
-        step.finish(0);
+        let (collected, networks, mut findings) = self.read()?;
         let (bytes, catalogue) = match file {
             Some(file) => self.make_file(file, &collected, &networks, &mut findings)?,
             None => self.make_nothing(&collected, &networks, &mut findings)?,
@@ -124,13 +143,46 @@ impl<'a> Run<'a> {
                 up_to_date,
                 ..
             } = &collected;
-            Report::new(self.time, contents, &findings, hosts, layout, up_to_date).write(path)?;
+            Report::new(self.time, contents, &findings, hosts, layout, up_to_date)
+                .write(path, self.context.unfinished)?;
         }
         Ok(Made {
             contents,
             size,
             findings,
         })
+    }
+
+    /// Reads the database; once more if a query was cancelled, which a hot standby does when it has to go on.
+    fn read(&self) -> Result<(Collected, Networks, Findings), GenerateError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..READ_ATTEMPTS {
+            match self.try_to_read() {
+                Ok(read) => return Ok(read),
+                Err(ReadError { error, passing: true }) if self.context.deadline.remaining() > pause => {
+                    warn!(self.logger, "reading the database again"; "error" => %error, "pause_s" => pause.as_secs());
+                    thread::sleep(pause);
+                    pause *= 2;
+                }
+                Err(ReadError { error, .. }) => return Err(error),
+            }
+        }
+        self.try_to_read().map_err(|failure| failure.error)
+    }
+
+    fn try_to_read(&self) -> Result<(Collected, Networks, Findings), ReadError> {
+        let mut findings = Findings::default();
+        let step = self.progress.phase("read");
+        let context = Context {
+            connector: &self.connector,
+            deadline: self.context.deadline,
+            silence: self.config.silence,
+            logger: self.logger,
+        };
+        let (collected, netblocks) = collect(&context, self.config.dns_timeout, self.progress, &mut findings)?;
+        let networks = netblocks.finish(&mut findings);
+        step.finish(0);
+        Ok((collected, networks, findings))
     }
 
     /// Writes the new file and reads it back.

@@ -2,6 +2,7 @@
 //! failure.
 
 use std::io;
+use std::process;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use std::time::Duration;
 use rand::{Rng, RngExt as _};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use super::unfinished::Unfinished;
 
 /// The first pause after a failure.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
@@ -41,24 +45,41 @@ impl Schedule {
     }
 }
 
+/// How many signals a run under way survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// The first SIGTERM or SIGINT ends the process.
+    None,
+    /// The first one ends the process after the run, the second one at once.
+    UntilTheSecond,
+}
+
 /// Waits for the next run, or for SIGTERM or SIGINT.
 pub struct Pauses {
     stop: Receiver<()>,
 }
 
 impl Pauses {
-    /// Begins to listen for signals; they no longer end the process by themselves.
+    /// Begins to listen for signals. One that ends the process at once removes the files that are unfinished.
     ///
     /// # Errors
     /// Where the operating system refuses it.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(patience: Patience, unfinished: Unfinished) -> io::Result<Self> {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let (sender, stop) = channel();
         let wait = move || {
-            for _ in signals.forever() {
-                if sender.send(()).is_err() {
-                    return;
+            let mut spared = patience == Patience::UntilTheSecond;
+            for signal in signals.forever() {
+                if std::mem::take(&mut spared) && sender.send(()).is_ok() {
+                    continue;
                 }
+                unfinished.remove_all();
+                // The kernel does not end the first process of a container like others; this is what a shell makes of a signal.
+                if process::id() == 1 {
+                    process::exit(128 + signal);
+                }
+                // No signal but those two comes here.
+                let _ = emulate_default_handler(signal);
             }
         };
         thread::Builder::new().name("signals".to_owned()).spawn(wait)?;

@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 
-use postgres::fallible_iterator::FallibleIterator as _;
-use postgres::types::{FromSql, Type};
-use postgres::{Row, Transaction};
+use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::{Error, Row};
 
 use super::ids::{CategoryId, DirectoryId, HostCategoryId, HostId, SiteId};
 use super::progress::Progress;
+use super::session::{ReadError, Session};
 
 /// A text of the database. A database without an encoding (SQL_ASCII) can hold any bytes; those that are no UTF-8 become
 /// replacement characters.
@@ -276,12 +276,8 @@ impl CarrierTables {
     ///
     /// # Errors
     /// What the database says.
-    pub(super) fn read(
-        transaction: &mut Transaction<'_>,
-        existing: &Existing,
-        progress: &Progress,
-    ) -> Result<Self, postgres::Error> {
-        let mut reader = Reader { transaction, progress };
+    pub(super) fn read(session: &Session<'_>, existing: &Existing, progress: &Progress) -> Result<Self, ReadError> {
+        let reader = Reader { session, progress };
         Ok(Self {
             sites: reader.read("site", SITE, |row| {
                 Ok(SiteRow {
@@ -347,12 +343,8 @@ impl OtherTables {
     ///
     /// # Errors
     /// What the database says.
-    pub(super) fn read(
-        transaction: &mut Transaction<'_>,
-        existing: &Existing,
-        progress: &Progress,
-    ) -> Result<Self, postgres::Error> {
-        let mut reader = Reader { transaction, progress };
+    pub(super) fn read(session: &Session<'_>, existing: &Existing, progress: &Progress) -> Result<Self, ReadError> {
+        let reader = Reader { session, progress };
         Ok(Self {
             host_netblocks: reader.read("host_netblock", HOST_NETBLOCK, |row| {
                 Ok(HostNetblockRow {
@@ -434,12 +426,12 @@ impl Existing {
     ///
     /// # Errors
     /// What it says.
-    pub(super) fn read(transaction: &mut Transaction<'_>) -> Result<Self, postgres::Error> {
-        let columns: HashSet<String> = transaction
-            .query(COLUMNS, &[])?
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
+    pub(super) fn read(session: &Session<'_>) -> Result<Self, ReadError> {
+        let mut columns: HashSet<String> = HashSet::new();
+        session.query("pg_attribute", COLUMNS)?.for_each(|row| {
+            columns.insert(row.try_get(0)?);
+            Ok(())
+        })?;
         let all = |names: &[&str]| names.iter().all(|name| columns.contains(*name));
         Ok(Self {
             exclusive_hosts: all(&[
@@ -460,31 +452,31 @@ impl Existing {
     }
 }
 
-struct Reader<'a, 't> {
-    transaction: &'a mut Transaction<'t>,
+struct Reader<'a> {
+    session: &'a Session<'a>,
     progress: &'a Progress,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_> {
     fn read<T>(
-        &mut self,
+        &self,
         table: &'static str,
         query: &str,
-        row: impl Fn(&Row) -> Result<T, postgres::Error>,
-    ) -> Result<Vec<T>, postgres::Error> {
+        row: impl Fn(&Row) -> Result<T, Error>,
+    ) -> Result<Vec<T>, ReadError> {
         let step = self.progress.table(table);
         let mut rows = Vec::new();
-        let mut found = self.transaction.query_raw(query, std::iter::empty::<i32>())?;
-        while let Some(next) = found.next()? {
-            rows.push(row(&next)?);
-        }
+        self.session.query(table, query)?.for_each(|found| {
+            rows.push(row(&found)?);
+            Ok(())
+        })?;
         rows.shrink_to_fit();
         step.finish(rows.len() as u64);
         Ok(rows)
     }
 }
 
-fn host(row: &Row) -> Result<HostRow, postgres::Error> {
+fn host(row: &Row) -> Result<HostRow, Error> {
     Ok(HostRow {
         id: HostId(row.try_get(0)?),
         name: text(row, 1)?,
@@ -502,11 +494,11 @@ fn host(row: &Row) -> Result<HostRow, postgres::Error> {
 }
 
 /// A text that the query makes sure is there.
-fn text(row: &Row, column: usize) -> Result<String, postgres::Error> {
+fn text(row: &Row, column: usize) -> Result<String, Error> {
     Ok(row.try_get::<_, Text>(column)?.0)
 }
 
-fn optional_text(row: &Row, column: usize) -> Result<Option<String>, postgres::Error> {
+fn optional_text(row: &Row, column: usize) -> Result<Option<String>, Error> {
     Ok(row.try_get::<_, Option<Text>>(column)?.map(|text| text.0))
 }
 

@@ -5,12 +5,10 @@
 
 use std::sync::Arc;
 
-use postgres::fallible_iterator::FallibleIterator as _;
-use postgres::{RowIter, Transaction};
-
 use super::hosts::HostNumber;
 use super::ids::HostCategoryId;
 use super::layout::{Group, Layout};
+use super::session::{ReadError, Rows, Session};
 
 /// Who carries what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,12 +149,18 @@ pub(super) struct Part {
 pub(super) struct ScanPlan {
     /// The parts that connections read side by side.
     pub(super) parts: Vec<Part>,
+    /// How many further connections it takes to read them; 0 if the one at hand is enough.
+    pub(super) connections: u64,
     /// About how many rows there are, for showing progress.
     pub(super) estimated_rows: u64,
 }
 
 /// Below this many pages (64 MB) a part is not worth a connection.
 const PAGES_OF_A_PART: u64 = 8192;
+
+/// Above this many pages (512 MB) a part is split, so that no slow disk keeps a connection silent for long, and that what one
+/// connection does not get to can be done by others.
+const MOST_PAGES_OF_A_PART: u64 = 65_536;
 
 /// Older servers read the whole table to find a run of pages.
 const FIRST_VERSION_WITH_RANGES: i32 = 140_000;
@@ -166,16 +170,22 @@ impl ScanPlan {
     ///
     /// # Errors
     /// What the database says.
-    pub(super) fn read(transaction: &mut Transaction<'_>, connections: u64) -> Result<Self, postgres::Error> {
-        let row = transaction.query_one(TABLE_SIZE, &[])?;
-        let version: i32 = row.try_get(0)?;
-        let pages: i64 = row.try_get(1)?;
-        let rows: f64 = row.try_get(2)?;
+    pub(super) fn read(session: &Session<'_>, connections: u64) -> Result<Self, ReadError> {
+        let (mut version, mut pages, mut rows) = (0_i32, 0_i64, 0_f64);
+        session.query(HOST_CATEGORY_DIR, TABLE_SIZE)?.for_each(|row| {
+            (version, pages, rows) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            Ok(())
+        })?;
         let pages = u64::try_from(pages).unwrap_or(0);
-        let parts = if version < FIRST_VERSION_WITH_RANGES {
+        let connections = if version < FIRST_VERSION_WITH_RANGES {
             1
         } else {
             (pages / PAGES_OF_A_PART).clamp(1, connections.max(1))
+        };
+        let parts = if connections == 1 {
+            1
+        } else {
+            connections.max(pages.div_ceil(MOST_PAGES_OF_A_PART))
         };
         #[expect(
             clippy::cast_possible_truncation,
@@ -185,6 +195,7 @@ impl ScanPlan {
         let estimated_rows = rows.max(0.0) as u64;
         Ok(Self {
             parts: split(pages, parts),
+            connections: if parts == 1 { 0 } else { connections },
             estimated_rows,
         })
     }
@@ -201,30 +212,28 @@ fn split(pages: u64, parts: u64) -> Vec<Part> {
         .collect()
 }
 
-/// A transaction that reads parts of host_category_dir.
-pub(super) struct Scan<'a, 'c> {
-    transaction: &'a mut Transaction<'c>,
+/// Prepares a session for scans.
+///
+/// # Errors
+/// What the database says.
+pub(super) fn prepare_scans(session: &Session<'_>) -> Result<(), ReadError> {
+    // All directories of a part are in the server's memory at once, 4 bytes each.
+    session.execute(
+        HOST_CATEGORY_DIR,
+        "SET LOCAL work_mem = '256MB'; SET LOCAL max_parallel_workers_per_gather = 0",
+    )
 }
 
-impl<'a, 'c> Scan<'a, 'c> {
-    /// Prepares a transaction.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub(super) fn new(transaction: &'a mut Transaction<'c>) -> Result<Self, postgres::Error> {
-        // All directories of a part are in the server's memory at once, 4 bytes each.
-        transaction.batch_execute("SET LOCAL work_mem = '256MB'; SET LOCAL max_parallel_workers_per_gather = 0")?;
-        Ok(Self { transaction })
-    }
-
-    /// Has the server begin to scan a part.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub(super) fn start(&mut self, part: Part) -> Result<RowIter<'_>, postgres::Error> {
-        self.transaction.query_raw(&query(part), std::iter::empty::<i32>())
-    }
+/// Has the server begin to scan a part.
+///
+/// # Errors
+/// What the database says.
+pub(super) fn start_scan<'s>(session: &'s Session<'_>, part: Part) -> Result<Rows<'s>, ReadError> {
+    session.query(HOST_CATEGORY_DIR, &query(part))
 }
+
+/// The table, as it is called in messages.
+pub(super) const HOST_CATEGORY_DIR: &str = "host_category_dir";
 
 /// What a scan has found.
 pub(super) struct Scanned {
@@ -247,8 +256,8 @@ impl Scanned {
     ///
     /// # Errors
     /// What the database says.
-    pub(super) fn take(&mut self, mut scan: RowIter<'_>, count: impl Fn(u64)) -> Result<(), postgres::Error> {
-        while let Some(row) = scan.next()? {
+    pub(super) fn take(&mut self, scan: Rows<'_>, count: impl Fn(u64)) -> Result<(), ReadError> {
+        scan.for_each(|row| {
             let host_category = HostCategoryId(row.try_get(0)?);
             let ids: Option<&[u8]> = row.try_get(1)?;
             let ids = ids.unwrap_or_default();
@@ -256,8 +265,8 @@ impl Scanned {
             let rows = ids.len() as u64 / 4;
             self.rows += rows;
             count(rows);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Snapshot;
+use super::age::{self, CreatedAhead};
 use super::cache::{self, CacheError};
 use super::catalogue::Catalogue;
 use super::wire::WireError;
@@ -126,6 +127,7 @@ enum Problem {
     Empty,
     Changing,
     Cache(CacheError),
+    Ahead(CreatedAhead),
     GeoIp(maxminddb::MaxMindDbError),
     /// No line or record was usable; this would have been.
     NothingUsable {
@@ -140,14 +142,20 @@ impl LoadError {
         &self.path
     }
 
-    /// Whether the file was not read to its end, for a reason that may pass without a change of the file: no descriptor or no
-    /// permission, a disk or a network file system that fails, a writer who is not done.
+    /// Whether the reason may pass without a change of the file: no descriptor or no permission, a disk or a network file system that
+    /// fails, a writer who is not done, a clock that is wrong.
     pub fn is_passing(&self) -> bool {
         match &self.problem {
             // What a parser finds wrong has no number of the operating system.
             Problem::Read(error) => error.raw_os_error().is_some(),
-            Problem::Changing => true,
-            Problem::Empty | Problem::Cache(_) | Problem::GeoIp(_) | Problem::NothingUsable { .. } => false,
+            Problem::Changing | Problem::Ahead(_) => true,
+            Problem::NoFile
+            | Problem::TooLarge(_)
+            | Problem::LargerThan(_)
+            | Problem::Empty
+            | Problem::Cache(_)
+            | Problem::GeoIp(_)
+            | Problem::NothingUsable { .. } => false,
         }
     }
 }
@@ -166,6 +174,7 @@ impl fmt::Display for LoadError {
                 f,
                 "not a usable mirrorlist cache: {error}; generate it anew or copy it again"
             ),
+            Problem::Ahead(error) => error.fmt(f),
             Problem::GeoIp(error) => write!(f, "not a usable GeoIP database (MaxMind DB): {error}; copy it again"),
             Problem::NothingUsable {
                 expected,
@@ -272,13 +281,15 @@ fn table<T>(
 /// Loads a mirrorlist cache.
 ///
 /// # Errors
-/// Where the file can't be read, is damaged, or has nothing to answer from.
+/// Where the file can't be read, is damaged, has nothing to answer from, or is from the future.
 pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
     load_file(path, LARGEST_CACHE, |file, warnings| {
-        cache::read(file, warnings).map_err(|error| match error {
+        let catalogue = cache::read(file, warnings).map_err(|error| match error {
             CacheError::Wire(WireError::Read(error)) => Problem::Read(error),
             error => Problem::Cache(error),
-        })
+        })?;
+        age::check_created(catalogue.created(), age::now()).map_err(Problem::Ahead)?;
+        Ok(catalogue)
     })
 }
 

@@ -5,10 +5,12 @@
 //! - [`cache`]: a cache file to a [`Catalogue`], in one streaming pass over its [`wire`] format
 //! - [`catalogue`]: what a cache says, and every look-up in it, made of
 //!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`], [`repositories`] and [`file_details`]
+//! - [`age`]: how old data is, and which of it is from the future
 //! - [`masks`]: which carriers are in which country and on which continent
 //!
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
 
+pub mod age;
 pub mod cache;
 pub mod carriers;
 pub mod catalogue;

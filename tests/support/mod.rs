@@ -1,5 +1,6 @@
 //! What integration tests share: [`data`] writes the files that a server reads ([`mmdb`] one of them), [`server`] runs the
-//! built binary on them, [`http`] asks it, [`postgres`] is a database server, [`process`] runs other programs, and [`programs`]
+//! built binary on them, [`http`] asks it, [`postgres`] is a database server, [`standby`] one that follows it, [`pgbouncer`]
+//! and [`proxy`] stand before it, [`generator`] makes a cache of it, [`process`] runs other programs, and [`programs`]
 //! knows those that not every machine has. Nothing here knows what is tested.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(
@@ -14,12 +15,16 @@
 use std::time::Duration;
 
 pub(crate) mod data;
+pub(crate) mod generator;
 pub(crate) mod http;
 pub(crate) mod mmdb;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod programs;
+pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod standby;
 
 /// Whatever takes longer than this hangs. Far more than anything here needs, since machines that run tests can be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -23,7 +23,16 @@ pub(crate) struct Cluster {
     pub(crate) folder: PathBuf,
     pub(crate) port: u16,
     /// Its standard input is what keeps the server up.
-    _keeper: Child,
+    keeper: Child,
+}
+
+impl Drop for Cluster {
+    /// The keeper's standard input closes, and the server ends, even one that is stopped.
+    fn drop(&mut self) {
+        let _ = self.send_signal("CONT").status();
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
 }
 
 /// The server of this process; none where PostgreSQL isn't installed, and then the test is skipped.
@@ -41,7 +50,7 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
 }
 
 /// The folder of the newest server's programs.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     folders.retain(|folder| folder.join("initdb").is_file());
@@ -69,6 +78,12 @@ pub(crate) fn is_root() -> bool {
 }
 
 impl Cluster {
+    /// A server that no other test uses; none if PostgreSQL isn't installed.
+    pub(crate) fn alone() -> Option<Self> {
+        cluster()?;
+        Some(Self::start(&programs()?))
+    }
+
     fn start(programs: &Path) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("mirrorlist-postgres-")
@@ -92,6 +107,12 @@ impl Cluster {
         );
         certificates(&folder);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::run(programs, folder, port, &[])
+    }
+
+    /// Runs a server on the data in a folder, which is removed at the end.
+    pub(crate) fn run(programs: &Path, folder: PathBuf, port: u16, arguments: &[&str]) -> Self {
+        let data = folder.join("data");
         let server = unprivileged(&programs.join("postgres"));
         // The shell ends the server and tidies up when nobody holds its standard input any more.
         let keeper = Command::new("sh")
@@ -113,6 +134,7 @@ impl Cluster {
                 "-c",
                 "log_min_messages=panic",
             ])
+            .args(arguments)
             .arg("-c")
             .arg(format!("ssl_cert_file={}", folder.join("server.pem").display()))
             .arg("-c")
@@ -123,17 +145,29 @@ impl Cluster {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let cluster = Self {
-            folder,
-            port,
-            _keeper: keeper,
-        };
+        let cluster = Self { folder, port, keeper };
         let started = Instant::now();
         while let Err(error) = Client::connect(&cluster.url("postgres"), NoTls) {
             assert!(started.elapsed() < PATIENCE, "PostgreSQL doesn't start: {error}");
             std::thread::yield_now();
         }
         cluster
+    }
+
+    /// Stops all its processes as they are, or lets them go on: the kernel still accepts connections and bytes.
+    pub(crate) fn signal(&self, name: &str) {
+        process::succeed(&mut self.send_signal(name));
+    }
+
+    fn send_signal(&self, name: &str) -> Command {
+        let postmaster = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        let postmaster = postmaster.lines().next().unwrap_or_default();
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            &format!("kill -s {name} {postmaster} $(cat /proc/{postmaster}/task/{postmaster}/children)"),
+        ]);
+        command
     }
 
     /// The URL of a database, without TLS.
@@ -162,6 +196,7 @@ impl Cluster {
 }
 
 /// A database of a test.
+#[derive(Clone)]
 pub(crate) struct Database<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) name: String,

@@ -34,6 +34,16 @@ pub struct Deadlines {
     pub answer: Duration,
 }
 
+impl Deadlines {
+    /// What holds where nothing else is set.
+    pub const STANDARD: Self = Self {
+        head: Duration::from_secs(5),
+        idle: Duration::from_secs(75),
+        stall: Duration::from_secs(10),
+        answer: Duration::from_secs(60),
+    };
+}
+
 /// Closing a socket with unread bytes takes the last answer away from the client (RFC 9112, 9.6). What a client sends after its
 /// last request is therefore read and dropped, for this long.
 const LINGER: Duration = Duration::from_secs(2);

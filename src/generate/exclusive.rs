@@ -1,0 +1,129 @@
+//! Files that are created, never opened: what is in the way is removed, not followed. In a folder where others may write,
+//! the names of such files can have been taken by links to something precious, by pipes without a reader, or by files of
+//! others.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// How often what comes into the way again is removed.
+const ATTEMPTS: usize = 8;
+
+/// Everybody may read what is made here: the servers run as other users.
+pub(super) const MODE: u32 = 0o644;
+
+/// Creates a file for reading and writing. What has its name is removed, a link without what it leads to.
+///
+/// # Errors
+/// If the file can't be created, or a folder is in the way.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    for _ in 0..ATTEMPTS {
+        match create_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove(path)?,
+            result => return result,
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        format!(
+            "something creates {} again and again; find out what, and stop it",
+            path.display()
+        ),
+    ))
+}
+
+/// Creates a file for reading and writing that is not there yet.
+///
+/// # Errors
+/// If it is there, or can't be created.
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(path)
+}
+
+/// Removes what is at a path, unless it is a folder. Nothing there is fine.
+///
+/// # Errors
+/// If it can't be removed.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("{} is in the way and can't be removed: {error}", path.display()),
+        )),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Opens a file for reading. What is no file is opened at once and found to be none.
+///
+/// # Errors
+/// If it can't be opened, or is no file.
+pub(super) fn open_file(path: &Path, links: Links) -> io::Result<File> {
+    let follow = match links {
+        Links::Follow => 0,
+        Links::Refuse => libc::O_NOFOLLOW,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | follow)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    Ok(file)
+}
+
+/// What a link at the path of a file means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// What it leads to.
+    Follow,
+    /// No file.
+    Refuse,
+}
+
+/// Whether an open file is what is at a path, which is not followed.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(opened), Ok(there)) => (opened.dev(), opened.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn what_is_in_the_way_is_removed_and_what_it_leads_to_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, precious) = (folder.path().join("new"), folder.path().join("precious"));
+        fs::write(&precious, "precious").unwrap();
+        let put_in_the_way: [&dyn Fn(); 5] = [
+            &|| fs::write(&path, "stale").unwrap(),
+            &|| std::os::unix::fs::symlink(&precious, &path).unwrap(),
+            &|| std::os::unix::fs::symlink("/nonexistent/x", &path).unwrap(),
+            &|| fs::hard_link(&precious, &path).unwrap(),
+            &|| drop(std::os::unix::net::UnixListener::bind(&path).unwrap()),
+        ];
+        for put in put_in_the_way {
+            put();
+            let mut file = create(&path).unwrap();
+            file.write_all(b"new").unwrap();
+            assert!(is_at(&file, &path) && fs::symlink_metadata(&path).unwrap().is_file());
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+            fs::remove_file(&path).unwrap();
+        }
+        fs::create_dir(&path).unwrap();
+        let error = create(&path).unwrap_err().to_string();
+        assert!(error.contains("new is in the way"), "{error}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Which process holds the lock of a file, as far as the operating system tells: for the message to the one that has to wait.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Says who holds the lock of this file and since when. A run creates its file, so the file is as old as the run.
+pub(super) fn describe(file: &File) -> String {
+    let metadata = file.metadata().ok();
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = metadata.as_ref().and_then(|metadata| holder(&locks, metadata));
+    let mut text = match holder {
+        Some(process) => {
+            let name = name_of(process).map_or_else(String::new, |name| format!(" ({name})"));
+            format!("process {process}{name}")
+        }
+        None => "a process that can't be seen from here, in another container or on another machine".to_owned(),
+    };
+    if let Some(since) = metadata.and_then(|metadata| metadata.created().or_else(|_| metadata.modified()).ok()) {
+        let age = SystemTime::now().duration_since(since).unwrap_or_default();
+        let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+        // Writing to a String can't fail.
+        let _ = write!(text, " since {} ({age} ago)", humantime::format_rfc3339_seconds(since));
+    }
+    text
+}
+
+/// The process that holds a lock of the whole file, from the text of /proc/locks: lines like
+/// `1: FLOCK  ADVISORY  WRITE 4711 fd:01:262147 0 EOF`.
+fn holder(locks: &str, metadata: &Metadata) -> Option<u32> {
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    // As in sys/sysmacros.h of Linux.
+    let major = (device >> 8) & 0xfff | (device >> 32) & !0xfff;
+    let minor = device & 0xff | (device >> 12) & !0xff;
+    let (exact, of_inode) = (format!("{major:02x}:{minor:02x}:{inode}"), format!(":{inode}"));
+    let holders = |is_file: &dyn Fn(&str) -> bool| -> Vec<u32> {
+        let holder = |line: &str| {
+            let mut words = line.split_whitespace().skip(1);
+            let (kind, process, file) = (words.next()?, words.nth(2)?, words.next()?);
+            (kind == "FLOCK" && is_file(file)).then(|| process.parse().ok())?
+        };
+        locks.lines().filter_map(holder).collect()
+    };
+    if let [process, ..] = holders(&|file| file == exact)[..] {
+        return Some(process);
+    }
+    // Some file systems show another device there than with the file; then the inode has to do, if it is of one file only.
+    match holders(&|file| file.ends_with(&of_inode))[..] {
+        [process] => Some(process),
+        _ => None,
+    }
+}
+
+/// The name of a process's program; its arguments could hold secrets.
+fn name_of(process: u32) -> Option<String> {
+    let folder = Path::new("/proc").join(process.to_string());
+    let program = fs::read_link(folder.join("exe")).ok();
+    let program = program.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let name = program.or_else(|| fs::read_to_string(folder.join("comm")).ok())?;
+    Some(name.trim().chars().filter(|c| !c.is_control()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_named_with_its_program_and_the_time() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().lock().unwrap();
+        let text = describe(&file.reopen().unwrap());
+        let process = std::process::id().to_string();
+        let program = std::env::current_exe().unwrap();
+        let program = program.file_name().unwrap().to_str().unwrap();
+        assert!(
+            text.starts_with(&format!("process {process} ({program}) since 2")),
+            "{text}"
+        );
+        assert!(text.ends_with("s ago)"), "{text}");
+        file.as_file().unlock().unwrap();
+        let text = describe(file.as_file());
+        assert!(text.starts_with("a process that can't be seen from here"), "{text}");
+    }
+
+    #[test]
+    fn other_locks_are_of_others() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let metadata = file.as_file().metadata().unwrap();
+        let inode = metadata.ino();
+        for (line, process) in [
+            (
+                format!("1: FLOCK  ADVISORY  WRITE 4711 fd:01:{inode} 0 EOF"),
+                Some(4711),
+            ),
+            (format!("1: POSIX  ADVISORY  WRITE 4711 fd:01:{inode} 0 EOF"), None),
+            (format!("1: FLOCK  ADVISORY  WRITE 4711 fd:01:1{inode} 0 EOF"), None),
+            (format!("1: -> FLOCK  ADVISORY  WRITE 4711 fd:01:{inode} 0 EOF"), None),
+            (
+                format!("1: FLOCK ADVISORY WRITE 1 ff:01:{inode} 0 EOF\n2: FLOCK ADVISORY WRITE 2 ff:02:{inode} 0 EOF"),
+                None,
+            ),
+            ("1: FLOCK".to_owned(), None),
+        ] {
+            assert_eq!(holder(&line, &metadata), process, "{line}");
+        }
+    }
+}

@@ -178,6 +178,10 @@ const CASES: &[Case] = &[
         "path-plus-is-a-plus",
         "GET /mirrorlist?path=pub/linux/1/iso/c++.iso&country=US",
     ),
+    case(
+        "path-wins-over-repo-and-arch",
+        "GET /mirrorlist?path=pub/linux/1/iso/any.iso&redirect=1&country=US&repo=linux-1&arch=x86_64",
+    ),
     case("path-unknown", "GET /mirrorlist?path=pub/nothing/here"),
     case("path-empty", "GET /mirrorlist?path="),
     case("path-dot-dot", "GET /mirrorlist?path=pub/linux/1/iso/.."),
@@ -265,7 +269,14 @@ const CASES: &[Case] = &[
     case("metalink-nothing-specified", "GET /metalink?arch=x86_64"),
     // Errors of the request itself
     case("ip-invalid", "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=300.1.1.1"),
-    case("ip-invalid-metalink", "GET /metalink?repo=linux-1&arch=x86_64&ip="),
+    case(
+        "ip-invalid-metalink",
+        "GET /metalink?repo=linux-1&arch=x86_64&ip=nowhere",
+    ),
+    case(
+        "ip-empty-is-as-absent",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=US&ip=192.0.2.200&ip=",
+    ),
     case(
         "ip-percent-encoded",
         "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=2001%3adb8%3A%3A1",

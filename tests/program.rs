@@ -202,6 +202,7 @@ fn a_country_is_found_in_the_records_of_every_maker_of_databases() {
         ("198.51.100.0/25", &["country", "iso_code"], "US"),
         ("198.51.100.128/25", &["registered_country", "iso_code"], "JP"),
         ("203.0.113.0/24", &["country_code"], "FR"),
+        ("100.64.0.0/24", &["country"], "JP"),
         ("2001:db8:1::/48", &["continent", "code"], "EU"),
     ]);
     fs::write(data.geoip(), records).unwrap();
@@ -221,13 +222,19 @@ fn a_country_is_found_in_the_records_of_every_maker_of_databases() {
         };
         addresses.iter().map(first).collect()
     };
-    let addresses = ["198.51.100.1", "198.51.100.200", "203.0.113.1", "2001:db8:1::1"];
+    let addresses = [
+        "198.51.100.1",
+        "198.51.100.200",
+        "203.0.113.1",
+        "100.64.0.1",
+        "2001:db8:1::1",
+    ];
     // The operators' word for these networks counts before the database's.
-    assert_eq!(countries(&addresses), ["US", "JP", "IT", "FR"]);
+    assert_eq!(countries(&addresses), ["US", "JP", "IT", "JP", "FR"]);
     let mut cache = fixture::cache_message();
     cache.netblock_country_cache.clear();
     data.write_cache(&cache);
-    assert_eq!(countries(&addresses), ["US", "JP", "FR", "global"]);
+    assert_eq!(countries(&addresses), ["US", "JP", "FR", "JP", "global"]);
 }
 
 #[test]

@@ -113,9 +113,9 @@ pub fn redirects<'a>(rows: &'a [RepositoryRedirectRow], findings: &mut Findings)
 pub fn continent_redirects(rows: &[ContinentRedirectRow], findings: &mut Findings) -> BTreeMap<CountryCode, String> {
     let mut redirects = BTreeMap::new();
     for row in rows {
-        match (CountryCode::parse(&row.country), parse_continent(row.continent.trim())) {
+        match (CountryCode::parse(&row.country), parse_continent(&row.continent)) {
             (Some(country), Some(_)) => {
-                redirects.insert(country, row.continent.trim().to_ascii_uppercase());
+                redirects.insert(country, continent_name(row.continent.trim()));
             }
             _ => findings.add(
                 Kind::ContinentRedirect,
@@ -127,4 +127,13 @@ pub fn continent_redirects(rows: &[ContinentRedirectRow], findings: &mut Finding
         }
     }
     redirects
+}
+
+/// A continent as the cache names it: codes in upper case, as MirrorManager2 writes them; other names as they are.
+fn continent_name(name: &str) -> String {
+    if name.len() == 2 {
+        name.to_ascii_uppercase()
+    } else {
+        name.to_owned()
+    }
 }

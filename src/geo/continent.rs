@@ -1,74 +1,30 @@
-//! Country to continent, from `country_continent.csv`: a header line, then `AD,EU`.
+//! Country to continent, from `country_continent.csv`: lines like `AD,EU`, with or without a header line.
+//!
+//! A continent is a name that is only compared, in any case: `EU` in most files, `Europe` in others.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
 use super::CountryCode;
 use super::lines::Lines;
 use crate::warnings::Warnings;
 
-/// One of the seven continents of ISO 3166's country tables.
+/// A continent: the number of its name in a [`ContinentTable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Continent {
-    /// Africa.
-    AF,
-    /// Antarctica.
-    AN,
-    /// Asia.
-    AS,
-    /// Europe.
-    EU,
-    /// North America.
-    NA,
-    /// Oceania.
-    OC,
-    /// South America.
-    SA,
-}
-
-impl Continent {
-    /// All continents.
-    pub const ALL: [Self; 7] = [Self::AF, Self::AN, Self::AS, Self::EU, Self::NA, Self::OC, Self::SA];
-
-    /// Reads a continent's two letters, in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|continent| continent.as_str().eq_ignore_ascii_case(text))
-    }
-
-    /// A dense number for tables by continent.
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The two letters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AF => "AF",
-            Self::AN => "AN",
-            Self::AS => "AS",
-            Self::EU => "EU",
-            Self::NA => "NA",
-            Self::OC => "OC",
-            Self::SA => "SA",
-        }
-    }
-}
-
-impl fmt::Display for Continent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub struct Continent(u16);
 
 /// The text that stands for a continent that is not known.
 const UNKNOWN: &str = "--";
+
+/// No continent has a longer name, in bytes.
+const LONGEST_NAME: usize = 64;
 
 /// The continent of every country, by [`CountryCode::index`].
 #[derive(Clone)]
 pub struct ContinentTable {
     continents: Box<[Option<Continent>]>,
+    /// By [`Continent`], as first spelled. There are no more of them than countries have been given.
+    names: Vec<Box<str>>,
     countries: usize,
 }
 
@@ -77,6 +33,7 @@ impl ContinentTable {
     pub fn empty() -> Self {
         Self {
             continents: vec![None; CountryCode::COUNT].into_boxed_slice(),
+            names: Vec::new(),
             countries: 0,
         }
     }
@@ -86,13 +43,17 @@ impl ContinentTable {
     /// # Errors
     /// What reading `lines` gives.
     pub fn read(lines: impl BufRead, warnings: &mut Warnings) -> io::Result<Self> {
-        let mut table = Self::empty();
+        // Of lines for one country the last one counts.
+        let mut found: BTreeMap<CountryCode, Option<String>> = BTreeMap::new();
         let mut lines = Lines::new(lines);
         while let Some(line) = lines.next()? {
             let text = String::from_utf8_lossy(line.bytes);
             let text = text.trim();
             match parse_line(text).filter(|_| !line.too_long) {
-                Some((country, continent)) => table.set(country, continent),
+                Some((_, Some(name))) if line.number == 1 && is_heading(name) => {}
+                Some((country, name)) => {
+                    found.insert(country, name.map(str::to_owned));
+                }
                 None if line.number == 1 || text.is_empty() => {}
                 None => warnings.add(format_args!(
                     "line {}: {text:?}: expected a country and a continent, like DE,EU",
@@ -100,11 +61,16 @@ impl ContinentTable {
                 )),
             }
         }
+        let mut table = Self::empty();
+        for (country, name) in found {
+            table.set(country, name.as_deref());
+        }
         Ok(table)
     }
 
     /// Says which continent a country counts to, in place of what the table said before.
-    pub fn set(&mut self, country: CountryCode, continent: Option<Continent>) {
+    pub fn set(&mut self, country: CountryCode, name: Option<&str>) {
+        let continent = name.and_then(|name| self.find_or_add(name));
         if let Some(entry) = self.continents.get_mut(country.index()) {
             self.countries += usize::from(continent.is_some());
             self.countries -= usize::from(entry.is_some());
@@ -117,6 +83,11 @@ impl ContinentTable {
         self.continents.get(country.index()).copied().flatten()
     }
 
+    /// The name of a continent of this table.
+    pub fn name(&self, continent: Continent) -> &str {
+        self.names.get(usize::from(continent.0)).map_or("", |name| name)
+    }
+
     /// How many countries have a continent.
     pub fn len(&self) -> usize {
         self.countries
@@ -126,17 +97,34 @@ impl ContinentTable {
     pub fn is_empty(&self) -> bool {
         self.countries == 0
     }
+
+    fn find_or_add(&mut self, name: &str) -> Option<Continent> {
+        let known = self.names.iter().position(|known| known.eq_ignore_ascii_case(name));
+        // There are two names for each of 1,296 countries at most.
+        let number = u16::try_from(known.unwrap_or(self.names.len())).ok()?;
+        if known.is_none() {
+            self.names.push(name.into());
+        }
+        Some(Continent(number))
+    }
 }
 
-/// Reads a continent or the text for an unknown one; none where it is neither.
-pub fn parse_continent(text: &str) -> Option<Option<Continent>> {
+/// Reads the name of a continent, or the text for an unknown one (none inside); none where it can be neither.
+pub fn parse_continent(text: &str) -> Option<Option<&str>> {
+    let text = text.trim();
     if text == UNKNOWN {
         return Some(None);
     }
-    Continent::parse(text).map(Some)
+    let is_name = !text.is_empty() && text.len() <= LONGEST_NAME && !text.chars().any(char::is_control);
+    is_name.then_some(Some(text))
 }
 
-fn parse_line(line: &str) -> Option<(CountryCode, Option<Continent>)> {
+/// Whether a name is the heading of its column: a line above the data can begin with what looks like a country.
+fn is_heading(name: &str) -> bool {
+    name.to_ascii_lowercase().starts_with("contin")
+}
+
+fn parse_line(line: &str) -> Option<(CountryCode, Option<&str>)> {
     let mut fields = line.split(',').map(|field| field.trim().trim_matches('"'));
     let country = CountryCode::parse(fields.next()?)?;
     let continent = parse_continent(fields.next()?)?;
@@ -147,22 +135,51 @@ fn parse_line(line: &str) -> Option<(CountryCode, Option<Continent>)> {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> (ContinentTable, Warnings) {
+        let mut warnings = Warnings::default();
+        let table = ContinentTable::read(text.as_bytes(), &mut warnings).unwrap();
+        (table, warnings)
+    }
+
+    fn name<'a>(table: &'a ContinentTable, code: &str) -> Option<&'a str> {
+        table
+            .of(CountryCode::parse(code).unwrap())
+            .map(|continent| table.name(continent))
+    }
+
     #[test]
     fn countries_have_their_continent() {
-        let text = b"\"iso 3166 country\",\"continent code\"\nDE,EU\n\"us\", \"na\"\r\nA1,--\n\nXX\nFR,XY\n";
-        let mut warnings = Warnings::default();
-        let table = ContinentTable::read(&text[..], &mut warnings).unwrap();
+        let text = "\"iso 3166 country\",\"continent code\"\nDE,EU\n\"us\", \"na\"\r\nA1,--\n\nXX\nFR,\u{7}\nFR,eu\n";
+        let (table, warnings) = read(text);
+        assert_eq!(name(&table, "DE"), Some("EU"));
+        assert_eq!(name(&table, "us"), Some("na"));
+        assert_eq!((name(&table, "A1"), name(&table, "ZZ")), (None, None));
         let of = |code| table.of(CountryCode::parse(code).unwrap());
-        assert_eq!(of("DE"), Some(Continent::EU));
-        assert_eq!(of("us"), Some(Continent::NA));
-        assert_eq!((of("A1"), of("FR"), of("ZZ")), (None, None, None));
-        assert_eq!((table.len(), warnings.count()), (2, 2));
+        assert_eq!(of("DE"), of("FR"));
+        assert_ne!(of("DE"), of("US"));
+        assert_eq!((table.len(), warnings.count()), (3, 2));
         assert!(warnings.first()[0].starts_with("line 6: \"XX\""));
     }
 
     #[test]
-    fn a_file_without_a_header_loses_nothing() {
-        let table = ContinentTable::read(&b"DE,EU\nUS,NA\n"[..], &mut Warnings::default()).unwrap();
-        assert_eq!(table.len(), 2);
+    fn a_continent_is_any_name_and_a_header_line_may_be_missing() {
+        for header in ["", "country,continent\n", "cc,Continent\n"] {
+            let (table, warnings) = read(&format!("{header}DE,Europe\nAX,Europe\nCC,South Asia\nUS,Americas\n"));
+            assert_eq!((table.len(), warnings.count()), (4, 0), "{header:?}");
+            let of = |code| table.of(CountryCode::parse(code).unwrap());
+            assert_eq!(of("DE"), of("AX"));
+            assert_eq!(name(&table, "CC"), Some("South Asia"));
+            assert_eq!(name(&table, "US"), Some("Americas"));
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_lines_counts_and_what_replaces_it_is_known_by_name() {
+        let (mut table, _) = read("IL,AS\nIL,Asia\nDE,Europe\n");
+        assert_eq!(name(&table, "IL"), Some("Asia"));
+        table.set(CountryCode::parse("IL").unwrap(), Some("EUROPE"));
+        assert_eq!(name(&table, "IL"), Some("Europe"));
+        table.set(CountryCode::parse("IL").unwrap(), None);
+        assert_eq!((name(&table, "IL"), table.len()), (None, 1));
     }
 }

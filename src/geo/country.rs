@@ -66,20 +66,24 @@ pub enum GeoIpField {
     RegisteredCountry,
     /// `country_code` at the top of the record, as in databases of other makers.
     CountryCode,
+    /// `country` at the top of the record, where that is a code and no map, as in IPinfo's databases.
+    PlainCountry,
 }
 
 /// Where records name the country, the best place first.
-const FIELDS: [GeoIpField; 3] = [
+const FIELDS: [GeoIpField; 4] = [
     GeoIpField::Country,
     GeoIpField::RegisteredCountry,
     GeoIpField::CountryCode,
+    GeoIpField::PlainCountry,
 ];
 
 /// The ways through a record to each of [`FIELDS`].
-const WAYS: [&[&str]; 3] = [
+const WAYS: [&[&str]; 4] = [
     &["country", "iso_code"],
     &["registered_country", "iso_code"],
     &["country_code"],
+    &["country"],
 ];
 
 /// How many records a new database is searched for one with a country before it is called unusable.

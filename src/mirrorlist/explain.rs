@@ -44,7 +44,7 @@ pub struct Client {
     /// Who said so: the operators' network, or the field of the GeoIP record.
     pub country_source: Option<String>,
     /// The continent that the country counts to.
-    pub continent: Option<&'static str>,
+    pub continent: Option<String>,
     /// The number of the autonomous system, where one announces the address.
     pub asn: Option<u32>,
     /// The prefix that gave the number.
@@ -227,10 +227,11 @@ fn client(snapshot: &Snapshot, location: &ClientLocation) -> Client {
             CountrySource::GeoIp(GeoIpField::Country) => "geoip: country.iso_code".to_owned(),
             CountrySource::GeoIp(GeoIpField::RegisteredCountry) => "geoip: registered_country.iso_code".to_owned(),
             CountrySource::GeoIp(GeoIpField::CountryCode) => "geoip: country_code".to_owned(),
+            CountrySource::GeoIp(GeoIpField::PlainCountry) => "geoip: country".to_owned(),
         }),
         continent: country
             .and_then(|country| snapshot.continents().of(country))
-            .map(|c| c.as_str()),
+            .map(|continent| snapshot.continents().name(continent).to_owned()),
         asn: announced.map(|(_, asn)| asn.get()),
         asn_prefix: announced.map(|(network, _)| network.to_string()),
         asn_hosts: announced

@@ -16,7 +16,7 @@ pub struct MirrorQuery<'a> {
     pub path: Option<Cow<'a, str>>,
     /// A comma list of country codes, or `global`.
     pub country: Option<Cow<'a, str>>,
-    /// The client address to answer for.
+    /// The client address to answer for; an empty one is none.
     pub ip: Option<Cow<'a, str>>,
     /// A comma list of protocols.
     pub protocol: Option<Cow<'a, str>>,
@@ -49,7 +49,7 @@ impl<'a> MirrorQuery<'a> {
                 "arch" => parsed.arch = Some(decode(value)),
                 "path" => parsed.path = Some(decode(value)),
                 "country" => parsed.country = Some(decode(value)),
-                "ip" => parsed.ip = Some(decode(value)),
+                "ip" => parsed.ip = Some(decode(value)).filter(|address| !address.trim().is_empty()),
                 "protocol" => parsed.protocol = Some(decode(value)),
                 "redirect" => parsed.redirect = true,
                 "netblock" => parsed.prefer_network = decode(value) == "1",
@@ -83,6 +83,13 @@ mod tests {
         assert_eq!(query.path.as_deref(), Some("c++/é\u{fffd}"));
         assert!(query.redirect && query.time && query.prefer_network);
         assert_eq!((query.country, query.ip, query.protocol), (None, None, None));
+    }
+
+    #[test]
+    fn an_empty_address_is_none() {
+        for query in ["ip=", "ip", "ip=%20", "ip=192.0.2.1&ip="] {
+            assert_eq!(MirrorQuery::parse(query).ip, None, "{query}");
+        }
     }
 
     #[test]

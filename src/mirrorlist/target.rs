@@ -47,9 +47,10 @@ pub fn resolve<'a>(
     query: &'a MirrorQuery<'_>,
     scratch: &mut String,
 ) -> Result<Target<'a>, Refusal<'a>> {
-    match (&query.repo, &query.arch, &query.path) {
-        (Some(repo), Some(arch), _) => repository(catalogue, endpoint, repo, arch, scratch),
-        (_, _, Some(path)) => by_path(catalogue, path),
+    match (&query.path, &query.repo, &query.arch) {
+        // A proxy that rewrites paths appends the client's own query to its path.
+        (Some(path), _, _) => by_path(catalogue, path),
+        (None, Some(repo), Some(arch)) => repository(catalogue, endpoint, repo, arch, scratch),
         _ => Err(Refusal::MissingParameters),
     }
 }

@@ -28,7 +28,7 @@ use crate::budget::{Budget, OverBudget};
 use crate::cache::name::{self, clean_directory};
 use crate::cache::url::BaseUrl;
 use crate::geo::continent::parse_continent;
-use crate::geo::{AsNumber, Continent, CountryCode, NetworkTable, network};
+use crate::geo::{AsNumber, CountryCode, NetworkTable, network};
 use crate::proto;
 use crate::warnings::Warnings;
 
@@ -270,7 +270,7 @@ struct Builder {
     directories: DirectoryTable,
     file_details: BTreeMap<Box<str>, Vec<FileDetails>>,
     netblock_countries: Vec<(IpNetwork, CountryCode)>,
-    continent_redirects: Vec<(CountryCode, Option<Continent>)>,
+    continent_redirects: BTreeMap<CountryCode, Option<Box<str>>>,
     host_netblocks: HashMap<IpNetwork, Vec<HostIndex>, RandomState>,
     as_hosts: HashMap<AsNumber, Vec<HostIndex>, RandomState>,
 
@@ -410,8 +410,10 @@ impl Builder {
     }
 
     fn continent_redirect(&mut self, entry: &proto::StringStringMap, warnings: &mut Warnings) {
-        match (CountryCode::parse(&entry.key), parse_continent(entry.value.trim())) {
-            (Some(country), Some(continent)) => self.continent_redirects.push((country, continent)),
+        match (CountryCode::parse(&entry.key), parse_continent(&entry.value)) {
+            (Some(country), Some(continent)) => {
+                self.continent_redirects.insert(country, continent.map(Into::into));
+            }
             _ => warnings.add(format_args!(
                 "CountryContinentRedirectCache: {:?} to {:?} is not a country and a continent",
                 entry.key, entry.value

@@ -3,7 +3,7 @@
 //! Everything is found by hash, index or longest prefix; nothing is searched through, and nothing changes once it is built
 //! (by [`super::cache`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use super::masks::CarrierMasks;
 use super::repositories::{Repositories, Repository};
 use super::urls::{Url, Urls};
 use crate::chunked::{Chunked, TextSpan};
-use crate::geo::{AsNumber, Continent, ContinentTable, CountryCode, NetworkTable};
+use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
 
 /// What a cache says.
 pub struct Catalogue {
@@ -32,7 +32,7 @@ pub struct Catalogue {
     pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
     pub(super) repositories: Repositories,
     pub(super) netblock_countries: NetworkTable<CountryCode>,
-    pub(super) continent_redirects: Vec<(CountryCode, Option<Continent>)>,
+    pub(super) continent_redirects: BTreeMap<CountryCode, Option<Box<str>>>,
     pub(super) host_netblocks: NetworkTable<Box<[HostIndex]>>,
     pub(super) as_hosts: HashMap<AsNumber, Box<[HostIndex]>, RandomState>,
 }
@@ -241,7 +241,8 @@ impl Catalogue {
     }
 
     /// Countries that count to another continent than the world's table says.
-    pub fn continent_redirects(&self) -> &[(CountryCode, Option<Continent>)] {
-        &self.continent_redirects
+    pub fn continent_redirects(&self) -> impl Iterator<Item = (CountryCode, Option<&str>)> {
+        let redirects = self.continent_redirects.iter();
+        redirects.map(|(country, continent)| (*country, continent.as_deref()))
     }
 }

@@ -18,7 +18,7 @@ struct GroupMasks {
     public: Mask,
     restricted: Mask,
     countries: HashMap<CountryCode, Mask, FixedState>,
-    continents: [Mask; Continent::ALL.len()],
+    continents: HashMap<Continent, Mask, FixedState>,
 }
 
 /// Which carriers of each group are where.
@@ -85,10 +85,10 @@ impl CarrierMasks {
                     countries += 1;
                 }
             }
-            let continents = countries.min(Continent::ALL.len());
-            let masks = countries + continents + 2;
+            // Each country can have a continent of its own.
+            let places = 2 * countries;
             let words = 2 * members.len().div_ceil(64) * size_of::<u64>();
-            bytes += size_of::<GroupMasks>() + countries * COUNTRY + masks * (MASK + words);
+            bytes += size_of::<GroupMasks>() + places * COUNTRY + (places + 2) * (MASK + words);
         }
         bytes
     }
@@ -102,7 +102,7 @@ impl CarrierMasks {
     ) -> impl Iterator<Item = CarrierWord> {
         let masks = self.groups.get(run.group as usize);
         let in_country = masks.and_then(|masks| masks.countries.get(&country?));
-        let on_continent = masks.and_then(|masks| masks.continents.get(continent?.index()));
+        let on_continent = masks.and_then(|masks| masks.continents.get(&continent?));
         let public = masks.map(|masks| &masks.public);
         let restricted = masks.map(|masks| &masks.restricted);
         let numbers = (run.first_word as usize..).zip((run.first.get()..).step_by(64));
@@ -133,9 +133,8 @@ impl GroupMasks {
         for (bit, carrier) in carriers.iter().enumerate() {
             if let Some(country) = carrier.country {
                 set(masks.countries.entry(country).or_default(), bit);
-                let continent = continents.of(country);
-                if let Some(mask) = continent.and_then(|continent| masks.continents.get_mut(continent.index())) {
-                    set(mask, bit);
+                if let Some(continent) = continents.of(country) {
+                    set(masks.continents.entry(continent).or_default(), bit);
                 }
             }
             if carrier.public {

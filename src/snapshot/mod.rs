@@ -60,7 +60,7 @@ impl Snapshot {
     ) -> Self {
         let mut continents = country_continent.table.clone();
         for (country, continent) in cache.table.continent_redirects() {
-            continents.set(*country, *continent);
+            continents.set(country, continent);
         }
         let masks = cache.table.masks(&continents);
         Self {

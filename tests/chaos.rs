@@ -75,7 +75,7 @@ impl Chaos<'_> {
         ];
         while self.goes_on() {
             let mut connection = Connection::to(self.address);
-            for target in targets.iter().cycle().take(300) {
+            for target in targets.iter().cycle().take(300).take_while(|_| self.goes_on()) {
                 let body = connection.get(target);
                 assert!(body.contains("/1/x86_64/os/"), "{target}: {body}");
                 self.answered.fetch_add(1, Ordering::Relaxed);
@@ -269,6 +269,27 @@ fn usage(process: u32) -> (u64, usize) {
     (resident, fs::read_dir(format!("/proc/{process}/fd")).unwrap().count())
 }
 
+/// The usage of a server that has answered, once all of its threads have what they need.
+fn settled_usage(server: &Server) -> (u64, usize) {
+    assert_eq!(server.get("/mirrorlist").status, 200);
+    assert_eq!(server.admin_get("/livez").status, 200);
+    let mut last = usage(server.process());
+    loop {
+        thread::park_timeout(Duration::from_millis(300));
+        let now = usage(server.process());
+        if now.1 == last.1 {
+            return now;
+        }
+        last = now;
+    }
+}
+
+/// What each descriptor of a process leads to.
+fn descriptors(process: u32) -> Vec<PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten();
+    entries.filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
+}
+
 /// A small file system of its own, where that can be had.
 struct SmallDisk {
     folder: tempfile::TempDir,
@@ -329,7 +350,7 @@ fn nothing_that_goes_on_at_once_fails_a_request_or_grows() {
         attacks: AtomicU64::new(0),
         reloads: AtomicU64::new(0),
     };
-    let idle = usage(server.process());
+    let idle = settled_usage(&server);
     let warm = thread::scope(|scope| {
         let chaos = &chaos;
         let mut threads = Vec::new();
@@ -373,8 +394,8 @@ fn nothing_that_goes_on_at_once_fails_a_request_or_grows() {
     while usage(server.process()).1 > idle.1 + 2 {
         assert!(
             started.elapsed() < PATIENCE,
-            "descriptors: {idle:?} at the start, {:?} now",
-            usage(server.process())
+            "descriptors: {idle:?} at the start, now {:?}",
+            descriptors(server.process())
         );
         thread::park_timeout(Duration::from_millis(100));
     }

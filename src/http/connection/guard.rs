@@ -481,3 +481,6 @@ impl Timer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

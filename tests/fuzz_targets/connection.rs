@@ -332,7 +332,7 @@ impl Server {
         }
     }
 
-    /// Who waits although nobody has to be waited for would wait for ever.
+    /// Asserts that the socket had something to wait for: else this would wait for ever.
     fn assert_waits(&self) {
         let waited = std::mem::take(&mut self.wire.borrow_mut().waited);
         assert!(waited, "it waits for nothing");

@@ -107,12 +107,34 @@ fn caches() -> Vec<Vec<u8>> {
         mirror_list_cache: vec![fixture::directory("pub/linux", |host| host.id == 1)],
         ..MirrorList::default()
     };
+    let mut odd = small.clone();
+    let odd_names = [
+        ("<!--", "pub/linux"),
+        ("a--b", "/pub//linux/"),
+        ("\u{1}\n", "pub/\u{7f}&\u{fffe}"),
+    ];
+    odd.repo_arch_to_directory_name
+        .extend(odd_names.map(|(key, value)| StringStringMap {
+            key: format!("{key}+x"),
+            value: value.to_owned(),
+        }));
+    odd.mirror_list_cache
+        .push(fixture::directory("pub/\u{7f}&\u{fffe}", |host| host.id == 1));
+    odd.hc_url_cache.extend(
+        ["gopher://x", "http://\u{e4}/\r\nX: y", "rsync://"].map(|value| IntStringMap {
+            key: 11,
+            value: value.to_owned(),
+        }),
+    );
     let mut files = small.clone();
     files.file_details_cache = whole.file_details_cache.clone();
     files
         .mirror_list_cache
         .extend(whole.mirror_list_cache[3..5].iter().cloned());
-    [whole, small, files].iter().map(MirrorList::encode_to_vec).collect()
+    [whole, small, odd, files]
+        .iter()
+        .map(MirrorList::encode_to_vec)
+        .collect()
 }
 
 fn databases() -> Vec<Vec<u8>> {

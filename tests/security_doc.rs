@@ -1,7 +1,6 @@
 //! What SECURITY.md names is there: settings, files, and the tests that hold what it says.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
-#[allow(dead_code, reason = "only their names are needed")]
 mod fuzz_targets;
 
 use std::fs;

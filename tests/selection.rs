@@ -209,7 +209,9 @@ fn edit(cache: &mut MirrorList, hosts: &[Host]) {
 fn continent(snapshot: &Snapshot, country: &str) -> Option<String> {
     let country = mirrorlist_server::geo::CountryCode::parse(country)?;
     let continents = snapshot.continents();
-    continents.of(country).map(|continent| continents.name(continent).to_owned())
+    continents
+        .of(country)
+        .map(|continent| continents.name(continent).to_owned())
 }
 
 /// The tiers that an answer must consist of, straight from the rules.

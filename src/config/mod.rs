@@ -21,8 +21,20 @@ pub use command_line::{Command, parse};
 pub struct ConfigError(String);
 
 impl ConfigError {
+    /// What is quoted may have control characters; they are written as in Rust, so that it stays one line.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        let text = text.into();
+        if !text.contains(char::is_control) {
+            return Self(text);
+        }
+        let escaped = |c: char| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        };
+        Self(text.chars().map(escaped).collect())
     }
 }
 
@@ -33,3 +45,14 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_one_line_whatever_it_quotes() {
+        let error = ConfigError::new("port = \"1\u{1b}[31m\r\n\u{e4}\u{85}\"").to_string();
+        assert_eq!(error, "port = \"1\\u{1b}[31m\\r\\n\u{e4}\\u{85}\"");
+    }
+}

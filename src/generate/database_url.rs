@@ -56,6 +56,11 @@ impl Database {
         if !(url.starts_with("postgresql://") || url.starts_with("postgres://")) {
             return Err(mistake("expected a URL like postgresql://user:password@host/database"));
         }
+        if has_split_password(url) {
+            return Err(mistake(
+                "write an @, / or ? in the user name, the password or anything else as %40, %2F or %3F",
+            ));
+        }
         let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
         let (tls, rest) = take_tls(parameters)?;
         let rest = if rest.is_empty() {
@@ -70,15 +75,6 @@ impl Database {
                  write special characters of the password as %XX",
             )
         })?;
-        let split_password = driver
-            .get_hosts()
-            .iter()
-            .any(|host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', ' '])));
-        if split_password {
-            return Err(mistake(
-                "write an @ or / in the user name or the password as %40 or %2F",
-            ));
-        }
         if driver.get_hosts().is_empty() {
             return Err(mistake("it names no host"));
         }
@@ -147,6 +143,14 @@ impl fmt::Debug for Database {
     }
 }
 
+/// Whether an `@` is elsewhere than once, before host and database: an `@`, `/` or `?` of the password would end it early, and
+/// its rest would be taken for a host, a database or a parameter, which are shown.
+fn has_split_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    rest.matches('@').count() > 1 || rest.contains('@') != authority.contains('@')
+}
+
 /// Takes `sslmode` and `sslrootcert`, which the driver doesn't know in full, out of a URL's parameters.
 fn take_tls(parameters: &str) -> Result<(Tls, String), ConfigError> {
     let (mut mode, mut roots) = ("prefer".to_owned(), None);
@@ -209,6 +213,10 @@ mod tests {
             "postgresql://mm:hunter2@host/db",
             "postgresql://mm:hun@ter2@host/db",
             "postgresql://mm:x/hunter2@host/db",
+            "postgresql://mm:x@y/hunter2@host/db",
+            "postgresql://mm:5432/hunter2@host/db?user=mm",
+            "postgresql://mm:5432?user=mm&dbname=hunter2@host/db",
+            "postgresql://mm:x@y?sslrootcert=hunter2@host/db",
             "postgresql://mm:hunter2@host/db?sslmode=maybe",
             "postgresql://mm:hunter2@host:port/db",
             "postgresql://mm:hunter2@host/db?hunter2=1",

@@ -1,0 +1,223 @@
+//! What fuzzing begins with: small inputs of the project's own making, good ones and such as have been bad.
+
+use std::fs;
+use std::path::Path;
+
+use mirrorlist_server::config::settings::SETTINGS;
+use mirrorlist_server::proto::{IntStringMap, MirrorList, StringStringMap};
+use prost::Message as _;
+
+use crate::fuzz_targets::fixture;
+use crate::mmdb::{mmdb, mmdb_with};
+
+/// The seeds of a target.
+pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "cache" => caches(),
+        "connection" => connections(),
+        "csv" => texts(&[
+            fixture::CONTINENTS,
+            "\"iso 3166 country\",\"continent code\"\n\"DE\",\"EU\"\r\nus, na\nA1,--\n\nXX\nFR,Europe\n",
+        ]),
+        "db_url" => texts(&DB_URLS),
+        "forwarded_for" => texts(&FORWARDED_FOR),
+        "mmdb" => databases(),
+        "netblock_text" => texts(&NETBLOCK_TEXTS),
+        "netblocks" => texts(&[
+            fixture::GLOBAL_NETBLOCKS,
+            "10.0.0.0/33 1\nnonsense\n192.0.2.0/24\n\n192.0.2.0/24 AS64496\n::ffff:192.0.2.0/120 64497\n2001:db8::1 4294967295\r\n",
+            "0.0.0.0/0 1\n128.0.0.0/1 2\n255.255.255.255 3\n::/0 4\n",
+        ]),
+        "query" => requests().into_iter().map(|(_, query)| query.into_bytes()).collect(),
+        "settings_file" => settings_files(),
+        _ => Vec::new(),
+    }
+}
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// `PW` stands for a part of the password.
+const DB_URLS: [&str; 16] = [
+    "",
+    "s%40cret\n",
+    "a@b/\n",
+    "5432/\n\n?user=mm",
+    "a?\n",
+    "\n:x\n?sslmode=verify-full&sslrootcert=%2Fca.pem",
+    "\n\n?sslmode=disable&connect_timeout=3",
+    "postgresql://mm:PW@host/db",
+    "postgres://mm:PW@%2Frun%2Fpostgresql/mm?options=-c%20x",
+    "postgresql://mm:PW@[2001:db8::1]:5432,other:5433/db?target_session_attrs=any&password=PW",
+    "host=h user=mm password=PW",
+    "DB_URL=\"postgresql://mm:PW@host/db?sslmode=maybe\"\n",
+    "# a comment\nexport DB_URL='postgresql://mm:PW@host:port/db'\n",
+    "DB_URL=postgresql://mm:$PW@${HOME}/db\n",
+    "DB_URL=\"postgresql://mm:PW\n",
+    "PW=1\nDB URL=PW\n",
+];
+
+const FORWARDED_FOR: [&str; 10] = [
+    "198.51.100.7",
+    "203.0.113.9, 198.51.100.7,10.0.0.1",
+    "spoofed\n198.51.100.7\n10.0.0.1, 127.0.0.1",
+    "10.1.2.3, 10.9.9.9",
+    " , 198.51.100.7 ,, ",
+    "198.51.100.7:4711",
+    "\"[2001:db8::7]:4711\", fd00::1",
+    "::ffff:198.51.100.7, ::ffff:10.0.0.1",
+    "198.51.100.7, _hidden, ::1",
+    "1.2.3.4.5, 300.1.1.1, <script>",
+];
+
+const NETBLOCK_TEXTS: [&str; 18] = [
+    "192.0.2.0/24",
+    "10.0.0.5/8",
+    " 10.0.0.0/255.0.0.0 ",
+    "10.0.0.0/255.0.255.0",
+    "10.0.0.0/33",
+    "192.0.2.7",
+    "0.0.0.0/0",
+    "2001:db8::/32",
+    "2001:db8::1 / 48",
+    "::ffff:192.0.2.7/120",
+    "::ffff:0.0.0.0/96",
+    "::/0",
+    "mirror.example.org.",
+    "a-1.b_2.xn--p1ai",
+    "10.0",
+    "0x7f.1",
+    "192.0.2.0-192.0.2.255\u{a0}",
+    "line\nend \u{1b}[31m",
+];
+
+fn caches() -> Vec<Vec<u8>> {
+    let whole = fixture::cache_message();
+    let small = MirrorList {
+        time: 1,
+        hc_url_cache: vec![IntStringMap {
+            key: 10,
+            value: "https://de1.example/pub".to_owned(),
+        }],
+        repo_arch_to_directory_name: vec![StringStringMap {
+            key: "a+b".to_owned(),
+            value: "pub/linux".to_owned(),
+        }],
+        mirror_list_cache: vec![fixture::directory("pub/linux", |host| host.id == 1)],
+        ..MirrorList::default()
+    };
+    let mut odd = small.clone();
+    let odd_names = [
+        ("<!--", "pub/linux"),
+        ("a--b", "/pub//linux/"),
+        ("\u{1}\n", "pub/\u{7f}&\u{fffe}"),
+    ];
+    odd.repo_arch_to_directory_name
+        .extend(odd_names.map(|(key, value)| StringStringMap {
+            key: format!("{key}+x"),
+            value: value.to_owned(),
+        }));
+    odd.mirror_list_cache
+        .push(fixture::directory("pub/\u{7f}&\u{fffe}", |host| host.id == 1));
+    odd.hc_url_cache.extend(
+        ["gopher://x", "http://\u{e4}/\r\nX: y", "rsync://"].map(|value| IntStringMap {
+            key: 11,
+            value: value.to_owned(),
+        }),
+    );
+    let mut files = small.clone();
+    files.file_details_cache = whole.file_details_cache.clone();
+    files
+        .mirror_list_cache
+        .extend(whole.mirror_list_cache[3..5].iter().cloned());
+    [whole, small, odd, files]
+        .iter()
+        .map(MirrorList::encode_to_vec)
+        .collect()
+}
+
+fn databases() -> Vec<Vec<u8>> {
+    let networks = [
+        ("192.0.2.0/24", "DE"),
+        ("192.0.2.128/25", "FR"),
+        ("2001:db8::/32", "us"),
+    ];
+    let others = [
+        ("198.51.100.0/24", &["registered_country", "iso_code"][..], "JP"),
+        ("203.0.113.0/24", &["country_code"], "A1"),
+        ("0.0.0.0/1", &["country"], "nowhere"),
+    ];
+    vec![mmdb(&networks), mmdb_with(&others)]
+}
+
+/// A file with all settings, one with tables, and bad ones.
+fn settings_files() -> Vec<Vec<u8>> {
+    let all: String = SETTINGS
+        .iter()
+        .map(|setting| format!("{} = \"{}\"\n", setting.key, setting.default))
+        .collect();
+    let tables = "port = 8080\nworkers = 2\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n[admin]\nlisten = \"/run/a.sock\"\n\
+                  [timeout]\nhead = \"5s\"\n[reload]\nmax_shrink = \"10%\"\n";
+    let mut files = texts(&[
+        tables,
+        "port = = 1\n",
+        "prot = 1\n[admin]\nlisen = 1\n",
+        "port = 1e400\nworkers = -1\nlog = 1979-05-27\n",
+        "admin = { listen = [[1], { a = 2 }] }\n",
+        "\"admin.listen\" = 'off'\n",
+    ]);
+    files.push(all.into_bytes());
+    files
+}
+
+/// Pieces of 7 bytes to a buffer of 32 bytes, with waits.
+const IN_PIECES: [u8; 3] = [7, 2, 1];
+
+/// All that comes at once.
+const AT_ONCE: [u8; 3] = [0, 0, 0];
+
+fn connections() -> Vec<Vec<u8>> {
+    let golden = requests();
+    let mut heads = golden
+        .iter()
+        .step_by(9)
+        .map(|(line, _)| format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let pipeline: String = heads.by_ref().take(4).collect();
+    let bad = [
+        "HEAD / HTTP/1.0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n",
+        "\r\nGET / HTTP/1.1\r\nHost: [::1]:80\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nExpect: 100-continue\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nPUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\nHost: x\n\n",
+        "GET http://u@x/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n folded\r\n\r\n",
+        "\u{16}\u{3}\u{1}",
+        "HEAD /a b HTTP/9.9\r\n\r\n",
+    ];
+    let bad = bad.map(str::to_owned);
+    let streams = heads.collect::<Vec<_>>().into_iter().chain([pipeline]).chain(bad);
+    streams
+        .flat_map(|stream| [IN_PIECES, AT_ONCE].map(|plan| [&plan[..], stream.as_bytes()].concat()))
+        .collect()
+}
+
+/// The requests of the golden files: method and target, and the query alone.
+fn requests() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .filter_map(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            let line = text.lines().next()?;
+            Some((line.to_owned(), line.split_once('?')?.1.to_owned()))
+        })
+        .collect()
+}

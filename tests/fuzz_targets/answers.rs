@@ -1,0 +1,79 @@
+//! Answers that a client can read: well-formed XML, lists of URLs, a redirect that is one URL.
+
+use std::net::IpAddr;
+
+use mirrorlist_server::mirrorlist::answer::Circumstances;
+use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::snapshot::Snapshot;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+/// Asserts that a client can read what a query gets, as a mirrorlist and as a metalink.
+pub(crate) fn assert_readable_answers(snapshot: &Snapshot, query: &MirrorQuery<'_>, address: IpAddr) {
+    for endpoint in [Endpoint::Mirrorlist, Endpoint::Metalink] {
+        let circumstances = Circumstances {
+            endpoint,
+            address,
+            minimum: 5,
+            date: "Sat, 31 Jan 2026 23:59:59 GMT",
+        };
+        let mut answerer = Answerer::seeded(1);
+        assert_readable(&answer(snapshot, &circumstances, query, &mut answerer));
+    }
+}
+
+/// Asserts that a client can read an answer.
+pub(crate) fn assert_readable(answer: &Answer<'_>) {
+    assert!((200..500).contains(&answer.status), "{}", answer.status);
+    let body = [
+        &answer.body.start[..],
+        &answer.body.shared[..],
+        answer.body.end.as_bytes(),
+    ]
+    .concat();
+    assert_eq!(body.len(), answer.body.len());
+    let text = String::from_utf8(body).unwrap();
+    match answer.content {
+        Content::Metalink => assert_well_formed(&text),
+        Content::Mirrorlist if answer.status == 200 => {
+            for line in text.lines().filter(|line| !line.starts_with('#')) {
+                assert!(line.contains("://") && !line.contains(char::is_whitespace), "{line:?}");
+            }
+            assert!(!text.contains('\r'), "{text:?}");
+        }
+        Content::Mirrorlist => {
+            let location = answer.location.as_deref().unwrap();
+            let breaks = |c: char| c.is_whitespace() || c.is_control();
+            assert!(!location.contains(breaks), "{location:?}");
+        }
+        Content::ErrorText => {
+            assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        }
+    }
+}
+
+/// Reads a document as a strict parser does.
+pub(crate) fn assert_well_formed(document: &str) {
+    let mut reader = Reader::from_str(document);
+    reader.config_mut().check_comments = true;
+    let mut depth = 0_i32;
+    loop {
+        match reader
+            .read_event()
+            .unwrap_or_else(|error| panic!("{error} in\n{document}"))
+        {
+            Event::Eof => break,
+            Event::Start(start) => {
+                depth += 1;
+                for attribute in start.attributes() {
+                    attribute.unwrap_or_else(|error| panic!("{error} in\n{document}"));
+                }
+            }
+            Event::End(_) => depth -= 1,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0, "{document}");
+    let control = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+    assert!(!document.chars().any(control), "{document:?}");
+}

@@ -1,0 +1,50 @@
+//! `DB_URL`, in the environment and in a file: no text for operators shows a password, however it is written.
+
+use std::io::Write as _;
+
+use mirrorlist_server::generate::config::parse;
+use mirrorlist_server::generate::database_url::Database;
+
+use super::assert_one_line;
+
+/// A part of the password.
+const SECRET: &str = "hunter2";
+
+/// Stands for [`SECRET`] in inputs.
+const PLACEHOLDER: &str = "PW";
+
+/// The bytes are a URL or a file; where they are two or three lines, they are also parts of a URL around the password's secret
+/// part.
+pub(crate) fn check(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let text = text.replace(SECRET, PLACEHOLDER);
+    let mut parts = text.splitn(3, '\n');
+    let mut part = || parts.next().unwrap_or_default();
+    let (before, after, rest) = (part(), part(), part());
+    let url = format!("postgresql://mm:{before}{SECRET}{after}@database.example/mm{rest}");
+    let parsed = Database::parse(&url);
+    assert_hidden(&format!("{parsed:?}"), &url);
+    match parsed {
+        Ok(database) => assert_hidden(&database.to_string(), &url),
+        Err(error) => assert_one_line(&error.to_string()),
+    }
+
+    let text = text.replace(PLACEHOLDER, SECRET);
+    if let Err(error) = Database::parse(&text) {
+        assert_one_line(&error.to_string());
+        assert_hidden(&error.to_string(), &text);
+    }
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    if let Err(error) = parse(["generate-mirrorlist-cache", "--config", path], None) {
+        assert_one_line(&error.to_string());
+        assert_hidden(&error.to_string(), &text);
+    }
+}
+
+fn assert_hidden(said: &str, given: &str) {
+    assert!(!said.contains(SECRET), "{given:?}: {said}");
+}

@@ -76,17 +76,38 @@ pub fn connections(wanted: Option<NonZeroUsize>, room: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn number(number: usize) -> NonZeroUsize {
+        NonZeroUsize::new(number).unwrap()
+    }
+
     #[test]
     fn connections_leave_room_for_everything_else() {
-        let workers = NonZeroUsize::new(2).unwrap();
-        let room = |limit| room_for_connections(limit, workers);
-        assert!((64..200).contains(&room(Some(256))), "{}", room(Some(256)));
-        assert_eq!(room(Some(10)), FEWEST);
-        assert_eq!(connections(None, room(None)), MOST_BY_DEFAULT);
-        assert_eq!(
-            connections(NonZeroUsize::new(1_000_000), room(Some(1024))),
-            room(Some(1024))
-        );
-        assert_eq!(connections(NonZeroUsize::new(10), room(Some(1024))), 10);
+        // 32 files, 24 of the process, 96 + 8 of the admin listener, 2 x (4 + 8) of the workers.
+        assert_eq!(room_for_connections(Some(1_000), number(2)), 1_000 - 32 - 24 - 104 - 24);
+        assert_eq!(room_for_connections(Some(1_000), number(3)), 1_000 - 32 - 24 - 104 - 36);
+        assert_eq!(room_for_connections(Some(10), number(2)), FEWEST);
+        assert_eq!(room_for_connections(None, number(2)), usize::MAX);
+    }
+
+    #[test]
+    fn as_many_connections_are_served_as_are_wanted_and_fit() {
+        assert_eq!(connections(None, usize::MAX), MOST_BY_DEFAULT);
+        assert_eq!(connections(None, 100), 100);
+        assert_eq!(connections(NonZeroUsize::new(1_000_000), 100), 100);
+        assert_eq!(connections(NonZeroUsize::new(1_000_000), usize::MAX), 1_000_000);
+        assert_eq!(connections(NonZeroUsize::new(10), 100), 10);
+    }
+
+    #[test]
+    fn workers_need_descriptors() {
+        assert!(suffice(24 + 4 * 2, number(2)));
+        assert!(!suffice(24 + 4 * 2 - 1, number(2)));
+        assert!(!suffice(1_000_000, NonZeroUsize::MAX));
+    }
+
+    #[test]
+    fn the_soft_limit_becomes_the_hard_one() {
+        assert_eq!(raise_limit(), getrlimit(Resource::Nofile).maximum);
+        assert_eq!(getrlimit(Resource::Nofile).current, getrlimit(Resource::Nofile).maximum);
     }
 }

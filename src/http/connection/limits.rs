@@ -149,3 +149,145 @@ fn network(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use prometheus::Registry;
+    use slog::{Drain as _, o};
+
+    use super::*;
+    use crate::geo::network;
+    use crate::http::connection::metrics::ConnectionMetricsVec;
+
+    /// Messages, as text.
+    #[derive(Clone, Default)]
+    struct Messages(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Messages {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Rig {
+        connections: Arc<Connections>,
+        registry: Registry,
+        messages: Messages,
+    }
+
+    fn rig(all: usize, per_address: Option<usize>) -> Rig {
+        let registry = Registry::new();
+        let metrics = ConnectionMetricsVec::new(&registry, "test").unwrap().of("l");
+        let messages = Messages::default();
+        let drain = slog_json::Json::new(messages.clone()).add_default_keys().build();
+        let limits = ConnectionLimits {
+            all,
+            per_address: per_address.and_then(NonZeroUsize::new),
+            exempt: TrustedProxies::new(vec![network::parse("10.0.0.0/8").unwrap()]),
+        };
+        let logger = Logger::root(Mutex::new(drain).fuse(), o!());
+        Rig {
+            connections: Connections::new(limits, metrics, logger),
+            registry,
+            messages,
+        }
+    }
+
+    impl Rig {
+        fn admit(&self, address: &str) -> Option<Admission> {
+            self.connections.admit(Some(address.parse().unwrap()))
+        }
+
+        fn metric(&self, name: &str, label: &str) -> f64 {
+            let families = self.registry.gather();
+            let family = families.iter().find(|family| family.name() == name).unwrap();
+            let with_label =
+                |metric: &&prometheus::proto::Metric| metric.get_label().iter().any(|pair| pair.value() == label);
+            let metric = family.get_metric().iter().find(with_label).unwrap();
+            metric.get_counter().get_value() + metric.get_gauge().get_value()
+        }
+
+        fn messages(&self) -> Vec<String> {
+            let bytes = self.messages.0.lock().unwrap();
+            String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+        }
+    }
+
+    #[test]
+    fn as_many_are_admitted_as_may_be_open() {
+        let rig = rig(2, None);
+        assert_eq!(
+            (rig.connections.limit(), rig.metric("test_connections_limit", "l")),
+            (2, 2.0)
+        );
+        let first = rig.admit("192.0.2.1").unwrap();
+        let second = rig.connections.admit(None).unwrap();
+        assert_eq!(rig.metric("test_connections", "l"), 2.0);
+        for _ in 0..3 {
+            assert!(rig.admit("192.0.2.1").is_none());
+        }
+        assert_eq!(rig.metric("test_connections_limited_total", "max_connections"), 3.0);
+        drop(first);
+        assert_eq!(rig.metric("test_connections", "l"), 1.0);
+        let third = rig.admit("192.0.2.2").unwrap();
+        assert!(rig.admit("192.0.2.2").is_none());
+        drop((second, third));
+        assert_eq!(rig.metric("test_connections", "l"), 0.0);
+        assert_eq!([(); 2].map(|()| rig.admit("192.0.2.3")).iter().flatten().count(), 2);
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_a_proxy_any() {
+        let rig = rig(100, Some(2));
+        let open: Vec<Admission> = (0..4).filter_map(|_| rig.admit("192.0.2.1")).collect();
+        assert_eq!(open.len(), 2);
+        assert_eq!(
+            rig.metric("test_connections_limited_total", "max_connections_per_address"),
+            2.0
+        );
+        // Those that were closed don't count.
+        assert_eq!(rig.metric("test_connections", "l"), 2.0);
+        assert!(rig.admit("::ffff:192.0.2.1").is_none());
+        assert!(rig.admit("192.0.2.2").is_some());
+        let network: Vec<Admission> = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8::2"]
+            .iter()
+            .filter_map(|address| rig.admit(address))
+            .collect();
+        assert_eq!(network.len(), 2);
+        assert!(rig.admit("2001:db8:0:1::1").is_some());
+        let proxy: Vec<Admission> = (0..10).filter_map(|_| rig.admit("10.1.2.3")).collect();
+        assert_eq!(proxy.len(), 10);
+        let unix: Vec<Admission> = (0..5).filter_map(|_| rig.connections.admit(None)).collect();
+        assert_eq!(unix.len(), 5);
+        drop((open, network, proxy, unix));
+        assert!(rig.connections.by_address().is_empty());
+        assert!(rig.admit("192.0.2.1").is_some());
+    }
+
+    #[test]
+    fn the_log_has_one_line_about_many_connections_over_a_limit() {
+        let rig = rig(1, None);
+        let _open = rig.admit("192.0.2.1");
+        for _ in 0..50 {
+            assert!(rig.admit("192.0.2.1").is_none());
+        }
+        let messages = rig.messages();
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(
+            messages[0].contains("\"closed\":1") && messages[0].contains("\"open\":1"),
+            "{messages:?}"
+        );
+        // A minute later, the next line tells of all since.
+        let minute_ago = Instant::now().checked_sub(LOG_EVERY);
+        rig.connections.over.lock().unwrap().logged = minute_ago;
+        assert!(rig.admit("192.0.2.1").is_none());
+        assert!(rig.messages()[1].contains("\"closed\":50"), "{:?}", rig.messages());
+    }
+}

@@ -35,7 +35,7 @@ fn compare(settings: &CacheCompareSettings) -> ExitCode {
         CacheCompareOutcome::Same | CacheCompareOutcome::Different => {}
         CacheCompareOutcome::Failed(error) => logging::last_words(&format!("{PROGRAM}: {error}")),
         CacheCompareOutcome::NotPrinted(error) => {
-            logging::last_words(&format!("{PROGRAM}: cannot print the report: {error}"))
+            logging::last_words(&format!("{PROGRAM}: cannot print the report: {error}"));
         }
     }
     ExitCode::from(outcome.exit_code())

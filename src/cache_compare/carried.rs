@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 
 use super::directories::{CarriedDirectory, DirectoryHost, Listing};
-use super::hosts::{HostNames, HostNumber, UrlTexts};
+use super::hosts::{AllUrls, ComparedHost, HostNames};
 use super::numbered::Numbered;
 use super::read::CacheTables;
 use super::report::{Examples, TableDifferences, listed, shown};
@@ -23,7 +23,7 @@ struct ResolvedCarrier {
 
 /// The carriers of two caches: URL ids resolved to texts, and what is the same in both under the same number.
 pub(super) struct Resolved {
-    /// Ascending numbers of [`UrlTexts`].
+    /// Ascending numbers of [`AllUrls`].
     url_sets: Numbered<Box<[u32]>>,
     listings: Numbered<Listing>,
     /// By their numbers in each cache; none where nothing is left of one.
@@ -31,7 +31,7 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    pub(super) fn new(caches: &[CacheTables; 2], texts: &UrlTexts<'_>) -> Self {
+    pub(super) fn new(caches: &[CacheTables; 2], texts: &AllUrls<'_>) -> Self {
         let mut url_sets = Numbered::<Box<[u32]>>::default();
         let mut listings = Numbered::default();
         let carriers = caches.each_ref().map(|cache| {
@@ -98,7 +98,7 @@ impl Resolved {
     }
 
     /// A host for each URL that one has.
-    pub(super) fn url_owners(&self, hosts: &HostNames) -> HashMap<u32, HostNumber> {
+    pub(super) fn url_owners(&self, hosts: &HostNames) -> HashMap<u32, ComparedHost> {
         let mut owners = HashMap::new();
         for (side, carriers) in self.carriers.iter().enumerate() {
             for carrier in carriers.iter().flatten() {
@@ -116,7 +116,7 @@ impl Resolved {
 /// A carrier of one of the caches or of both. Carriers of one host stand together in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct CommonCarrier {
-    host: HostNumber,
+    host: ComparedHost,
     urls: u32,
     listing: u32,
 }
@@ -127,7 +127,7 @@ enum Change<'a> {
     /// The directory is there, or not.
     Directory,
     /// A host is there, or not; and whether it has URLs.
-    Host(HostNumber, bool),
+    Host(ComparedHost, bool),
     /// A host has other URLs or is in other lists.
     Carrier(CommonCarrier, CommonCarrier),
     /// The directory is below another topdir.
@@ -160,7 +160,7 @@ enum Side {
 pub(super) fn compare(
     caches: &[CacheTables; 2],
     hosts: &HostNames,
-    texts: &UrlTexts<'_>,
+    texts: &AllUrls<'_>,
     resolved: &Resolved,
     examples: usize,
 ) -> TableDifferences {
@@ -267,7 +267,7 @@ fn each_change<'a>(
 /// Puts changes in words.
 struct Words<'a> {
     hosts: &'a HostNames,
-    texts: &'a UrlTexts<'a>,
+    texts: &'a AllUrls<'a>,
     resolved: &'a Resolved,
 }
 

@@ -12,11 +12,11 @@ use super::read::{CacheTables, HostAttributes};
 use super::report::shown;
 
 /// The texts of all URLs of both caches, each once.
-pub(super) struct UrlTexts<'a> {
+pub(super) struct AllUrls<'a> {
     texts: Numbered<&'a str>,
 }
 
-impl<'a> UrlTexts<'a> {
+impl<'a> AllUrls<'a> {
     pub(super) fn new(caches: &'a [CacheTables; 2]) -> Self {
         let mut texts = Numbered::default();
         for url in caches.iter().flat_map(|cache| cache.urls.values()) {
@@ -36,16 +36,16 @@ impl<'a> UrlTexts<'a> {
 
 /// A host of one cache or of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct HostNumber(u32);
+pub(super) struct ComparedHost(u32);
 
 /// The hosts of two caches.
 pub(super) struct HostNames {
-    numbers: [HashMap<i64, HostNumber>; 2],
+    numbers: [HashMap<i64, ComparedHost>; 2],
     names: Vec<String>,
 }
 
 impl HostNames {
-    pub(super) fn new(caches: &[CacheTables; 2], texts: &UrlTexts<'_>, resolved: &Resolved) -> Self {
+    pub(super) fn new(caches: &[CacheTables; 2], texts: &AllUrls<'_>, resolved: &Resolved) -> Self {
         let [a, b] = [0, 1].map(|side| facts(caches, side, texts, resolved));
         let mut hosts = Self {
             numbers: [HashMap::new(), HashMap::new()],
@@ -53,7 +53,7 @@ impl HostNames {
         };
         for pair in pairs(&a, &b) {
             // There are fewer hosts than bytes in two files.
-            let number = HostNumber(u32::try_from(hosts.names.len()).unwrap_or(u32::MAX));
+            let number = ComparedHost(u32::try_from(hosts.names.len()).unwrap_or(u32::MAX));
             let [numbers_a, numbers_b] = &mut hosts.numbers;
             for (numbers, host) in [(numbers_a, pair[0]), (numbers_b, pair[1])] {
                 if let Some(host) = host {
@@ -66,17 +66,17 @@ impl HostNames {
     }
 
     /// The number of a host that a cache has under this id.
-    pub(super) fn find(&self, side: usize, id: i64) -> Option<HostNumber> {
+    pub(super) fn find(&self, side: usize, id: i64) -> Option<ComparedHost> {
         self.numbers.get(side)?.get(&id).copied()
     }
 
     /// A host in words, like `mirror.example.org (host 12, DE)`.
-    pub(super) fn name(&self, host: HostNumber) -> &str {
+    pub(super) fn name(&self, host: ComparedHost) -> &str {
         self.names.get(host.0 as usize).map_or("", |name| name)
     }
 
     /// All hosts of a cache.
-    pub(super) fn all(&self, side: usize) -> impl Iterator<Item = HostNumber> {
+    pub(super) fn all(&self, side: usize) -> impl Iterator<Item = ComparedHost> {
         self.numbers
             .get(side)
             .into_iter()
@@ -88,7 +88,7 @@ impl HostNames {
 struct HostFacts<'a> {
     id: i64,
     attributes: HostAttributes,
-    /// Numbers of [`UrlTexts`].
+    /// Numbers of [`AllUrls`].
     urls: BTreeSet<u32>,
     /// The host names in the URLs.
     names: BTreeSet<&'a str>,
@@ -96,7 +96,7 @@ struct HostFacts<'a> {
     directories: u64,
 }
 
-fn facts<'a>(caches: &[CacheTables; 2], side: usize, texts: &UrlTexts<'a>, resolved: &Resolved) -> Vec<HostFacts<'a>> {
+fn facts<'a>(caches: &[CacheTables; 2], side: usize, texts: &AllUrls<'a>, resolved: &Resolved) -> Vec<HostFacts<'a>> {
     let Some(cache) = caches.get(side) else {
         return Vec::new();
     };

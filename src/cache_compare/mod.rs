@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 pub use report::{CacheComparison, TableDifferences};
 
-use hosts::{HostNames, UrlTexts};
+use hosts::{AllUrls, HostNames};
 
 /// Why a file can't be compared.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub fn compare(
         (a, b)
     });
     let caches = [a?, b?];
-    let texts = UrlTexts::new(&caches);
+    let texts = AllUrls::new(&caches);
     let resolved = carried::Resolved::new(&caches, &texts);
     let hosts = HostNames::new(&caches, &texts, &resolved);
     let mut tables = tables::compare(&caches, &hosts, &texts, &resolved, examples);

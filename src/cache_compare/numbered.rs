@@ -56,7 +56,7 @@ impl<T: Hash + Eq> Numbered<T> {
             hasher,
         } = self;
         numbers.insert_unique(hasher.hash_one(&value), number, |number| {
-            hasher.hash_one(values.get(*number as usize))
+            values.get(*number as usize).map_or(0, |value| hasher.hash_one(value))
         });
         values.push(value);
         number

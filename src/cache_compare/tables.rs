@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carried::Resolved;
-use super::hosts::{HostNames, HostNumber, UrlTexts};
+use super::hosts::{AllUrls, ComparedHost, HostNames};
 use super::read::{CacheTables, HostAttributes};
 use super::report::{Examples, TableDifferences, listed, shown};
 
@@ -44,7 +44,7 @@ pub(super) fn differences<K: Ord, V: PartialEq>(
 pub(super) fn compare(
     caches: &[CacheTables; 2],
     hosts: &HostNames,
-    texts: &UrlTexts<'_>,
+    texts: &AllUrls<'_>,
     resolved: &Resolved,
     examples: usize,
 ) -> Vec<TableDifferences> {
@@ -100,7 +100,7 @@ pub(super) fn compare(
 fn url_differences(
     caches: &[CacheTables; 2],
     hosts: &HostNames,
-    texts: &UrlTexts<'_>,
+    texts: &AllUrls<'_>,
     resolved: &Resolved,
     examples: usize,
 ) -> TableDifferences {
@@ -133,7 +133,7 @@ impl HostTables<'_> {
     /// The hosts that a cache knows at all.
     fn presence(&self) -> TableDifferences {
         let [a, b] = [0, 1].map(|side| self.hosts.all(side).map(|host| (host, ())).collect::<BTreeMap<_, ()>>());
-        let name = |host: &HostNumber| self.hosts.name(*host).to_owned();
+        let name = |host: &ComparedHost| self.hosts.name(*host).to_owned();
         differences(
             "hosts",
             [&a, &b],
@@ -154,9 +154,9 @@ impl HostTables<'_> {
             let hosts = self.of(side);
             hosts
                 .filter_map(|(host, attributes)| Some((host, attribute(attributes)?)))
-                .collect::<BTreeMap<HostNumber, V>>()
+                .collect::<BTreeMap<ComparedHost, V>>()
         });
-        let host = |host: &HostNumber| self.hosts.name(*host);
+        let host = |host: &ComparedHost| self.hosts.name(*host);
         differences(
             name,
             [&a, &b],
@@ -174,7 +174,7 @@ impl HostTables<'_> {
         shown: impl Fn(&K) -> String,
     ) -> TableDifferences {
         let [a, b] = [0, 1].map(|side| {
-            let mut lists = BTreeMap::<K, BTreeSet<HostNumber>>::new();
+            let mut lists = BTreeMap::<K, BTreeSet<ComparedHost>>::new();
             for (host, attributes) in self.of(side) {
                 for key in keys(attributes) {
                     lists.entry(key.clone()).or_default().insert(host);
@@ -182,8 +182,9 @@ impl HostTables<'_> {
             }
             lists
         });
-        let names =
-            |hosts: &mut dyn Iterator<Item = &HostNumber>| listed(hosts.map(|host| self.hosts.name(*host).to_owned()));
+        let names = |hosts: &mut dyn Iterator<Item = &ComparedHost>| {
+            listed(hosts.map(|host| self.hosts.name(*host).to_owned()))
+        };
         differences(
             name,
             [&a, &b],
@@ -202,7 +203,7 @@ impl HostTables<'_> {
     }
 
     /// The hosts of a cache that have attributes.
-    fn of(&self, side: usize) -> impl Iterator<Item = (HostNumber, &HostAttributes)> {
+    fn of(&self, side: usize) -> impl Iterator<Item = (ComparedHost, &HostAttributes)> {
         let cache = self.caches.get(side);
         let hosts = cache.into_iter().flat_map(|cache| &cache.hosts);
         hosts.filter_map(move |(id, attributes)| Some((self.hosts.find(side, *id)?, attributes)))

@@ -326,7 +326,11 @@ impl Words<'_> {
         let [urls_a, urls_b] =
             [a, b].map(|carrier| self.resolved.url_sets.get(carrier.urls).map_or(&[][..], |urls| urls));
         for (urls, others, side) in [(urls_a, urls_b, "A"), (urls_b, urls_a, "B")] {
-            let only: Vec<u32> = urls.iter().copied().filter(|url| !others.contains(url)).collect();
+            let only: Vec<u32> = urls
+                .iter()
+                .copied()
+                .filter(|url| others.binary_search(url).is_err())
+                .collect();
             if !only.is_empty() {
                 let texts = listed(only.iter().map(|url| shown(self.texts.text(*url))));
                 parts.push(format!("{texts} only in {side}"));

@@ -119,11 +119,11 @@ pub(super) struct DirectoryReader {
     hosts: Numbered<i64>,
     countries: Numbered<Box<str>>,
     url_sets: Numbered<Box<[i64]>>,
-    listings: Numbered<Listing>,
     carriers: Numbered<DirectoryHost>,
     lists: Numbered<Box<[u8]>>,
-    /// The listing that comes of a listing and one more list.
-    longer: HashMap<(u32, ListedIn), u32, FixedState>,
+    /// A listing is the number before it and one more list, from 0 on, which is in none: so a host in very many lists takes no more room
+    /// than the file.
+    longer: Numbered<(u32, ListedIn)>,
     /// The host and the URLs of each entry of ByHostId, as it is encoded.
     entries: HashMap<Box<[u8]>, (u32, u32), FixedState>,
     number: u32,
@@ -139,17 +139,15 @@ impl Default for DirectoryReader {
             hosts: Numbered::default(),
             countries: Numbered::default(),
             url_sets: Numbered::default(),
-            listings: Numbered::default(),
             carriers: Numbered::default(),
             lists: Numbered::default(),
-            longer: HashMap::default(),
+            longer: Numbered::default(),
             entries: HashMap::default(),
             number: 0,
             marks: Vec::new(),
             present: Vec::new(),
         };
         reader.url_sets.number(&[][..]);
-        reader.listings.number_of(Listing::default());
         reader
     }
 }
@@ -187,14 +185,28 @@ impl DirectoryReader {
         Ok(())
     }
 
+    /// How many hosts there are in the directories.
+    pub(super) fn host_count(&self) -> usize {
+        self.hosts.count()
+    }
+
     /// The directories that were read.
     pub(super) fn finish(self) -> CarriedDirectories {
+        let (mut listings, mut numbers) = (Numbered::<Listing>::default(), HashMap::<u32, u32>::new());
+        let resolve = |carrier: &DirectoryHost| {
+            let resolved = numbers.entry(carrier.listing);
+            DirectoryHost {
+                listing: *resolved.or_insert_with(|| listings.number_of(self.listing(carrier.listing))),
+                ..*carrier
+            }
+        };
+        let carriers = self.carriers.values().iter().map(resolve).collect();
         CarriedDirectories {
+            carriers,
             directories: self.directories,
             hosts: self.hosts.into_values(),
             url_sets: self.url_sets.into_values(),
-            listings: self.listings.into_values(),
-            carriers: self.carriers.into_values(),
+            listings: listings.into_values(),
             lists: self.lists.into_values(),
         }
     }
@@ -220,30 +232,25 @@ impl DirectoryReader {
         let Some(listing) = self.mark(host).map(|mark| mark.listing) else {
             return;
         };
-        let longer = match self.longer.get(&(listing, listed_in)) {
-            Some(known) => *known,
-            None => self.make_longer(listing, listed_in),
-        };
+        let longer = self.longer.number_of((listing, listed_in)) + 1;
         if let Some(mark) = self.mark(host) {
             mark.listing = longer;
         }
     }
 
-    fn make_longer(&mut self, listing: u32, listed_in: ListedIn) -> u32 {
-        let mut longer = self.listings.get(listing).cloned().unwrap_or_default();
+    /// The lists behind a number, in no order.
+    fn listing(&self, mut number: u32) -> Listing {
+        let mut listing = Listing::default();
         let country = |number: u32| self.countries.get(number).cloned().unwrap_or_default();
-        match listed_in {
-            ListedIn::Global => longer.public = true,
-            ListedIn::Country(number) => {
-                longer.countries.insert(country(number));
+        while let Some((before, listed_in)) = number.checked_sub(1).and_then(|longer| self.longer.get(longer)) {
+            match listed_in {
+                ListedIn::Global => listing.public = true,
+                ListedIn::Country(number) => drop(listing.countries.replace(country(*number))),
+                ListedIn::Internet2(number) => drop(listing.internet2.replace(country(*number))),
             }
-            ListedIn::Internet2(number) => {
-                longer.internet2.insert(country(number));
-            }
+            number = *before;
         }
-        let number = self.listings.number_of(longer);
-        self.longer.insert((listing, listed_in), number);
-        number
+        listing
     }
 
     /// Takes an entry of ByCountry or ByCountryInternet2.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 
@@ -13,7 +14,7 @@ use crate::proto::FileDetailsType;
 /// A file in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileName {
-    pub(super) directory: Box<str>,
+    pub(super) directory: Arc<str>,
     pub(super) file: Box<str>,
 }
 

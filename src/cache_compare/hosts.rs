@@ -222,12 +222,11 @@ fn pair_by<'a, 'b>(
 fn name(pair: Pair<'_, '_>) -> String {
     const MOST: usize = 2;
     let known = || pair.iter().flatten();
-    let mut names: Vec<&str> = Vec::new();
-    for name in known().flat_map(|host| &host.names) {
-        if !names.contains(name) {
-            names.push(name);
-        }
-    }
+    let [a, b] = pair;
+    let is_new = |name: &&&str| !a.is_some_and(|a| a.names.contains(*name));
+    let of_a = a.into_iter().flat_map(|host| &host.names);
+    let of_b = b.into_iter().flat_map(|host| host.names.iter().filter(is_new));
+    let names: Vec<&str> = of_a.chain(of_b).copied().collect();
     let mut text = match names.get(..MOST).unwrap_or(&names) {
         [] => "a host without URLs".to_owned(),
         some => shown(&some.join(" / ")),

@@ -69,7 +69,17 @@ impl<T> Numbered<T> {
         self.values.get(number as usize)
     }
 
+    /// How many values there are.
+    pub(super) fn count(&self) -> usize {
+        self.values.len()
+    }
+
     /// All values, in the order of their numbers.
+    pub(super) fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    /// All values, without the means to find their numbers.
     pub(super) fn into_values(self) -> Vec<T> {
         self.values
     }

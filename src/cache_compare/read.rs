@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Arc;
 
 use prost::Message;
 
 use super::directories::{CarriedDirectories, DirectoryReader};
 use super::files::{FileName, VersionDigest};
-use crate::cache::name::clean_directory;
+use crate::cache::name::{LONGEST_NAME, clean_directory};
 use crate::geo::network;
 use crate::proto;
 use crate::snapshot::wire::{Fault, Field, FieldReader, Value, WireError};
@@ -21,6 +22,14 @@ const BUFFER: usize = 256 << 10;
 /// Progress is told after so many bytes.
 const STEP: u64 = 1 << 20;
 
+/// As for servers. A host takes much more memory than its id does in a file.
+const MOST_HOSTS: usize = 65_536;
+
+const TOO_MANY_HOSTS: &str = "there are more than 65,536 hosts";
+
+/// What is no network is known by so many characters of it; servers leave it out.
+const NO_NETWORK: usize = 200;
+
 /// What a cache says of a host outside of its directories.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct HostAttributes {
@@ -29,7 +38,7 @@ pub(super) struct HostAttributes {
     pub(super) bandwidth: Option<i64>,
     pub(super) allowed_countries: BTreeSet<String>,
     pub(super) as_numbers: BTreeSet<i64>,
-    pub(super) netblocks: BTreeSet<String>,
+    pub(super) netblocks: BTreeSet<Arc<str>>,
 }
 
 /// The tables of one cache.
@@ -161,48 +170,59 @@ impl TablesReader {
             10 => {
                 let entry: proto::IntRepeatedIntMap = decode(bytes)?;
                 for host in entry.value {
-                    self.host(host).as_numbers.insert(entry.key);
+                    self.host(host)?.as_numbers.insert(entry.key);
                 }
             }
             12 => {
                 let entry: proto::IntStringMap = decode(bytes)?;
-                self.host(entry.key).country = Some(country(&entry.value)).filter(|country| !country.is_empty());
+                self.host(entry.key)?.country = Some(country(&entry.value)).filter(|country| !country.is_empty());
             }
             13 => {
                 let entry: proto::IntIntMap = decode(bytes)?;
-                self.host(entry.key).bandwidth = Some(entry.value.min(u32::MAX.into())).filter(|value| *value > 1);
+                self.host(entry.key)?.bandwidth = Some(entry.value.min(u32::MAX.into())).filter(|value| *value > 1);
             }
             14 => {
                 let entry: proto::IntRepeatedStringMap = decode(bytes)?;
                 let countries = entry.value.iter().map(|text| country(text));
-                self.host(entry.key).allowed_countries.extend(countries);
+                self.host(entry.key)?.allowed_countries.extend(countries);
             }
             15 => {
                 let entry: proto::StringRepeatedIntMap = decode(bytes)?;
-                let network = network(&entry.key);
+                let network: Arc<str> = network(&entry.key).into();
                 for host in entry.value {
-                    self.host(host).netblocks.insert(network.clone());
+                    self.host(host)?.netblocks.insert(network.clone());
                 }
             }
-            16 => self
-                .directories
-                .directory(bytes)
-                .map_err(|fault: Fault| fault.to_string())?,
+            16 => {
+                self.directories
+                    .directory(bytes)
+                    .map_err(|fault: Fault| fault.to_string())?;
+                if self.directories.host_count() > MOST_HOSTS {
+                    return Err(TOO_MANY_HOSTS.to_owned());
+                }
+            }
             // The location and the maximum connections, which no server uses.
             _ => {}
         }
         Ok(())
     }
 
-    fn host(&mut self, id: i64) -> &mut HostAttributes {
-        self.hosts.entry(id).or_default()
+    fn host(&mut self, id: i64) -> Result<&mut HostAttributes, String> {
+        if self.hosts.len() >= MOST_HOSTS && !self.hosts.contains_key(&id) {
+            return Err(TOO_MANY_HOSTS.to_owned());
+        }
+        Ok(self.hosts.entry(id).or_default())
     }
 
     fn file_details(&mut self, entry: proto::FileDetailsCacheDirectoryType) {
-        let directory = clean_directory(&entry.directory);
+        let directory: Arc<str> = clean_directory(&entry.directory).into();
+        // Servers leave them out.
+        if directory.len() > LONGEST_NAME {
+            return;
+        }
         for file in entry.file_details_cache_files {
             let name = FileName {
-                directory: directory.as_ref().into(),
+                directory: Arc::clone(&directory),
                 file: file.filename.into(),
             };
             // A file without a version is answered like one that is not there.
@@ -236,7 +256,10 @@ impl TablesReader {
 
 /// A network without host bits; what is none, as it stands.
 fn network(text: &str) -> String {
-    network::parse(text).map_or_else(|_| text.trim().to_owned(), |network| network.to_string())
+    network::parse(text).map_or_else(
+        |_| text.trim().chars().take(NO_NETWORK).collect(),
+        |network| network.to_string(),
+    )
 }
 
 fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, String> {

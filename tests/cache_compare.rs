@@ -337,7 +337,7 @@ fn changes_of_directories_are_found_and_named() {
         |cache| drop(cache.mirror_list_cache.remove(4)),
         &[("directories", [1, 0, 0], &["directory pub/linux/1/iso only in A"])],
     );
-    // A host that is lost everywhere is one line, not one for each directory; hosts without URLs have no name.
+    // A host that is lost everywhere is one line, not one for each directory.
     edited(
         |cache| {
             for directory in &mut cache.mirror_list_cache {
@@ -353,7 +353,11 @@ fn changes_of_directories_are_found_and_named() {
         )],
     );
     let iso = |cache: &mut MirrorList, edit: fn(&mut MirrorListCacheType)| edit(&mut cache.mirror_list_cache[4]);
-    let cases: [(fn(&mut MirrorListCacheType), &str); 6] = [
+    let cases: [(fn(&mut MirrorListCacheType), &str); 7] = [
+        (
+            |directory| directory.by_host_id.retain(|host| host.key != 4),
+            "us1.example (host 4, US) only in A",
+        ),
         (
             |directory| directory.global.retain(|host| *host != 4),
             "us1.example (host 4, US): public in A, private in B",
@@ -604,6 +608,9 @@ fn spelling_that_servers_don_t_see_is_no_difference() {
             cache.mirror_list_cache[4].directory = "/pub//linux/1/iso/".to_owned();
             cache.mirror_list_cache[4].by_country[0].key = "de".to_owned();
             cache.mirror_list_cache[0].subpath = None;
+            // A host without a URL here, and a URL that is not there.
+            cache.mirror_list_cache[8].global.push(1);
+            cache.mirror_list_cache[8].by_host_id[0].value.push(999);
             cache.file_details_cache[0].directory.push('/');
             let version = &mut cache.file_details_cache[0].file_details_cache_files[0].file_details[0];
             version.sha1 = Some("a".repeat(40));
@@ -704,4 +711,37 @@ fn a_file_that_is_no_cache_is_named_with_its_fault() {
     );
     let output = caches.run(&["--examples", "few"]);
     assert_eq!(output.status.code(), Some(64));
+}
+
+#[test]
+fn files_made_to_be_expensive_are_compared_or_refused_in_proportion_to_their_size() {
+    let cache = fixture::cache_message();
+    let whole = cache.encode_to_vec();
+    // A host in very many lists, and a long text that is no network for very many hosts.
+    let mut in_many_lists = cache.clone();
+    in_many_lists.mirror_list_cache[0].by_country = (0..200_000)
+        .map(|country| StringRepeatedIntMap {
+            key: country.to_string(),
+            value: vec![1],
+        })
+        .collect();
+    let mut of_many_hosts = cache.clone();
+    of_many_hosts.host_netblock_cache.push(StringRepeatedIntMap {
+        key: "x".repeat(1 << 20),
+        value: (0..60_000).collect(),
+    });
+    for (expensive, table) in [(in_many_lists, "directories"), (of_many_hosts, "host netblocks")] {
+        let comparison = Caches::new(&whole, &expensive.encode_to_vec()).compare(5).unwrap();
+        let found = found(&comparison);
+        let named = found.iter().find(|(name, ..)| *name == table).unwrap();
+        assert!(named.2.iter().all(|example| example.len() < 1_000), "{named:?}");
+    }
+    let mut too_many_hosts = cache.clone();
+    too_many_hosts.host_asn_cache[0].value = (0..70_000).collect();
+    let mut too_many_carriers = cache;
+    too_many_carriers.mirror_list_cache[0].global = (0..70_000).collect();
+    for expensive in [too_many_hosts, too_many_carriers] {
+        let error = Caches::new(&whole, &expensive.encode_to_vec()).compare(5).unwrap_err();
+        assert!(error.contains("there are more than 65,536 hosts"), "{error}");
+    }
 }

@@ -26,7 +26,7 @@ pub(super) struct Resolved {
     /// Ascending numbers of [`AllUrls`].
     url_sets: Numbered<Box<[u32]>>,
     listings: Numbered<Listing>,
-    /// By their numbers in each cache; none where nothing is left of one.
+    /// By their numbers in each cache; none for those without URLs.
     carriers: [Vec<Option<ResolvedCarrier>>; 2],
 }
 
@@ -57,9 +57,9 @@ impl Resolved {
                     urls: *sets.get(carrier.urls as usize)?,
                     listing: *listing_numbers.get(carrier.listing as usize)?,
                 };
+                // Servers take a host without a URL for one that doesn't carry the directory, wherever it is listed.
                 let urls = url_sets.get(resolved.urls)?;
-                let listing = listings.get(resolved.listing)?;
-                (!urls.is_empty() || *listing != Listing::default()).then_some(resolved)
+                (!urls.is_empty()).then_some(resolved)
             };
             carried.carriers.iter().map(resolve).collect()
         });
@@ -126,8 +126,8 @@ struct CommonCarrier {
 enum Change<'a> {
     /// The directory is there, or not.
     Directory,
-    /// A host is there, or not; and whether it has URLs.
-    Host(ComparedHost, bool),
+    /// A host carries it, or not.
+    Host(ComparedHost),
     /// A host has other URLs or is in other lists.
     Carrier(CommonCarrier, CommonCarrier),
     /// The directory is below another topdir.
@@ -208,7 +208,7 @@ pub(super) fn compare(
             };
             add(&mut different, in_a, name, Side::Both, change);
         }
-        each_change(&carriers_a, &carriers_b, resolved, |side, change| {
+        each_change(&carriers_a, &carriers_b, |side, change| {
             add(&mut different, in_a, name, side, change);
         });
     }
@@ -235,13 +235,7 @@ fn add<'a>(changes: &mut Changes<'a>, directory: &CarriedDirectory, name: &'a st
 }
 
 /// Goes through two lists of carriers in ascending order.
-fn each_change<'a>(
-    mut a: &[CommonCarrier],
-    mut b: &[CommonCarrier],
-    resolved: &Resolved,
-    mut found: impl FnMut(Side, Change<'a>),
-) {
-    let has_urls = |carrier: &CommonCarrier| resolved.url_sets.get(carrier.urls).is_some_and(|urls| !urls.is_empty());
+fn each_change<'a>(mut a: &[CommonCarrier], mut b: &[CommonCarrier], mut found: impl FnMut(Side, Change<'a>)) {
     loop {
         match (a.split_first(), b.split_first()) {
             (None, None) => return,
@@ -252,11 +246,11 @@ fn each_change<'a>(
                 (a, b) = (rest_a, rest_b);
             }
             (Some((in_a, rest_a)), in_b) if in_b.is_none_or(|(in_b, _)| in_a.host < in_b.host) => {
-                found(Side::A, Change::Host(in_a.host, has_urls(in_a)));
+                found(Side::A, Change::Host(in_a.host));
                 a = rest_a;
             }
             (_, Some((in_b, rest_b))) => {
-                found(Side::B, Change::Host(in_b.host, has_urls(in_b)));
+                found(Side::B, Change::Host(in_b.host));
                 b = rest_b;
             }
             (Some(_), None) => return,
@@ -301,8 +295,7 @@ impl Words<'_> {
     fn change(&self, change: &Change<'_>) -> String {
         match change {
             Change::Directory => String::new(),
-            Change::Host(host, true) => format!(": {}", self.hosts.name(*host)),
-            Change::Host(host, false) => format!(": {}, listed without a URL,", self.hosts.name(*host)),
+            Change::Host(host) => format!(": {}", self.hosts.name(*host)),
             Change::Carrier(a, b) => {
                 format!(
                     ": {}: {}",

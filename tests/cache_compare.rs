@@ -3,7 +3,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a helper that fails fails the test"
+    clippy::semicolon_if_nothing_returned,
+    clippy::type_complexity,
+    reason = "a helper that fails fails the test; cases are short"
 )]
 
 mod fixture;

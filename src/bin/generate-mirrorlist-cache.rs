@@ -1,4 +1,5 @@
-//! The generator's command: configuration, logger, run, exit code; or the health of another one that runs.
+//! The generator's command: configuration, logger, run, exit code; or the health of another one that runs, or what differs
+//! between two caches.
 
 use std::env;
 use std::io::{self, Write};
@@ -6,6 +7,7 @@ use std::process::ExitCode;
 
 use mirrorlist_server::admin::AdminAddress;
 use mirrorlist_server::admin::client::{self, Method};
+use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome, CacheCompareSettings};
 use mirrorlist_server::generate::{self, Command, GenerateError, GeneratorConfig};
 use mirrorlist_server::logging::{self, Format, LoggingSettings};
 
@@ -22,8 +24,21 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         Ok(Command::Healthcheck(address)) => client::ask(PROGRAM, &AdminAddress::Tcp(address), Method::Get, "/healthz"),
+        Ok(Command::Compare(settings)) => compare(&settings),
         Err(error) => fail(&error.into()),
     }
+}
+
+fn compare(settings: &CacheCompareSettings) -> ExitCode {
+    let outcome = command::run(settings);
+    match &outcome {
+        CacheCompareOutcome::Same | CacheCompareOutcome::Different => {}
+        CacheCompareOutcome::Failed(error) => logging::last_words(&format!("{PROGRAM}: {error}")),
+        CacheCompareOutcome::NotPrinted(error) => {
+            logging::last_words(&format!("{PROGRAM}: cannot print the report: {error}"));
+        }
+    }
+    ExitCode::from(outcome.exit_code())
 }
 
 fn generate(config: &GeneratorConfig) -> Result<(), GenerateError> {

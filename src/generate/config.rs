@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use super::database_url::Database;
 use super::session::SilenceLimits;
+use crate::cache_compare::command::CacheCompareSettings;
 use crate::config::ConfigError;
 
 /// The settings of a generator.
@@ -49,6 +50,8 @@ pub enum Command {
     Generate(Box<GeneratorConfig>),
     /// Ask the generator that serves `/healthz` on this address whether it is well.
     Healthcheck(SocketAddr),
+    /// Compare two caches.
+    Compare(CacheCompareSettings),
     /// Print this text and leave: the help or the version.
     Print(String),
 }
@@ -74,6 +77,9 @@ pub fn parse(
             };
         }
     };
+    if let Some((COMPARE, matches)) = matches.subcommand() {
+        return compare_settings(matches).map(Command::Compare);
+    }
     let metrics_listen = checked(&matches, "metrics-listen", "an address like 127.0.0.1:9180", |text| {
         text.parse().ok()
     })?;
@@ -174,9 +180,43 @@ pub fn command() -> clap::Command {
             "Ask the generator that has --metrics-listen (else 127.0.0.1:9180) whether its last run succeeded; exit code 0, or 1 \
              if it did not",
         ))
+        .subcommand(
+            clap::Command::new(COMPARE)
+                .about(
+                    "Print what differs between two caches as clients see it, with names of hosts instead of ids; exit code 0 if \
+                     nothing does, 1 if something does, 66 if a file is no usable cache",
+                )
+                .arg(
+                    Arg::new("caches")
+                        .value_names(["A", "B"])
+                        .num_args(0..)
+                        .value_parser(clap::value_parser!(PathBuf))
+                        .help("the two cache files"),
+                )
+                .arg(
+                    option("examples", "NUMBER", "differences of a kind that are shown for each table").default_value("5"),
+                ),
+        )
+}
+
+/// The settings of `compare`, which needs no database.
+fn compare_settings(matches: &ArgMatches) -> Result<CacheCompareSettings, ConfigError> {
+    let caches: Vec<PathBuf> = matches.get_many("caches").into_iter().flatten().cloned().collect();
+    let caches = <[PathBuf; 2]>::try_from(caches).map_err(|caches| {
+        ConfigError::new(format!(
+            "compare: expected two cache files, like compare A.proto B.proto, not {}",
+            caches.len()
+        ))
+    })?;
+    let examples = checked(matches, "examples", "a number", |text| text.parse().ok())?;
+    Ok(CacheCompareSettings {
+        caches,
+        examples: examples.unwrap_or(5),
+    })
 }
 
 const HEALTHCHECK: &str = "healthcheck";
+const COMPARE: &str = "compare";
 
 /// Where a generator is asked that is said to listen nowhere else.
 const DEFAULT_METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
@@ -293,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_health_check_needs_no_database() {
+    fn a_health_check_and_a_comparison_need_no_database() {
         for (line, asked) in [
             ("g healthcheck", "127.0.0.1:9180"),
             ("g --metrics-listen [::]:1234 healthcheck", "[::]:1234"),
@@ -303,6 +343,23 @@ mod tests {
                 Command::Healthcheck(address) => assert_eq!(address.to_string(), asked, "{line}"),
                 other => panic!("{other:?}"),
             }
+        }
+        match parse("g compare a b --examples 9".split_whitespace(), None).unwrap() {
+            Command::Compare(settings) => {
+                assert_eq!(settings.caches, ["a", "b"].map(PathBuf::from));
+                assert_eq!(settings.examples, 9);
+            }
+            other => panic!("{other:?}"),
+        }
+        for (line, said) in [
+            ("g compare", "not 0"),
+            ("g compare a", "not 1"),
+            ("g compare a b c", "not 3"),
+            ("g compare a b --examples many", "--examples \"many\""),
+            ("g compare a b --wat", "--wat"),
+        ] {
+            let error = parse(line.split_whitespace(), None).unwrap_err().to_string();
+            assert!(error.contains(said) && error.lines().count() == 1, "{error}");
         }
         let error = parse("g healthcheck --metrics-listen here".split_whitespace(), None).unwrap_err();
         assert!(error.to_string().contains("--metrics-listen \"here\""), "{error}");

@@ -1,0 +1,73 @@
+//! The command `generate-mirrorlist-cache compare A B`.
+
+use std::fs;
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::CacheCompareError;
+
+/// What the command is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheCompareSettings {
+    /// The two caches.
+    pub caches: [PathBuf; 2],
+    /// `--examples`: how many differences of a kind are shown for each table.
+    pub examples: usize,
+}
+
+/// How a comparison ended.
+#[derive(Debug)]
+pub enum CacheCompareOutcome {
+    /// Clients can't tell the caches from each other.
+    Same,
+    /// They differ.
+    Different,
+    /// A file can't be compared.
+    Failed(CacheCompareError),
+    /// The report can't be written.
+    NotPrinted(io::Error),
+}
+
+impl CacheCompareOutcome {
+    /// The exit code of the process, as those of diff and sysexits.h.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Same => 0,
+            Self::Different => 1,
+            Self::Failed(_) => 66,
+            Self::NotPrinted(_) => 74,
+        }
+    }
+}
+
+/// Compares two caches and prints the report on standard output.
+pub fn run(settings: &CacheCompareSettings) -> CacheCompareOutcome {
+    let [a, b] = &settings.caches;
+    let bar = bar([a, b].map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len())));
+    let compared = super::compare([a, b], settings.examples, &|bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    let comparison = match compared {
+        Ok(comparison) => comparison,
+        Err(error) => return CacheCompareOutcome::Failed(error),
+    };
+    let mut stdout = io::stdout().lock();
+    match write!(stdout, "{comparison}").and_then(|()| stdout.flush()) {
+        // The reader of a pipe has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => CacheCompareOutcome::NotPrinted(error),
+        _ if comparison.differences() == 0 => CacheCompareOutcome::Same,
+        _ => CacheCompareOutcome::Different,
+    }
+}
+
+/// A bar on a terminal; pipes have no size.
+fn bar([a, b]: [u64; 2]) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    // The template is a constant that a run on a terminal shows to be right; the plain style stands in for it otherwise.
+    let style = ProgressStyle::with_template("reading {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(a.saturating_add(b)), ProgressDrawTarget::stderr()).with_style(style)
+}

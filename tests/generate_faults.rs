@@ -21,6 +21,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use mirrorlist_server::generate::database::Environment;
 use mirrorlist_server::generate::{self, GenerateError, GeneratorConfig, SilenceLimits};
 use mirrorlist_server::proto::MirrorList;
 use prost::Message as _;
@@ -127,7 +128,9 @@ fn generate_here(url: &str, setup: &Setup<'_>, silence: SilenceLimits) -> Result
         "-o",
         outfile.to_str().unwrap(),
     ];
-    let generate::Command::Generate(config) = generate::config::parse(arguments, Some(url.to_owned())).unwrap() else {
+    let generate::Command::Generate(config) =
+        generate::config::parse(arguments, &Environment::from([("DB_URL", url)])).unwrap()
+    else {
         panic!("no command to generate");
     };
     let config = GeneratorConfig { silence, ..*config };

@@ -1,14 +1,13 @@
-//! The settings table in README.md says what the code says. `UPDATE_README=1 cargo test --test readme` writes it anew.
+//! The tables of settings in README.md and docs/generator.md say what the code says. `UPDATE_README=1 cargo test --test readme` writes
+//! them.
 #![allow(clippy::unwrap_used, reason = "a README without its table fails the test")]
 
 use std::fmt::Write as _;
 
 use mirrorlist_server::config::settings::SETTINGS;
+use mirrorlist_server::generate::database::parameters::{PARAMETERS, VARIABLES};
 
-const START: &str = "| setting | short | default | meaning |\n|---|---|---|---|\n";
-const END: &str = "<!-- /settings -->";
-
-fn table() -> String {
+fn settings() -> String {
     let mut table = String::new();
     for setting in SETTINGS {
         let short = setting.short.map(|short| format!("`-{short}`")).unwrap_or_default();
@@ -26,15 +25,70 @@ fn table() -> String {
     table
 }
 
+fn parameters() -> String {
+    let mut table = String::new();
+    let code = |text: &str| {
+        if text.is_empty() {
+            String::new()
+        } else {
+            format!("`{text}`")
+        }
+    };
+    for parameter in PARAMETERS {
+        let (variable, default) = (code(parameter.variable.unwrap_or_default()), parameter.default);
+        let default = if default.contains(' ') {
+            default.to_owned()
+        } else {
+            code(default)
+        };
+        writeln!(
+            table,
+            "| `{}` | {variable} | {default} | {} |",
+            parameter.name, parameter.meaning
+        )
+        .unwrap();
+    }
+    table
+}
+
+fn variables() -> String {
+    let mut table = String::new();
+    for variable in VARIABLES {
+        writeln!(table, "| `{}` | {} |", variable.name, variable.meaning).unwrap();
+    }
+    table
+}
+
 #[test]
-fn the_settings_table_is_the_code_s() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = readme.split_once(START).unwrap();
-    let (present, after) = rest.split_once(END).unwrap();
-    if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(path, format!("{before}{START}{}{END}{after}", table())).unwrap();
-    } else {
-        assert_eq!(present, table(), "run UPDATE_README=1 cargo test --test readme");
+fn the_tables_are_the_code_s() {
+    for (file, start, end, table) in [
+        (
+            "README.md",
+            "| setting | short | default | meaning |\n|---|---|---|---|\n",
+            "<!-- /settings -->",
+            settings(),
+        ),
+        (
+            "docs/generator.md",
+            "| parameter | variable | default | meaning |\n|---|---|---|---|\n",
+            "<!-- /parameters -->",
+            parameters(),
+        ),
+        (
+            "docs/generator.md",
+            "| variable | meaning |\n|---|---|\n",
+            "<!-- /variables -->",
+            variables(),
+        ),
+    ] {
+        let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+        let content = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = content.split_once(start).unwrap();
+        let (present, after) = rest.split_once(end).unwrap();
+        if std::env::var_os("UPDATE_README").is_some() {
+            std::fs::write(path, format!("{before}{start}{table}{end}{after}")).unwrap();
+        } else {
+            assert_eq!(present, table, "run UPDATE_README=1 cargo test --test readme");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use mirrorlist_server::admin::AdminAddress;
 use mirrorlist_server::admin::client::{self, Method};
 use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome, CacheCompareSettings};
+use mirrorlist_server::generate::database::Environment;
 use mirrorlist_server::generate::{self, Command, GenerateError, GeneratorConfig};
 use mirrorlist_server::logging::{self, Format, LoggingSettings};
 
@@ -17,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PROGRAM: &str = "generate-mirrorlist-cache";
 
 fn main() -> ExitCode {
-    match generate::config::parse(env::args_os(), env::var("DB_URL").ok()) {
+    match generate::config::parse(env::args_os(), &Environment::of_process()) {
         Ok(Command::Print(text)) => print(&text),
         Ok(Command::Generate(config)) => match generate(&config) {
             Ok(()) => ExitCode::SUCCESS,

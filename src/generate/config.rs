@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::database_url::Database;
+use super::database::{Database, Environment};
 use super::session::SilenceLimits;
 use crate::cache_compare::command::CacheCompareSettings;
 use crate::config::ConfigError;
@@ -60,13 +60,13 @@ pub enum Command {
 const DB_URL: &str = "DB_URL";
 
 /// Reads the arguments (the program's name first), the `DB_URL` of the environment and, without one, the configuration
-/// file.
+/// file. Where neither has one, libpq's variables are enough, like `PGHOST`.
 ///
 /// # Errors
 /// The first mistake, in one line, without the database's password.
 pub fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-    db_url: Option<String>,
+    environment: &Environment,
 ) -> Result<Command, ConfigError> {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
@@ -87,13 +87,16 @@ pub fn parse(
     if matches.subcommand_name() == Some(HEALTHCHECK) {
         return Ok(Command::Healthcheck(metrics_listen.unwrap_or(DEFAULT_METRICS)));
     }
-    let url = match db_url {
-        Some(url) => url,
-        None => db_url_of_file(Path::new(text(&matches, "config").unwrap_or_default()))?,
+    let url = match environment.text(DB_URL)? {
+        Some(url) => url.to_owned(),
+        None => {
+            let path = Path::new(text(&matches, "config").unwrap_or_default());
+            db_url_of_file(path, environment.names_a_database())?
+        }
     };
     let no_dns = matches.get_flag("no-dns");
     Ok(Command::Generate(Box::new(GeneratorConfig {
-        database: Database::parse(&url)?,
+        database: Database::parse(&url, environment)?,
         outfile: file(&matches, "outfile")?.unwrap_or_default(),
         report: file(&matches, "report")?,
         check: matches.get_flag("check"),
@@ -125,7 +128,8 @@ pub fn command() -> clap::Command {
         .about("Makes the cache of mirrorlist-server from MirrorManager2's database")
         .after_help(
             "The database's URL is DB_URL of the environment or else of the file of --config: \
-             DB_URL=\"postgresql://user:password@host/database?sslmode=verify-full\"\n\
+             DB_URL=\"postgresql://user:password@host/database?sslmode=verify-full\", \
+             or like \"host=… user=…\"; below it, libpq's variables (PGHOST, PGPASSFILE, …) and ~/.pgpass count\n\
              Exit codes: 0 done, 64 mistake in the configuration, 69 database unavailable, 70 result refused, \
              73 output not writable.",
         )
@@ -224,14 +228,19 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const DEFAULT_OUTFILE: &str = "/var/lib/mirrormanager/mirrorlist_cache.proto";
 const DEFAULT_CONFIG: &str = "/etc/mirrormanager/generate-mirrorlist-cache.cfg";
 
-/// The `DB_URL` of a file in dotenv syntax. The process's environment is not changed.
-fn db_url_of_file(path: &Path) -> Result<String, ConfigError> {
+/// The `DB_URL` of a file in dotenv syntax; an empty one if there is none and none is needed. The process's environment is not
+/// changed.
+fn db_url_of_file(path: &Path, dispensable: bool) -> Result<String, ConfigError> {
     let mistake = |problem: String| ConfigError::new(format!("configuration file {}: {problem}", path.display()));
-    let content = std::fs::read(path).map_err(|error| {
-        mistake(format!(
-            "{error}; set DB_URL in the environment or name another file with --config"
-        ))
-    })?;
+    let content = match std::fs::read(path) {
+        Ok(content) => content,
+        Err(error) if dispensable && error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => {
+            return Err(mistake(format!(
+                "{error}; set DB_URL in the environment or name another file with --config"
+            )));
+        }
+    };
     for entry in dotenvy::from_read_iter(Cursor::new(&content)) {
         match entry {
             Ok((key, url)) if key == DB_URL => return Ok(url),
@@ -242,6 +251,9 @@ fn db_url_of_file(path: &Path) -> Result<String, ConfigError> {
             }
             Err(_) => return Err(mistake("it is not a text in UTF-8".to_owned())),
         }
+    }
+    if dispensable {
+        return Ok(String::new());
     }
     Err(mistake(
         "it has no DB_URL; expected DB_URL=\"postgresql://user:password@host/database\"".to_owned(),
@@ -311,7 +323,7 @@ mod tests {
     const URL: &str = "postgresql://mm:hunter2@db.example.org/mirrormanager2";
 
     fn generate(line: &str) -> GeneratorConfig {
-        match parse(line.split_whitespace(), Some(URL.to_owned())).unwrap() {
+        match parse(line.split_whitespace(), &Environment::from([("DB_URL", URL)])).unwrap() {
             Command::Generate(config) => *config,
             other => panic!("{other:?}"),
         }
@@ -339,12 +351,12 @@ mod tests {
             ("g --metrics-listen [::]:1234 healthcheck", "[::]:1234"),
             ("g healthcheck --metrics-listen 127.0.0.1:1234", "127.0.0.1:1234"),
         ] {
-            match parse(line.split_whitespace(), None).unwrap() {
+            match parse(line.split_whitespace(), &Environment::default()).unwrap() {
                 Command::Healthcheck(address) => assert_eq!(address.to_string(), asked, "{line}"),
                 other => panic!("{other:?}"),
             }
         }
-        match parse("g compare a b --examples 9".split_whitespace(), None).unwrap() {
+        match parse("g compare a b --examples 9".split_whitespace(), &Environment::default()).unwrap() {
             Command::Compare(settings) => {
                 assert_eq!(settings.caches, ["a", "b"].map(PathBuf::from));
                 assert_eq!(settings.examples, 9);
@@ -358,10 +370,16 @@ mod tests {
             ("g compare a b --examples many", "--examples \"many\""),
             ("g compare a b --wat", "--wat"),
         ] {
-            let error = parse(line.split_whitespace(), None).unwrap_err().to_string();
+            let error = parse(line.split_whitespace(), &Environment::default())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(said) && error.lines().count() == 1, "{error}");
         }
-        let error = parse("g healthcheck --metrics-listen here".split_whitespace(), None).unwrap_err();
+        let error = parse(
+            "g healthcheck --metrics-listen here".split_whitespace(),
+            &Environment::default(),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("--metrics-listen \"here\""), "{error}");
     }
 
@@ -385,7 +403,7 @@ mod tests {
             ("g --metrics-listen here", "--metrics-listen \"here\""),
             ("g --outfle /x", "--outfle"),
         ] {
-            let error = parse(line.split_whitespace(), Some(URL.to_owned()))
+            let error = parse(line.split_whitespace(), &Environment::from([("DB_URL", URL)]))
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(said), "{line}: {error}");
@@ -403,7 +421,7 @@ mod tests {
             format!("DB_URL={URL}"),
         ] {
             std::fs::write(&path, &content).unwrap();
-            assert_eq!(db_url_of_file(&path).unwrap(), URL, "{content}");
+            assert_eq!(db_url_of_file(&path, false).unwrap(), URL, "{content}");
         }
     }
 
@@ -417,11 +435,13 @@ mod tests {
             ("DB_URL=\"postgresql://mm:hunter2@h/d\n", "expected KEY"),
         ] {
             std::fs::write(&path, content).unwrap();
-            let error = db_url_of_file(&path).unwrap_err().to_string();
+            let error = db_url_of_file(&path, false).unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("generator.cfg"), "{error}");
             assert!(!error.contains("hunter2") && error.lines().count() == 1, "{error}");
         }
-        let error = db_url_of_file(Path::new("/nonexistent.cfg")).unwrap_err().to_string();
+        let error = db_url_of_file(Path::new("/nonexistent.cfg"), false)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("/nonexistent.cfg") && error.contains("--config"),
             "{error}"

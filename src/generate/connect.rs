@@ -1,62 +1,238 @@
-//! A connection to PostgreSQL, with TLS by rustls, and errors of the database in words.
+//! Connections to PostgreSQL: to which server, and in which way it lets us in.
 
-use std::error::Error as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rand::rngs::{SmallRng, SysRng};
+use rand::seq::SliceRandom as _;
+use rand::{SeedableRng as _, TryRng as _};
+use slog::{Logger, warn};
+use tokio::net::lookup_host;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{CancelToken, Client, Error, NoTls};
+use tokio_postgres::{CancelToken, Client, Error, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::database_url::{Database, Tls};
+use super::database::passfile::Passwords;
+use super::database::{ConnectTimeout, Database, Server, ServerHost, TlsMode, Wanted};
 use super::error::GenerateError;
+use super::refusal::{ConnectError, Failure, WHERE_ADVICE, advice_on, is_passing, said};
 use super::session::ReadError;
+use super::tls;
 use crate::config::ConfigError;
 
-/// Opens connections to one database.
-#[derive(Clone)]
+/// Opens connections to one database: the first one to a server that will do, the others to the same.
 pub(super) struct Connector {
     database: Database,
     tls: Option<MakeRustlsConnect>,
+    passwords: Option<Passwords>,
+    /// Where the last connection leads that could go anywhere.
+    chosen: Mutex<Option<Place>>,
 }
 
+/// A connection, and the task that keeps it going.
+pub(super) type Connected = (Client, JoinHandle<Result<(), Error>>);
+
+/// A server at one of its addresses; none for a Unix socket.
+#[derive(Clone)]
+struct Place {
+    server: Server,
+    address: Option<IpAddr>,
+}
+
+/// Without an answer for this long, connecting has failed, if nothing else is said.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// So long a server has to let us in if there is another one that could, and nothing else is said.
+const PATIENCE_WITH_ONE: Duration = Duration::from_secs(20);
+
 impl Connector {
-    /// Prepares connections: reads the root certificates, connects to nothing yet.
+    /// Prepares connections: reads certificates and passwords, connects to nothing yet.
     ///
     /// # Errors
-    /// Where root certificates are asked for and can't be read.
-    pub(super) fn new(database: &Database) -> Result<Self, ConfigError> {
-        let provider = Arc::new(ring::default_provider());
-        let verifier: Option<Arc<dyn ServerCertVerifier>> = match database.tls() {
-            Tls::Disable => None,
-            Tls::Prefer | Tls::Require(None) => Some(Arc::new(AnyCertificate(provider.clone()))),
-            Tls::Require(Some(roots)) => Some(Arc::new(AnyName(verifier(&provider, roots_of(roots)?)?))),
-            Tls::VerifyFull(Some(roots)) => Some(verifier(&provider, roots_of(roots)?)?),
-            Tls::VerifyFull(None) => Some(verifier(&provider, system_roots()?)?),
-        };
-        let tls = match verifier {
-            Some(verifier) => Some(MakeRustlsConnect::new(client_config(provider, verifier)?)),
+    /// If a file of certificates is asked for and can't be used.
+    pub(super) fn new(database: &Database, logger: &Logger) -> Result<Self, ConfigError> {
+        let file = database.password_file().filter(|_| database.password().is_none());
+        let passwords = match file.map(|file| (file, Passwords::read(&file.path))) {
             None => None,
+            Some((file, Ok(None))) => {
+                if file.asked_for {
+                    warn!(logger, "the password file is not there"; "file" => %file.path.display());
+                }
+                None
+            }
+            Some((_, Ok(passwords))) => passwords,
+            Some((_, Err(problem))) => {
+                warn!(logger, "{problem}");
+                None
+            }
         };
         Ok(Self {
             database: database.clone(),
-            tls,
+            tls: tls::prepare(database.tls())?,
+            passwords,
+            chosen: Mutex::new(None),
         })
     }
 
-    /// Opens a connection. A task of its own keeps it going, and ends with it.
+    /// Opens a connection to the first server that lets us in and is as wanted. A task of its own keeps it going, and ends
+    /// with it.
     ///
     /// # Errors
-    /// If the database can't be reached or doesn't let us in.
-    pub(super) async fn open(&self) -> Result<(Client, JoinHandle<Result<(), Error>>), Error> {
-        let driver = self.database.driver();
+    /// If no server can be reached, the last one is not as wanted, or one does not let us in.
+    pub(super) async fn open(&self) -> Result<Connected, ConnectError> {
+        let passes: &[Wanted] = match self.database.wanted() {
+            Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
+            Wanted::Any => &[Wanted::Any],
+            Wanted::ReadWrite => &[Wanted::ReadWrite],
+            Wanted::ReadOnly => &[Wanted::ReadOnly],
+            Wanted::Primary => &[Wanted::Primary],
+            Wanted::Standby => &[Wanted::Standby],
+        };
+        let mut failures = ConnectError::default();
+        for wanted in passes {
+            failures = ConnectError::default();
+            match self.open_one(*wanted, &mut failures).await {
+                Some(connected) => return Ok(connected),
+                None if failures.is_final() => break,
+                None => {}
+            }
+        }
+        Err(failures)
+    }
+
+    /// Opens another connection to the server that was chosen by [`Self::open`].
+    ///
+    /// # Errors
+    /// If it can't be reached or does not let us in.
+    pub(super) async fn open_another(&self) -> Result<Connected, ConnectError> {
+        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(place) = chosen else { return self.open().await };
+        let mut failures = ConnectError::default();
+        match self.attempt(&place, Wanted::Any, false, &mut failures).await {
+            Some(connected) => Ok(connected),
+            None => Err(failures),
+        }
+    }
+
+    async fn open_one(&self, wanted: Wanted, failures: &mut ConnectError) -> Option<Connected> {
+        // Without the operating system's entropy the order is the same each time, which does no harm.
+        let mut random = SmallRng::seed_from_u64(SysRng.try_next_u64().unwrap_or_default());
+        let mut servers: Vec<&Server> = self.database.servers().iter().collect();
+        if self.database.at_random() {
+            servers.shuffle(&mut random);
+        }
+        for (server, last) in with_last(servers) {
+            let mut addresses = match self.addresses(server, !last).await {
+                Ok(addresses) => addresses,
+                Err(failure) => {
+                    failures.add(server.to_string(), failure);
+                    continue;
+                }
+            };
+            if self.database.at_random() {
+                addresses.shuffle(&mut random);
+            }
+            for (address, last_address) in with_last(addresses) {
+                let place = Place {
+                    server: server.clone(),
+                    address,
+                };
+                let others = !(last && last_address);
+                if let Some(connected) = self.attempt(&place, wanted, others, failures).await {
+                    *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+                    return Some(connected);
+                }
+                if failures.is_final() {
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    async fn addresses(&self, server: &Server, others: bool) -> Result<Vec<Option<IpAddr>>, Failure> {
+        let name = match &server.host {
+            ServerHost::Unix(_) => return Ok(vec![None]),
+            ServerHost::Tcp {
+                address: Some(address), ..
+            } => return Ok(vec![Some(*address)]),
+            ServerHost::Tcp { name, .. } => name,
+        };
+        let lookup = lookup_host((name.as_str(), server.port));
+        let found = self.within(others, lookup).await?.map_err(Failure::Lookup)?;
+        let mut addresses: Vec<Option<IpAddr>> = found.map(|address| Some(address.ip())).collect();
+        addresses.dedup();
+        if addresses.is_empty() {
+            return Err(Failure::Lookup(io::Error::other("the name has no address")));
+        }
+        Ok(addresses)
+    }
+
+    /// Lets something take as long as getting into a server may.
+    async fn within<T>(&self, others: bool, wanted: impl Future<Output = T>) -> Result<T, Failure> {
+        let limit = match self.database.connect_timeout() {
+            ConnectTimeout::After(limit) => limit,
+            ConnectTimeout::Usual if others => PATIENCE_WITH_ONE,
+            ConnectTimeout::Usual | ConnectTimeout::Never => return Ok(wanted.await),
+        };
+        timeout(limit, wanted).await.map_err(|_| Failure::TimedOut(limit))
+    }
+
+    /// Tries a server in each way that `sslmode` allows, as long as it refuses the way and not us.
+    async fn attempt(
+        &self,
+        place: &Place,
+        wanted: Wanted,
+        others: bool,
+        failures: &mut ConnectError,
+    ) -> Option<Connected> {
+        let ways: &[SslMode] = match (&place.server.host, self.database.tls().mode) {
+            // As libpq: nobody can listen between two processes of a machine.
+            (ServerHost::Unix(_), _) | (_, TlsMode::Disable) => &[SslMode::Disable],
+            (_, TlsMode::Allow) => &[SslMode::Disable, SslMode::Require],
+            (_, TlsMode::Prefer) => &[SslMode::Prefer, SslMode::Disable],
+            (_, TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull) => &[SslMode::Require],
+        };
+        for (way, last) in with_last(ways.iter().copied()) {
+            let opening = async {
+                let connected = self.connect(place, way).await.map_err(Failure::Driver)?;
+                check(&connected.0, wanted).await?;
+                Ok(connected)
+            };
+            let failure = match self.within(others, opening).await {
+                Ok(Ok(connected)) => return Some(connected),
+                Ok(Err(failure)) | Err(failure) => failure,
+            };
+            let retry = !last && failure.is_about_the_way();
+            failures.add(place.server.to_string(), failure);
+            if !retry {
+                break;
+            }
+        }
+        None
+    }
+
+    async fn connect(&self, place: &Place, way: SslMode) -> Result<Connected, Error> {
+        let mut driver = self.database.driver().clone();
+        driver.port(place.server.port).ssl_mode(way);
+        match (&place.server.host, place.address) {
+            (ServerHost::Unix(folder), _) => _ = driver.host_path(folder),
+            (ServerHost::Tcp { name, .. }, Some(address)) => _ = driver.host(name).hostaddr(address),
+            (ServerHost::Tcp { name, .. }, None) => _ = driver.host(name),
+        }
+        if self.database.connect_timeout() == ConnectTimeout::Usual {
+            driver.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if let Some(password) = self.database.password() {
+            driver.password(password);
+        } else if let Some(password) = self.password_of_file(&place.server) {
+            driver.password(password);
+        }
         match &self.tls {
             Some(tls) => {
                 let (client, connection) = driver.connect(tls.clone()).await?;
@@ -67,6 +243,10 @@ impl Connector {
                 Ok((client, tokio::spawn(connection)))
             }
         }
+    }
+
+    fn password_of_file(&self, server: &Server) -> Option<Vec<u8>> {
+        self.database.password_in(self.passwords.as_ref()?, server)
     }
 
     /// Asks the server to cancel what a connection has asked for.
@@ -82,15 +262,30 @@ impl Connector {
 
     /// An error of the driver in words.
     pub(super) fn explain(&self, error: &Error) -> ReadError {
-        let problem = match error.as_db_error() {
-            Some(said) => {
-                let advice = advice(said.code()).unwrap_or("see the database's log");
-                format!("{}; {advice}", said.message())
+        ReadError {
+            error: self.failure(&format!("{}; {}", said(error), advice_on(error))),
+            passing: error.code().is_some_and(is_passing),
+        }
+    }
+
+    /// Why there is no connection, in words.
+    pub(super) fn explain_refusal(&self, error: &ConnectError) -> ReadError {
+        let advice = match error.last() {
+            Some(Failure::Driver(error)) => {
+                let advice = advice_on(error);
+                match self.database.password_file() {
+                    Some(file) if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() => {
+                        format!("{advice}; the password is of {}", file.path.display())
+                    }
+                    _ => advice.to_owned(),
+                }
             }
-            None => format!("{}; {}", causes(error), transport_advice(error)),
+            Some(Failure::TimedOut(_)) => "see whether the server works, or raise connect_timeout in DB_URL".to_owned(),
+            Some(Failure::Unwanted(_)) => "check the hosts and target_session_attrs in DB_URL".to_owned(),
+            Some(Failure::Lookup(_)) | None => WHERE_ADVICE.to_owned(),
         };
         ReadError {
-            error: self.failure(&problem),
+            error: self.failure(&format!("{error}; {advice}")),
             passing: error.code().is_some_and(is_passing),
         }
     }
@@ -101,219 +296,33 @@ impl Connector {
     }
 }
 
-/// The error and what led to it. The driver's texts name what failed, never what was sent.
-pub(super) fn causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
+/// Items, each with whether it is the last one.
+fn with_last<T>(items: impl IntoIterator<Item = T>) -> impl Iterator<Item = (T, bool)> {
+    let mut items = items.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let item = items.next()?;
+        Some((item, items.peek().is_none()))
+    })
+}
+
+/// Asks a server what it is, if not every one will do.
+async fn check(client: &Client, wanted: Wanted) -> Result<(), Failure> {
+    if wanted == Wanted::Any {
+        return Ok(());
     }
-    text
-}
-
-fn transport_advice(error: &Error) -> &'static str {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if inner.downcast_ref::<rustls::Error>().is_some() {
-            return "check sslmode and sslrootcert in DB_URL against the server's certificate";
-        }
-        // An io::Error's source is what its inner error came from; the inner error itself is asked for here.
-        let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if wrapped.is_some_and(|wrapped| wrapped.downcast_ref::<rustls::Error>().is_some()) {
-            return "check sslmode and sslrootcert in DB_URL against the server's certificate";
-        }
-        cause = inner.source();
-    }
-    let text = causes(error);
-    if text.contains("TLS") {
-        "turn on ssl in the server, or choose another sslmode in DB_URL"
-    } else if text.contains("password") {
-        "put the password into DB_URL"
-    } else {
-        "check the host and port in DB_URL, that PostgreSQL runs there, and its log"
-    }
-}
-
-/// Whether a query that ended with this could succeed now: it was cancelled, or its process was ended, for the sake of
-/// something else. A hot standby does both when it has to go on.
-fn is_passing(code: &SqlState) -> bool {
-    [
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::QUERY_CANCELED,
-        SqlState::ADMIN_SHUTDOWN,
-    ]
-    .contains(code)
-}
-
-fn advice(code: &SqlState) -> Option<&'static str> {
-    Some(
-        if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-            "check the user and the password in DB_URL, and the server's pg_hba.conf"
-        } else if *code == SqlState::INVALID_CATALOG_NAME {
-            "check the database's name in DB_URL"
-        } else if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::UNDEFINED_COLUMN {
-            "this is not a MirrorManager2 database, or an older one than is supported: check the database's name and the \
-         search_path, or upgrade MirrorManager2"
-        } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-            "grant the user SELECT on MirrorManager2's tables"
-        } else if *code == SqlState::TOO_MANY_CONNECTIONS {
-            "raise max_connections, or run the generator when fewer others are connected"
-        } else if *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::ADMIN_SHUTDOWN {
-            "try again when the server is up"
-        } else if *code == SqlState::QUERY_CANCELED {
-            "something cancelled the query: see the database's log"
-        } else if *code == SqlState::T_R_SERIALIZATION_FAILURE {
-            "on a hot standby, raise max_standby_streaming_delay or turn on hot_standby_feedback"
-        } else {
-            return None;
-        },
-    )
-}
-
-fn roots_of(path: &Path) -> Result<RootCertStore, ConfigError> {
-    let unusable = |problem: &dyn std::fmt::Display| {
-        ConfigError::new(format!("DB_URL: sslrootcert {}: {problem}", path.display()))
+    let query = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')";
+    let messages = client.simple_query(query).await.map_err(Failure::Driver)?;
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let is = |column: usize, value: &str| row.and_then(|row| row.get(column)) == Some(value);
+    let (fits, kind) = match wanted {
+        Wanted::Any => (true, ""),
+        Wanted::ReadWrite => (is(1, "off"), "a server that can be written to"),
+        Wanted::ReadOnly => (is(1, "on"), "a server that is read-only"),
+        Wanted::Primary => (is(0, "f"), "a primary"),
+        Wanted::Standby | Wanted::PreferStandby => (is(0, "t"), "a standby"),
     };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))? {
-        let certificate = certificate.map_err(|error| unusable(&error))?;
-        roots.add(certificate).map_err(|error| unusable(&error))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable(&"there is no certificate in it"));
-    }
-    Ok(roots)
-}
-
-fn system_roots() -> Result<RootCertStore, ConfigError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(ConfigError::new(
-            "DB_URL: sslmode=verify-full: the system has no root certificates; name a file of them with sslrootcert=",
-        ));
-    }
-    Ok(roots)
-}
-
-fn verifier(provider: &Arc<CryptoProvider>, roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, ConfigError> {
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .build()
-        .map_err(|error| ConfigError::new(format!("DB_URL: sslrootcert: {error}")))
-}
-
-fn client_config(
-    provider: Arc<CryptoProvider>,
-    verifier: Arc<dyn ServerCertVerifier>,
-) -> Result<ClientConfig, ConfigError> {
-    let versions = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ConfigError::new(format!("TLS: {error}")))?;
-    Ok(versions
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth())
-}
-
-/// Takes every certificate, as libpq does for `prefer` and `require`: protection from listeners, not from impostors.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Takes a certificate that the roots signed for whatever name, as libpq does for `require` with `sslrootcert`.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self
-            .0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verified {
-            // The name is looked at last, when the signatures have been found good.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
+    if fits { Ok(()) } else { Err(Failure::Unwanted(kind)) }
 }

@@ -1,8 +1,9 @@
 //! From MirrorManager2's database to a cache: the work of `generate-mirrorlist-cache`.
 //!
-//! - [`config`]: arguments, environment and file to checked settings; [`database_url`] takes `DB_URL` apart and hides its
-//!   password
-//! - [`connect`]: connections with TLS, and the database's errors in words; [`session`]: one that can't hang
+//! - [`config`]: arguments, environment and file to checked settings; [`database`] takes `DB_URL` and libpq's variables apart
+//!   and hides the password
+//! - [`connect`]: connections to one of the servers, protected by [`tls`]; [`refusal`]: the database's errors in words;
+//!   [`session`]: a connection that can't hang
 //! - [`collect`]: reads everything as it was at one moment: the small [`tables`] (a struct for each row), from which
 //!   [`hosts`] and the [`layout`] of who could carry what are made, and host_category_dir, which [`up_to_date`] folds into bits
 //! - [`netblocks`], [`repositories`], [`file_details`]: rows to what the cache says; what is wrong with rows is counted in
@@ -19,7 +20,7 @@ mod cache;
 mod collect;
 pub mod config;
 mod connect;
-pub mod database_url;
+pub mod database;
 pub mod deadline;
 pub mod encode;
 pub mod error;
@@ -35,6 +36,7 @@ pub mod metrics;
 pub mod netblocks;
 pub mod progress;
 pub mod publish;
+mod refusal;
 pub mod report;
 pub mod repositories;
 pub mod run;
@@ -42,6 +44,7 @@ pub mod schedule;
 mod session;
 mod supervise;
 pub mod tables;
+mod tls;
 pub mod unfinished;
 pub mod up_to_date;
 

@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
             logger: context.logger,
             progress: context.progress,
             context,
-            connector: Connector::new(&context.config.database)?,
+            connector: Connector::new(&context.config.database, context.logger)?,
             started: Instant::now(),
             time: age::now(),
         })

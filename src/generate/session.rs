@@ -20,9 +20,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, Error, Row, RowStream, SimpleQueryMessage};
 
-use super::connect::{Connector, causes};
+use super::connect::Connector;
 use super::deadline::Deadline;
 use super::error::GenerateError;
+use super::refusal::causes;
 
 /// How long a database may be silent; connecting, from the name to the answer to the password, may take both times. Both together are less than two minutes, cancelling included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,15 +100,22 @@ impl<'a> Session<'a> {
         let reactor = Reactor::new()?;
         let limit = context.silence.quiet + context.silence.proof;
         let end = Instant::from_std(context.deadline.at()).min(Instant::now() + limit);
+        let opening = async {
+            match snapshot {
+                None => context.connector.open().await,
+                // Only one server has it.
+                Some(_) => context.connector.open_another().await,
+            }
+        };
         let connecting = async {
             tokio::select! {
                 () = told(abandoned.clone()) => None,
-                connected = timeout_at(end, context.connector.open()) => Some(connected),
+                connected = timeout_at(end, opening) => Some(connected),
             }
         };
         let (client, connection) = match reactor.block_on(connecting) {
             None => return Ok(None),
-            Some(Ok(connected)) => connected.map_err(|error| context.connector.explain(&error))?,
+            Some(Ok(connected)) => connected.map_err(|error| context.connector.explain_refusal(&error))?,
             Some(Err(_)) => {
                 context.deadline.check("connecting to the database")?;
                 let error = context.connector.failure(&format!(
@@ -306,8 +314,8 @@ impl<'a> Session<'a> {
 
     /// Looks until there is a proof.
     async fn look(&self, looks: &mut Looks) -> Result<String, String> {
-        let refused = |error: &Error| format!("a second connection fails ({})", causes(error));
-        let (client, connection) = match self.context.connector.open().await {
+        let refused = |error: &dyn std::fmt::Display| format!("a second connection fails ({error})");
+        let (client, connection) = match self.context.connector.open_another().await {
             Ok(connected) => connected,
             // It answers, and more can't be known.
             Err(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
@@ -323,7 +331,10 @@ impl<'a> Session<'a> {
         );
         looks.at = LookedAt::Connected;
         loop {
-            let messages = client.simple_query(&query).await.map_err(|error| refused(&error))?;
+            let messages = client
+                .simple_query(&query)
+                .await
+                .map_err(|error| refused(&causes(&error)))?;
             let row = messages.iter().find_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row),
                 _ => None,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use mirrorlist_server::generate::config::parse;
-use mirrorlist_server::generate::database_url::Database;
+use mirrorlist_server::generate::database::{Database, Environment};
 
 use super::assert_one_line;
 
@@ -24,7 +24,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let mut part = || parts.next().unwrap_or_default();
     let (before, after, rest) = (part(), part(), part());
     let url = format!("postgresql://mm:{before}{SECRET}{after}@database.example/mm{rest}");
-    let parsed = Database::parse(&url);
+    let parsed = Database::parse(&url, &Environment::default());
     assert_hidden(&format!("{parsed:?}"), &url);
     match parsed {
         Ok(database) => assert_hidden(&database.to_string(), &url),
@@ -32,14 +32,14 @@ pub(crate) fn check(bytes: &[u8]) {
     }
 
     let text = text.replace(PLACEHOLDER, SECRET);
-    if let Err(error) = Database::parse(&text) {
+    if let Err(error) = Database::parse(&text, &Environment::default()) {
         assert_one_line(&error.to_string());
         assert_hidden(&error.to_string(), &text);
     }
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let path = file.path().to_str().unwrap();
-    if let Err(error) = parse(["generate-mirrorlist-cache", "--config", path], None) {
+    if let Err(error) = parse(["generate-mirrorlist-cache", "--config", path], &Environment::default()) {
         assert_one_line(&error.to_string());
         assert_hidden(&error.to_string(), &text);
     }

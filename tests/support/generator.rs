@@ -92,9 +92,15 @@ pub(crate) fn setup_in<'a>(cluster: &'a Cluster, statements: &[&str]) -> Setup<'
     }
 }
 
+/// The program, which sees nothing of the variables and the home folder of who runs the tests.
 pub(crate) fn generator(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_generate-mirrorlist-cache"));
-    command.env("DB_URL", url);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("PG") {
+            command.env_remove(variable);
+        }
+    }
+    command.env("DB_URL", url).env("HOME", "/nonexistent");
     command
 }
 

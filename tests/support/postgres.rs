@@ -38,7 +38,7 @@ impl Drop for Cluster {
 /// The server of this process; none where PostgreSQL isn't installed, and then the test is skipped.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let cluster = CLUSTER.get_or_init(|| programs().map(|programs| Cluster::start(&programs)));
+    let cluster = CLUSTER.get_or_init(|| programs().map(|programs| Cluster::start(&programs, &[])));
     if cluster.is_none() {
         eprintln!(
             "SKIPPED: tests of the generator: PostgreSQL's programs are not in /usr/lib/postgresql or on the path"
@@ -80,11 +80,16 @@ pub(crate) fn is_root() -> bool {
 impl Cluster {
     /// A server that no other test uses; none if PostgreSQL isn't installed.
     pub(crate) fn alone() -> Option<Self> {
-        cluster()?;
-        Some(Self::start(&programs()?))
+        Self::alone_with(&[])
     }
 
-    fn start(programs: &Path) -> Self {
+    /// The same with other settings on its command line.
+    pub(crate) fn alone_with(arguments: &[&str]) -> Option<Self> {
+        cluster()?;
+        Some(Self::start(&programs()?, arguments))
+    }
+
+    fn start(programs: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("mirrorlist-postgres-")
             .tempdir()
@@ -107,7 +112,7 @@ impl Cluster {
         );
         certificates(&folder);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::run(programs, folder, port, &[])
+        Self::run(programs, folder, port, arguments)
     }
 
     /// Runs a server on the data in a folder, which is removed at the end.

@@ -16,7 +16,10 @@ pub(crate) fn follow(primary: &Cluster) -> Cluster {
         .unwrap()
         .keep();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    let source = format!("host=127.0.0.1 port={} user=mm password={PASSWORD}", primary.port);
+    let source = format!(
+        "host=127.0.0.1 port={} user=mm password={PASSWORD} sslmode=disable",
+        primary.port
+    );
     process::succeed(
         unprivileged(&programs.join("pg_basebackup"))
             .args([

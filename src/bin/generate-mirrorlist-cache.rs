@@ -1,7 +1,7 @@
 //! The generator's command: configuration, logger, run, exit code; or the health of another one that runs.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use mirrorlist_server::admin::AdminAddress;
@@ -28,11 +28,7 @@ fn main() -> ExitCode {
 
 fn generate(config: &GeneratorConfig) -> Result<(), GenerateError> {
     let logging = logging::logger(LoggingSettings {
-        level: if config.debug {
-            slog::Level::Debug
-        } else {
-            slog::Level::Info
-        },
+        level: config.log_level(io::stderr().is_terminal()),
         format: Format::Auto,
     });
     generate::generate(config, &logging.logger)

@@ -744,7 +744,7 @@ fn a_hot_standby_that_has_to_go_on_is_read_again() {
     let standby = standby::follow(&primary);
     let url = standby.url(&setup.database.name);
     let child = generator(&url)
-        .arg("-o")
+        .args(["-d", "-o"])
         .arg(setup.outfile())
         .stderr(Stdio::piped())
         .spawn()

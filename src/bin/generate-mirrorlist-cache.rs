@@ -2,7 +2,7 @@
 //! between two caches.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use mirrorlist_server::admin::AdminAddress;
@@ -44,11 +44,7 @@ fn compare(settings: &CacheCompareSettings) -> ExitCode {
 
 fn generate(config: &GeneratorConfig) -> Result<(), GenerateError> {
     let logging = logging::logger(LoggingSettings {
-        level: if config.debug {
-            slog::Level::Debug
-        } else {
-            slog::Level::Info
-        },
+        level: config.log_level(io::stderr().is_terminal()),
         format: Format::Auto,
     });
     generate::generate(config, &logging.logger)

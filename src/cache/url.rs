@@ -77,12 +77,12 @@ pub struct BaseUrl<'a> {
 }
 
 impl<'a> BaseUrl<'a> {
-    /// Reads a base URL; white space around it is no part of it.
+    /// Reads a base URL. White space around it and slashes at its end are no part of it: a slash and a path follow it.
     ///
     /// # Errors
     /// Why it can't stand in an answer.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
-        let text = text.trim();
+        let text = without_end(text.trim_start());
         if text.len() > LONGEST_URL {
             return Err(UrlError::Long);
         }
@@ -111,6 +111,14 @@ impl<'a> BaseUrl<'a> {
     }
 }
 
+/// A URL without slashes and white space at its end, however they are mixed; those of `://` stay.
+fn without_end(url: &str) -> &str {
+    let end_of_scheme = url.find("://").map_or(0, |position| position + "://".len());
+    let (scheme, rest) = url.split_at(end_of_scheme);
+    let rest = rest.trim_end_matches(|c: char| c == '/' || c.is_whitespace());
+    url.get(..scheme.len() + rest.len()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +134,7 @@ mod tests {
             ("gopher://x", UrlError::Scheme),
             ("javascript://x", UrlError::Scheme),
             ("https://", UrlError::Host),
+            ("https:// / ", UrlError::Host),
             ("https:///pub", UrlError::Host),
             ("http://?x", UrlError::Host),
             ("ht tp://x", UrlError::ControlOrSpace),
@@ -139,6 +148,24 @@ mod tests {
         ] {
             assert_eq!(BaseUrl::parse(bad), Err(error), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_would_double_a_slash_is_cut_off() {
+        for text in [
+            "http://x/pub",
+            "http://x/pub/",
+            "http://x/pub//",
+            "http://x/pub/ ",
+            " http://x/pub / / \n",
+            "http://x/pub\u{a0}/",
+        ] {
+            assert_eq!(BaseUrl::parse(text).unwrap().as_str(), "http://x/pub", "{text:?}");
+        }
+        assert_eq!(BaseUrl::parse("http://x/").unwrap().as_str(), "http://x");
+        // Of the longest URL, slashes at the end count as little.
+        let padded = format!("http://x/y{}", "/".repeat(LONGEST_URL));
+        assert_eq!(BaseUrl::parse(&padded).unwrap().as_str(), "http://x/y");
     }
 
     #[test]

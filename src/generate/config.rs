@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
+use slog::Level;
 
 use super::database::{Database, Environment};
+use super::publish::Previous;
 use super::session::SilenceLimits;
 use crate::cache_compare::command::CacheCompareSettings;
 use crate::config::ConfigError;
@@ -25,8 +27,10 @@ pub struct GeneratorConfig {
     pub report: Option<PathBuf>,
     /// `--check`: compute and validate, write no cache.
     pub check: bool,
-    /// `--force`: publish a cache even if it is much smaller than the present one.
+    /// `--force`: publish a cache even if it is much smaller than the present one, or lacks something as a whole.
     pub force: bool,
+    /// `--no-previous`: what becomes of the file that is replaced.
+    pub previous: Previous,
     /// `--max-shrink`: the part (0 to 1) of the hosts, directories or repositories that may be lost in one run.
     pub max_shrink: f64,
     /// `--dns-timeout`: the time that resolving all names in netblocks may take; none (`--no-dns`): names are not resolved.
@@ -41,6 +45,20 @@ pub struct GeneratorConfig {
     pub metrics_listen: Option<SocketAddr>,
     /// `--debug`: log every warning and every table.
     pub debug: bool,
+}
+
+impl GeneratorConfig {
+    /// The least severe level that is logged. cron mails what a job prints: a single run that has no terminal prints nothing but
+    /// why it failed.
+    pub fn log_level(&self, on_terminal: bool) -> Level {
+        if self.debug {
+            Level::Debug
+        } else if self.interval.is_some() || on_terminal {
+            Level::Info
+        } else {
+            Level::Error
+        }
+    }
 }
 
 /// What the arguments ask for.
@@ -101,6 +119,10 @@ pub fn parse(
         report: file(&matches, "report")?,
         check: matches.get_flag("check"),
         force: matches.get_flag("force"),
+        previous: match matches.get_flag("no-previous") {
+            true => Previous::Drop,
+            false => Previous::Keep,
+        },
         max_shrink: checked(&matches, "max-shrink", "a percentage like 25%", parse_share)?.unwrap_or(0.25),
         dns_timeout: checked(&matches, "dns-timeout", "a time like 5s", parse_duration)?.filter(|_| !no_dns),
         interval: checked(&matches, "interval", "a time like 15m", parse_duration)?,
@@ -144,7 +166,13 @@ pub fn command() -> clap::Command {
                 .short('c')
                 .default_value(DEFAULT_CONFIG),
         )
-        .arg(flag("debug", "log every warning and every table").short('d'))
+        .arg(
+            flag(
+                "debug",
+                "log every warning and every table, also without a terminal (where a single run logs errors only)",
+            )
+            .short('d'),
+        )
         .arg(option(
             "interval",
             "TIME",
@@ -155,8 +183,9 @@ pub fn command() -> clap::Command {
         .arg(flag("check", "compute and validate, write no cache").conflicts_with("interval"))
         .arg(flag(
             "force",
-            "publish even if the cache shrank by more than --max-shrink",
+            "publish even if the cache shrank by more than --max-shrink, or a category or repository is gone",
         ))
+        .arg(flag("no-previous", "don't keep the file that is replaced as FILE.previous"))
         .arg(
             option(
                 "max-shrink",
@@ -342,6 +371,20 @@ mod tests {
             generate("generate-mirrorlist-cache").outfile,
             Path::new(DEFAULT_OUTFILE)
         );
+    }
+
+    #[test]
+    fn only_errors_are_for_cron() {
+        for (line, on_terminal, level) in [
+            ("g", false, Level::Error),
+            ("g --once --report /r", false, Level::Error),
+            ("g", true, Level::Info),
+            ("g --interval 15m", false, Level::Info),
+            ("g -d", false, Level::Debug),
+            ("g -d", true, Level::Debug),
+        ] {
+            assert_eq!(generate(line).log_level(on_terminal), level, "{line}");
+        }
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub mod field {
     pub const HOST_COUNTRY_ALLOWED: u32 = 14;
     pub const HOST_NETBLOCK: u32 = 15;
     pub const MIRROR_LIST: u32 = 16;
-    /// Of MirrorListCacheType.
+    /// Of MirrorListCacheType, like the next two.
+    pub const DIRECTORY: u32 = 1;
+    pub const SUBPATH: u32 = 3;
     pub const BY_HOST_ID: u32 = 6;
 }
 
@@ -132,10 +134,8 @@ struct CountryRun {
     end: usize,
 }
 
-/// The fields of MirrorListCacheType.
+/// The other fields of MirrorListCacheType.
 mod directory_field {
-    pub(super) const DIRECTORY: u32 = 1;
-    pub(super) const SUBPATH: u32 = 3;
     pub(super) const BY_COUNTRY: u32 = 4;
     pub(super) const BY_COUNTRY_INTERNET2: u32 = 5;
 }
@@ -185,10 +185,10 @@ impl GroupEncoder {
     /// A directory's message. `row` has a bit for each column that carries it.
     fn encode(&mut self, directory: &DirectoryEntry, row: &[u64]) -> &[u8] {
         self.message.clear();
-        text(directory_field::DIRECTORY, &directory.name, &mut self.message);
+        text(field::DIRECTORY, &directory.name, &mut self.message);
         self.list(row, List::Public);
         self.message.extend_from_slice(&self.ids);
-        text(directory_field::SUBPATH, directory.subpath(), &mut self.message);
+        text(field::SUBPATH, directory.subpath(), &mut self.message);
         self.by_country(directory_field::BY_COUNTRY);
         self.list(row, List::Internet2);
         self.by_country(directory_field::BY_COUNTRY_INTERNET2);
@@ -377,12 +377,12 @@ mod tests {
             directories: vec![
                 DirectoryRow {
                     id: DirectoryId(1),
-                    name: "pub/linux".into(),
+                    name: Some("pub/linux".into()),
                     changed: None,
                 },
                 DirectoryRow {
                     id: DirectoryId(2),
-                    name: "/pub//linux/os/".into(),
+                    name: Some("/pub//linux/os/".into()),
                     changed: None,
                 },
             ],

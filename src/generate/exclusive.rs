@@ -2,15 +2,15 @@
 //! the names of such files can have been taken by links to something precious, by pipes without a reader, or by files of
 //! others.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
 /// How often what comes into the way again is removed.
 const ATTEMPTS: usize = 8;
 
-/// Everybody may read what is made here: the servers run as other users.
+/// Everybody may read what is new here: the servers run as other users.
 pub(super) const MODE: u32 = 0o644;
 
 /// Creates a file for reading and writing. What has its name is removed, a link without what it leads to.
@@ -44,6 +44,35 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
         .create_new(true)
         .mode(MODE)
         .open(path)
+}
+
+/// Gives a file that will replace another one its mode and its group, and its owner as far as that is permitted. A group that
+/// can't be kept gives its rights to no other one.
+///
+/// # Errors
+/// If those who read the other file by their group could not read this one.
+pub(super) fn take_over(new: &File, old: &Metadata) -> io::Result<()> {
+    let now = new.metadata()?;
+    if (now.uid(), now.gid()) != (old.uid(), old.gid()) && fchown(new, Some(old.uid()), Some(old.gid())).is_err() {
+        // What this gives shows in the file.
+        let _ = fchown(new, None, Some(old.gid()));
+    }
+    let mut mode = old.mode() & 0o777;
+    if new.metadata()?.gid() != old.gid() {
+        let of_others = mode & 0o007;
+        if mode & 0o040 != 0 && of_others & 0o004 == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "its readers have their right from its group, {}, which this user can't give to a new file; run the generator \
+                     as a member of that group, or let all users read the file",
+                    old.gid()
+                ),
+            ));
+        }
+        mode = mode & 0o707 | of_others << 3;
+    }
+    new.set_permissions(Permissions::from_mode(mode))
 }
 
 /// Removes what is at a path, unless it is a folder. Nothing there is fine.
@@ -101,6 +130,19 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    #[test]
+    fn a_file_takes_over_the_mode_and_the_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        fs::write(&old, "").unwrap();
+        for mode in [0o600, 0o640, 0o664, 0o644] {
+            fs::set_permissions(&old, Permissions::from_mode(mode)).unwrap();
+            let file = create(&new).unwrap();
+            take_over(&file, &fs::metadata(&old).unwrap()).unwrap();
+            assert_eq!(file.metadata().unwrap().mode() & 0o777, mode);
+        }
+    }
 
     #[test]
     fn what_is_in_the_way_is_removed_and_what_it_leads_to_is_not() {

@@ -6,10 +6,11 @@ use super::findings::{Findings, Kind};
 use super::layout::{DirectoryEntry, Layout};
 use super::repositories::Repositories;
 use super::tables::FileDetailRow;
-use crate::cache::name;
+use crate::cache::name::{self, repodata};
 use crate::proto;
 
-/// The details of a directory's files. `rows` are those of one directory, by file, newest first.
+/// The details of a directory's files: of each file the newest version, whether its time is known or not, and older ones that
+/// have a time. `rows` are those of one directory, by file, newest first.
 pub fn of_directory(
     directory: &DirectoryEntry,
     rows: &[FileDetailRow],
@@ -28,9 +29,16 @@ pub fn of_directory(
                     );
                     return None;
                 }
+                findings.note_replaced(format_args!("file_detail, directory {:?}", directory.name), name);
+                let versions = versions.iter().map(|row| version(directory, row, findings));
                 Some(proto::FileDetailsCacheFilesType {
                     filename: name.clone(),
-                    file_details: versions.iter().map(|row| version(directory, row, findings)).collect(),
+                    // Clients reject a metalink in which an alternate has no time.
+                    file_details: versions
+                        .enumerate()
+                        .filter(|(age, version)| *age == 0 || version.time_stamp != 0)
+                        .map(|(_, version)| version)
+                        .collect(),
                 })
             })
             .collect(),
@@ -119,16 +127,12 @@ pub fn check_repositories(
         .groups
         .iter()
         .flat_map(|group| &group.rows)
-        .filter(|directory| is_repodata(&directory.name))
+        .filter(|directory| repodata(&directory.name) == *directory.name)
         .filter_map(|directory| Some((&*directory.name, directory.changed?)))
         .collect();
     for (key, directory) in &repositories.directories {
-        let repodata = if is_repodata(&directory.name) {
-            directory.name.to_string()
-        } else {
-            format!("{}/repodata", directory.name)
-        };
-        let Some(newest) = repomds.get(repodata.as_str()) else {
+        let repodata = repodata(&directory.name);
+        let Some(newest) = repomds.get(&*repodata) else {
             findings.add(
                 Kind::RepomdWithoutDetails,
                 format_args!("{key}: there are no details of {repodata}/repomd.xml"),
@@ -143,7 +147,7 @@ pub fn check_repositories(
             continue;
         };
         let age = changed
-            .get(repodata.as_str())
+            .get(&*repodata)
             .map_or(0, |changed| changed.saturating_sub(timestamp));
         if age > STALE_AFTER {
             findings.add(
@@ -152,8 +156,4 @@ pub fn check_repositories(
             );
         }
     }
-}
-
-fn is_repodata(name: &str) -> bool {
-    name == "repodata" || name.ends_with("/repodata")
 }

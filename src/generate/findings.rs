@@ -59,11 +59,14 @@ pub enum Kind {
     FileDetails,
     /// There are details of a file in a directory that carries no category.
     FileDetailsWithoutDirectory,
+    /// A name that goes to the cache, or a host's, has bytes that are no UTF-8, as a SQL_ASCII database can hold; U+FFFD stands for
+    /// them.
+    NotUtf8,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Orphan,
         Self::HostWithoutSite,
         Self::HostCountry,
@@ -89,6 +92,7 @@ impl Kind {
         Self::HashMalformed,
         Self::FileDetails,
         Self::FileDetailsWithoutDirectory,
+        Self::NotUtf8,
     ];
 
     /// The kind's name in reports and metrics.
@@ -119,6 +123,7 @@ impl Kind {
             Self::HashMalformed => "hash_malformed",
             Self::FileDetails => "file_details",
             Self::FileDetailsWithoutDirectory => "file_details_without_directory",
+            Self::NotUtf8 => "not_utf8",
         }
     }
 }
@@ -149,6 +154,16 @@ impl Findings {
         found.count += 1;
         if found.listed.len() < LISTED {
             found.listed.push(text.to_string());
+        }
+    }
+
+    /// Counts a warning if bytes of a name that a row has were replaced because they are no UTF-8.
+    pub fn note_replaced(&mut self, row: impl Display, name: &str) {
+        if name.contains(char::REPLACEMENT_CHARACTER) {
+            self.add(
+                Kind::NotUtf8,
+                format_args!("{row}: {name:?} has U+FFFD in the place of bytes that are no UTF-8; write it in UTF-8"),
+            );
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Host {
     pub internet2: bool,
     /// The AS whose clients it serves.
     pub asn: Option<AsNumber>,
+    /// Whether it serves clients by their AS: its own one, and its peers.
+    pub asn_clients: bool,
     /// Why it is left out; empty where it is active.
     pub left_out: Vec<&'static str>,
 }
@@ -115,7 +117,7 @@ impl Hosts {
         found.map(|(_, host)| host).filter(|host| host.is_known())
     }
 
-    /// The hosts of each AS: their own, and the peers that they serve.
+    /// The hosts of each AS: their own, and the peers of those that serve clients by their AS.
     pub fn by_as(&self, peers: &[PeerAsnRow], findings: &mut Findings) -> BTreeMap<AsNumber, BTreeSet<HostId>> {
         let mut hosts: BTreeMap<AsNumber, BTreeSet<HostId>> = BTreeMap::new();
         for host in self.known() {
@@ -129,6 +131,7 @@ impl Hosts {
                 continue;
             };
             match as_number(peer.asn) {
+                Some(_) if !host.asn_clients => {}
                 Some(asn) => {
                     hosts.entry(asn).or_default().insert(host.id);
                 }
@@ -190,6 +193,9 @@ fn judge(row: &HostRow, site: Option<&SiteRow>, findings: &mut Findings) -> Host
             format_args!("host {} ({}) has no site", row.id, row.name),
         );
     }
+    if site.is_some() {
+        findings.note_replaced(format_args!("host {}", row.id), &row.name);
+    }
     let private = row.private || site.is_some_and(|site| site.private);
     Host {
         id: row.id,
@@ -200,6 +206,7 @@ fn judge(row: &HostRow, site: Option<&SiteRow>, findings: &mut Findings) -> Host
         private,
         internet2: row.internet2 && (!private || row.internet2_clients),
         asn: own_as(row, findings),
+        asn_clients: row.asn_clients,
         left_out: reasons(row, site),
     }
 }

@@ -30,7 +30,7 @@ pub struct Column {
 pub struct DirectoryEntry {
     /// The directory's id.
     pub id: DirectoryId,
-    /// Its name without slashes at its ends, none doubled.
+    /// Its name without slashes at its ends, none doubled; empty for the root.
     pub name: Box<str>,
     /// Where in the name the path below the topdir begins.
     subpath_start: usize,
@@ -52,7 +52,7 @@ struct CategoryNumber(usize);
 /// The directories below one topdir and the hosts that may carry them.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
-    /// The topdir's name.
+    /// The topdir's name; empty if it is the root.
     pub topdir: String,
     /// Hosts; those of the same country and then of the same host side by side.
     pub columns: Vec<Column>,
@@ -217,6 +217,7 @@ impl UrlIndex {
             let Some(host) = owner.and_then(|id| hosts.find(id)).map(|(_, host)| host) else {
                 continue;
             };
+            findings.note_replaced(format_args!("host_category_url {}", row.id), &row.url);
             match BaseUrl::parse(&row.url) {
                 Ok(url) if host.site.is_some() => {
                     index.urls.entry(row.host_category).or_default().push(row.id);
@@ -251,11 +252,12 @@ impl Builder {
         let mut topdirs: BTreeMap<String, Vec<CategoryId>> = BTreeMap::new();
         for category in &tables.categories {
             let topdir = category.topdir.and_then(|id| find(&tables.directories, id));
-            match topdir.map(|directory| clean_directory(&directory.name)) {
-                Some(topdir) if !topdir.is_empty() => {
-                    topdirs.entry(topdir.into_owned()).or_default().push(category.id);
-                }
-                _ => findings.add(
+            match topdir
+                .and_then(|directory| directory.name.as_deref())
+                .map(clean_directory)
+            {
+                Some(topdir) => topdirs.entry(topdir.into_owned()).or_default().push(category.id),
+                None => findings.add(
                     Kind::CategoryWithoutTopdir,
                     format_args!("category {} ({}) has no topdir", category.id, category.name),
                 ),
@@ -300,22 +302,30 @@ impl Builder {
                 }
                 continue;
             };
-            let name = clean_directory(&directory.name);
+            let Some(typed) = directory.name.as_deref() else {
+                findings.add(
+                    Kind::DirectoryName,
+                    format_args!("directory {} has no name", directory.id),
+                );
+                continue;
+            };
+            let name = clean_directory(typed);
             let Some(categories) = self.categories_of(directory, &name, rows, &known, findings) else {
                 continue;
             };
-            let problem = if name.is_empty() || !names.insert(name.as_ref().into()) {
-                Some("the name is empty or another directory's")
-            } else {
+            let problem = if names.insert(name.as_ref().into()) {
                 name::problem(&name)
+            } else {
+                Some("the name is another directory's")
             };
             if let Some(problem) = problem {
                 findings.add(
                     Kind::DirectoryName,
-                    format_args!("directory {} ({:?}): {problem}", directory.id, directory.name),
+                    format_args!("directory {} ({typed:?}): {problem}", directory.id),
                 );
                 continue;
             }
+            findings.note_replaced(format_args!("directory {}", directory.id), &name);
             self.add_directory(directory, &name, &categories);
         }
     }
@@ -482,9 +492,12 @@ fn find(directories: &[DirectoryRow], id: DirectoryId) -> Option<&DirectoryRow> 
     directories.get(position)
 }
 
-/// Where in a directory's name the path below the topdir begins; none where it is not below it.
+/// Where in a directory's name the path below the topdir begins; none where it is not below it. Everything is below the root.
 fn subpath_start(name: &str, topdir: &str) -> Option<usize> {
     let below = name.strip_prefix(topdir)?;
+    if topdir.is_empty() {
+        return Some(0);
+    }
     if below.is_empty() {
         return Some(name.len());
     }
@@ -501,6 +514,9 @@ mod tests {
         assert_eq!(subpath_start("pub/fedora", "pub/fedora"), Some(10));
         assert_eq!(subpath_start("pub/fedora-secondary", "pub/fedora"), None);
         assert_eq!(subpath_start("pub", "pub/fedora"), None);
+        assert_eq!(subpath_start("pub/fedora", ""), Some(0));
+        assert_eq!(subpath_start("", ""), Some(0));
+        assert_eq!(subpath_start("", "pub"), None);
     }
 
     #[test]

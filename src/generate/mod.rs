@@ -11,6 +11,7 @@
 //! - [`cache`]: the tables of a cache in their order, written by [`encode`] as they are made
 //! - [`publish`]: a temporary file, read back while it is written ([`follow`]) and compared, takes the place of the present
 //!   one
+//! - [`served`]: what the present file serves and the new one doesn't
 //! - [`exclusive`], [`unfinished`], [`lock_holder`]: files that only one generator creates, and that none leaves behind
 //! - [`run`]: one run, with a [`deadline`]; [`supervise`]: what if it hangs all the same; [`schedule`]: the next one
 //! - [`progress`], [`report`], [`metrics`]: seeing it work
@@ -41,6 +42,7 @@ pub mod report;
 pub mod repositories;
 pub mod run;
 pub mod schedule;
+pub mod served;
 mod session;
 mod supervise;
 pub mod tables;

@@ -18,6 +18,7 @@ use super::error::GenerateError;
 use super::exclusive::{self, Links, MODE, is_at};
 use super::follow::{Followed, Written};
 use super::lock_holder;
+use super::served::{Gone, Served, ServedBuilder};
 use super::unfinished::Unfinished;
 use foldhash::fast::FixedState;
 
@@ -80,6 +81,8 @@ impl NewFile {
             published: false,
         };
         let failed = |error: io::Error| GenerateError::output(&new.target, &error);
+        // Known before the database is asked. While it is written, other generators have to be able to open it.
+        new.take_over().map_err(failed)?;
         new.file.set_permissions(Permissions::from_mode(MODE)).map_err(failed)?;
         exclusive::remove(&previous_link(&new.target)).map_err(failed)?;
         Ok(new)
@@ -109,14 +112,26 @@ impl NewFile {
         })
     }
 
-    /// Puts the file in its place. The old one stays in the same folder as `….previous`.
+    /// Gives the file the mode, the group and the owner of the one in its place, if there is one.
+    fn take_over(&self) -> io::Result<()> {
+        match fs::metadata(&self.target) {
+            Ok(old) => exclusive::take_over(&self.file, &old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts the file in its place. The old one stays in the same folder as `….previous`, if that is asked for.
     ///
     /// # Errors
     /// If that can't be done, or not in time; the old file is where it was.
-    pub(super) fn publish(mut self) -> Result<(), GenerateError> {
+    pub(super) fn publish(mut self, previous: Previous) -> Result<(), GenerateError> {
         self.deadline.check(WRITING)?;
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
-        keep_previous(&self.target).map_err(failed)?;
+        self.take_over().map_err(failed)?;
+        if previous == Previous::Keep {
+            keep_previous(&self.target).map_err(failed)?;
+        }
         if !is_at(&self.file, &self.path) {
             return Err(failed(io::Error::other(format!(
                 "something replaced or removed {}; see that only the generator may write the folder",
@@ -130,6 +145,15 @@ impl NewFile {
         let folder = folder_of(&self.target);
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
+}
+
+/// What becomes of the file that is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Previous {
+    /// It stays as `….previous`.
+    Keep,
+    /// It goes. A `….previous` of an earlier run stays as it is.
+    Drop,
 }
 
 /// What a run does at its end, for messages.
@@ -235,10 +259,12 @@ impl Size {
 }
 
 /// What of the present cache the next one is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
     /// How much it has.
     pub size: Size,
+    /// What clients find in it.
+    pub served: Served,
     /// When it says that it was made, in seconds since the Unix epoch.
     pub time: Option<u64>,
 }
@@ -250,17 +276,33 @@ pub fn present(outfile: &Path) -> Option<Present> {
     let mut fields = FieldReader::new(BufReader::with_capacity(READ_BUFFER, file));
     let (mut directories, mut repositories, mut time) = (0, 0, None);
     let mut hosts = HashSet::<u64, FixedState>::default();
+    let mut served = ServedBuilder::default();
     while let Some(field) = fields.next().ok()? {
         match (field.number, field.value) {
             (field::TIME, Value::Integer(made)) => time = Some(made),
-            (field::REPO_ARCH_TO_DIRECTORY_NAME, _) => repositories += 1,
+            (field::DISABLED_REPOSITORY, Value::Bytes(entry)) => served.disabled(entry),
+            (field::REPO_ARCH_TO_DIRECTORY_NAME, Value::Bytes(entry)) => {
+                repositories += 1;
+                served.repository(entry);
+            }
             (field::MIRROR_LIST, Value::Bytes(directory)) => {
                 directories += 1;
+                let (mut name, mut subpath, mut carried) = ("", None, false);
                 for entry in wire::fields(directory) {
-                    if let Some(host) = carrying_host(entry.ok()?) {
-                        hosts.insert(host);
+                    let entry = entry.ok()?;
+                    match entry.number {
+                        field::DIRECTORY => name = wire::text(entry.value).unwrap_or_default(),
+                        field::SUBPATH => subpath = wire::text(entry.value).ok(),
+                        field::BY_HOST_ID => {
+                            if let Some(host) = carrying_host(entry) {
+                                hosts.insert(host);
+                                carried = true;
+                            }
+                        }
+                        _ => {}
                     }
                 }
+                served.directory(name, subpath, carried);
             }
             _ => {}
         }
@@ -271,13 +313,14 @@ pub fn present(outfile: &Path) -> Option<Present> {
             directories,
             repositories,
         },
+        served: served.finish(),
         time,
     })
 }
 
 /// The host of an entry of `ByHostId`, if the entry has more than that.
 fn carrying_host(entry: Field<'_>) -> Option<u64> {
-    let (field::BY_HOST_ID, Value::Bytes(mut message)) = (entry.number, entry.value) else {
+    let Value::Bytes(mut message) = entry.value else {
         return None;
     };
     match wire::next_field(&mut message).ok()? {
@@ -293,7 +336,7 @@ fn carrying_host(entry: Field<'_>) -> Option<u64> {
 ///
 /// # Errors
 /// If this machine's clock is behind the time of the present one.
-pub fn check_clock(present: Option<Present>, now: u64) -> Result<(), GenerateError> {
+pub fn check_clock(present: Option<&Present>, now: u64) -> Result<(), GenerateError> {
     match present.and_then(|present| present.time) {
         Some(time) if time > now => Err(GenerateError::Refused(format!(
             "the present file was made at {}, which is {} s ahead of this machine's clock ({}); the present file stays as it is; \
@@ -309,13 +352,21 @@ pub fn check_clock(present: Option<Present>, now: u64) -> Result<(), GenerateErr
 /// Whether a new cache may follow the present one.
 ///
 /// # Errors
-/// Where it has no host or directory, or lost more than `max_shrink` (0 to 1) of one of them.
-pub fn check_size(present: Option<Size>, new: Size, max_shrink: f64) -> Result<(), GenerateError> {
-    let refused = |what: &str| {
-        GenerateError::Refused(format!(
-            "the new cache {what}; the present file stays as it is; check the database, or publish it with --force"
-        ))
-    };
+/// Where it has no host or directory, lost more than `max_shrink` (0 to 1) of one of them, or something is gone as a whole.
+pub fn check_loss(present: Option<Size>, new: Size, max_shrink: f64, gone: &Gone) -> Result<(), GenerateError> {
+    let lost = [lost_part(present, new, max_shrink), gone.describe()];
+    let lost: Vec<String> = lost.into_iter().flatten().collect();
+    match lost.is_empty() {
+        true => Ok(()),
+        false => Err(GenerateError::Refused(format!(
+            "the new cache {}; the present file stays as it is; check the database, or publish it with --force",
+            lost.join(", and ")
+        ))),
+    }
+}
+
+/// What there is too little of, in words.
+fn lost_part(present: Option<Size>, new: Size, max_shrink: f64) -> Option<String> {
     let pairs = [
         ("hosts", present.map(|size| size.hosts), new.hosts),
         ("directories", present.map(|size| size.directories), new.directories),
@@ -326,17 +377,17 @@ pub fn check_size(present: Option<Size>, new: Size, max_shrink: f64) -> Result<(
         let too_few = before.is_some_and(|before| (after as f64) < before as f64 * (1.0 - max_shrink));
         // A master without repositories is asked for paths only.
         if after == 0 && what != "repositories" {
-            return Err(refused(&format!("has no {what}")));
+            return Some(format!("has no {what}"));
         }
         if too_few {
             let before = before.unwrap_or_default();
-            return Err(refused(&format!(
+            return Some(format!(
                 "has {after} {what} instead of {before}, a loss of more than {}%",
                 max_shrink * 100.0
-            )));
+            ));
         }
     }
-    Ok(())
+    None
 }
 
 /// A file of another generator is given up after this many times that it was gone when its lock was ours.
@@ -351,8 +402,9 @@ fn keep_previous(target: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(_) => {
             let mut copy = exclusive::create(&link)?;
-            io::copy(&mut exclusive::open_file(target, Links::Follow)?, &mut copy)?;
-            copy.set_permissions(Permissions::from_mode(MODE))?;
+            let mut file = exclusive::open_file(target, Links::Follow)?;
+            io::copy(&mut file, &mut copy)?;
+            exclusive::take_over(&copy, &file.metadata()?)?;
         }
     }
     fs::rename(&link, beside(target, "", ".previous"))?;
@@ -404,9 +456,9 @@ mod tests {
 
     #[test]
     fn what_shrinks_too_much_is_refused() {
-        assert!(check_size(Some(SIZE), SIZE, 0.25).is_ok());
-        assert!(check_size(Some(SIZE), Size { hosts: 75, ..SIZE }, 0.25).is_ok());
-        assert!(check_size(None, SIZE, 0.25).is_ok());
+        assert!(check_loss(Some(SIZE), SIZE, 0.25, &Gone::default()).is_ok());
+        assert!(check_loss(Some(SIZE), Size { hosts: 75, ..SIZE }, 0.25, &Gone::default()).is_ok());
+        assert!(check_loss(None, SIZE, 0.25, &Gone::default()).is_ok());
         for (size, said) in [
             (
                 Size { hosts: 74, ..SIZE },
@@ -435,7 +487,7 @@ mod tests {
             ),
             (Size { hosts: 0, ..SIZE }, "no hosts"),
         ] {
-            let error = check_size(Some(SIZE), size, 0.25).unwrap_err();
+            let error = check_loss(Some(SIZE), size, 0.25, &Gone::default()).unwrap_err();
             assert_eq!(error.exit_code(), 70);
             assert!(error.to_string().contains(said), "{error}");
         }
@@ -461,7 +513,7 @@ mod tests {
             assert_eq!(second.exit_code(), 73);
             assert!(second.to_string().contains("another generator"), "{second}");
             new.write_bytes(content.as_bytes());
-            new.publish().unwrap();
+            new.publish(Previous::Keep).unwrap();
         }
         assert_eq!(fs::read_to_string(&target).unwrap(), "three");
         assert_eq!(
@@ -481,7 +533,7 @@ mod tests {
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let new = begin(&link).unwrap();
         new.write_bytes(b"new");
-        new.publish().unwrap();
+        new.publish(Previous::Keep).unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }

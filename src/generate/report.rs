@@ -13,6 +13,7 @@ use super::exclusive;
 use super::findings::{Findings, Found};
 use super::hosts::{Host, HostNumber, Hosts};
 use super::layout::Layout;
+use super::served::Gone;
 use super::unfinished::Unfinished;
 use super::up_to_date::{UpToDate, ones};
 
@@ -23,6 +24,8 @@ pub struct Report<'a> {
     pub time: u64,
     /// How much the cache has.
     pub cache: Contents,
+    /// What the present file serves and the new cache doesn't.
+    pub gone: &'a Gone,
     /// The warnings by kind.
     pub warnings: std::collections::BTreeMap<&'static str, &'a Found>,
     /// Every host of the database.
@@ -64,6 +67,7 @@ impl<'a> Report<'a> {
     pub fn new(
         time: u64,
         cache: Contents,
+        gone: &'a Gone,
         findings: &'a Findings,
         hosts: &'a Hosts,
         layout: &Layout,
@@ -73,6 +77,7 @@ impl<'a> Report<'a> {
         Self {
             time,
             cache,
+            gone,
             warnings: findings.iter().map(|(kind, found)| (kind.name(), found)).collect(),
             hosts: hosts
                 .iter()
@@ -99,6 +104,10 @@ impl<'a> Report<'a> {
         let write = || -> io::Result<()> {
             let file = exclusive::create(&new)?;
             unfinished.add(&new);
+            match fs::symlink_metadata(path) {
+                Ok(old) if old.is_file() => exclusive::take_over(&file, &old)?,
+                _ => {}
+            }
             let mut out = BufWriter::new(file);
             serde_json::to_writer_pretty(&mut out, self)?;
             out.write_all(b"\n")?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::{Findings, Kind};
+use super::ids::DirectoryId;
 use super::layout::{DirectoryEntry, Layout};
 use super::tables::{ContinentRedirectRow, RepositoryRedirectRow, RepositoryRow};
 use crate::cache::name;
@@ -23,14 +24,13 @@ impl<'a> Repositories<'a> {
     pub fn new(rows: &'a [RepositoryRow], layout: &'a Layout, findings: &mut Findings) -> Self {
         let mut repositories = Self::default();
         for row in rows {
-            if let Some(prefix) = row
-                .prefix
-                .as_deref()
-                .filter(|prefix| row.disabled && !prefix.is_empty() && name::problem(prefix).is_none())
-            {
-                repositories.disabled.insert(prefix);
+            let Some(complete) = Complete::of(row, findings) else {
+                continue;
+            };
+            if row.disabled && name::problem(complete.prefix).is_none() {
+                repositories.disabled.insert(complete.prefix);
             }
-            if let Some((key, directory)) = keyed(row, layout, findings)
+            if let Some((key, directory)) = keyed(row, &complete, layout, findings)
                 && repositories.directories.insert(key.clone(), directory).is_some()
             {
                 findings.add(
@@ -46,25 +46,54 @@ impl<'a> Repositories<'a> {
     }
 }
 
-fn keyed<'a>(row: &RepositoryRow, layout: &'a Layout, findings: &mut Findings) -> Option<(String, &'a DirectoryEntry)> {
-    let filled = |text: &'_ Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    let lacks: Vec<&str> = [
-        (filled(&row.prefix), "prefix"),
-        (row.version.is_some(), "version"),
-        (filled(&row.arch), "arch"),
-        (row.directory.is_some(), "directory"),
-    ]
-    .into_iter()
-    .filter(|(there, _)| !there)
-    .map(|(_, what)| what)
-    .collect();
-    let (Some(prefix), Some(arch), Some(id), true) = (&row.prefix, &row.arch, row.directory, lacks.is_empty()) else {
+/// What a repository has to have; without one of them, its row has no effect.
+struct Complete<'a> {
+    prefix: &'a str,
+    arch: &'a str,
+    directory: DirectoryId,
+}
+
+impl<'a> Complete<'a> {
+    /// What a row has, if that is all. Otherwise it is a warning.
+    fn of(row: &'a RepositoryRow, findings: &mut Findings) -> Option<Self> {
+        let prefix = row.prefix.as_deref().filter(|prefix| !prefix.is_empty());
+        let arch = row.arch.as_deref().filter(|arch| !arch.is_empty());
+        if let (Some(prefix), Some(_), Some(arch), Some(directory)) = (prefix, row.version, arch, row.directory) {
+            return Some(Self {
+                prefix,
+                arch,
+                directory,
+            });
+        }
+        let lacks: Vec<&str> = [
+            (prefix.is_none(), "prefix"),
+            (row.version.is_none(), "version"),
+            (arch.is_none(), "arch"),
+            (row.directory.is_none(), "directory"),
+        ]
+        .into_iter()
+        .filter(|(lacking, _)| *lacking)
+        .map(|(_, what)| what)
+        .collect();
         findings.add(
             Kind::RepositoryIncomplete,
             format_args!("repository {} ({}) has no {}", row.id, row.name, lacks.join(" and no ")),
         );
-        return None;
-    };
+        None
+    }
+}
+
+fn keyed<'a>(
+    row: &RepositoryRow,
+    complete: &Complete<'_>,
+    layout: &'a Layout,
+    findings: &mut Findings,
+) -> Option<(String, &'a DirectoryEntry)> {
+    let Complete {
+        prefix,
+        arch,
+        directory: id,
+    } = complete;
     let key = format!("{prefix}+{arch}");
     if let Some(problem) = name::problem(&key) {
         findings.add(
@@ -73,7 +102,7 @@ fn keyed<'a>(row: &RepositoryRow, layout: &'a Layout, findings: &mut Findings) -
         );
         return None;
     }
-    let directory = layout.directory(id);
+    let directory = layout.directory(*id);
     if directory.is_none() {
         findings.add(
             Kind::RepositoryWithoutCategory,
@@ -83,7 +112,9 @@ fn keyed<'a>(row: &RepositoryRow, layout: &'a Layout, findings: &mut Findings) -
             ),
         );
     }
-    Some((key, directory?))
+    let directory = directory?;
+    findings.note_replaced(format_args!("repository {} ({})", row.id, row.name), &key);
+    Some((key, directory))
 }
 
 /// The prefix that answers in the place of each prefix.
@@ -98,6 +129,9 @@ pub fn redirects<'a>(rows: &'a [RepositoryRedirectRow], findings: &mut Findings)
         };
         match problem {
             None => {
+                for name in [from, to] {
+                    findings.note_replaced("repository_redirect", name);
+                }
                 redirects.insert(from, to);
             }
             Some(problem) => findings.add(

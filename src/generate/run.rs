@@ -17,8 +17,9 @@ use super::error::GenerateError;
 use super::findings::Findings;
 use super::ids::HostId;
 use super::progress::{Progress, StepDone};
-use super::publish::{self, NewFile, Size};
+use super::publish::{self, NewFile, Present, Size};
 use super::report::{self, Contents, Report};
+use super::served::Gone;
 use super::session::{Context, ReadError};
 use super::unfinished::Unfinished;
 use crate::snapshot::Catalogue;
@@ -68,16 +69,18 @@ pub fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
     thread::scope(|scope| {
         let present = scope.spawn(|| publish::present(&config.outfile));
         let run = Run::new(context)?;
-        let made = run.make(new_file.as_ref())?;
+        let new = run.make(new_file.as_ref())?;
         // A panic over there is a defect; it goes on here.
         let present = present.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let made = run.compare(new, present.as_ref())?;
         if !config.force {
-            publish::check_clock(present, run.time)?;
-            publish::check_size(present.map(|present| present.size), made.size, config.max_shrink)?;
+            publish::check_clock(present.as_ref(), run.time)?;
+            let size = present.as_ref().map(|present| present.size);
+            publish::check_loss(size, made.size, config.max_shrink, &made.gone)?;
         }
         if let Some(file) = new_file {
             let step = context.progress.phase("publish");
-            file.publish()?;
+            file.publish(config.previous)?;
             step.finish(made.contents.bytes);
         }
         Ok(run.finish(made))
@@ -99,10 +102,20 @@ struct Run<'a> {
     time: u64,
 }
 
-/// A cache that is written and good, but not published.
+/// A cache that is written, and can be loaded.
+struct New {
+    collected: Collected,
+    contents: Contents,
+    size: Size,
+    catalogue: Catalogue,
+    findings: Findings,
+}
+
+/// What is known of a cache once it is compared with the present file, but not published.
 struct Made {
     contents: Contents,
     size: Size,
+    gone: Gone,
     findings: Findings,
 }
 
@@ -121,14 +134,13 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn make(&self, file: Option<&NewFile>) -> Result<Made, GenerateError> {
+    fn make(&self, file: Option<&NewFile>) -> Result<New, GenerateError> {
         let (collected, networks, mut findings) = self.read()?;
         let (bytes, catalogue) = match file {
             Some(file) => self.make_file(file, &collected, &networks, &mut findings)?,
             None => self.make_nothing(&collected, &networks, &mut findings)?,
         };
         let size = Size::of(&catalogue);
-        drop(catalogue);
         let contents = Contents {
             hosts: size.hosts,
             directories: size.directories,
@@ -136,6 +148,26 @@ impl<'a> Run<'a> {
             bytes,
         };
         self.log(&findings);
+        Ok(New {
+            collected,
+            contents,
+            size,
+            catalogue,
+            findings,
+        })
+    }
+
+    /// Looks for what the present file serves and the new one doesn't, and reports on it all.
+    fn compare(&self, new: New, present: Option<&Present>) -> Result<Made, GenerateError> {
+        let New {
+            collected,
+            contents,
+            size,
+            catalogue,
+            findings,
+        } = new;
+        let gone = present.map_or_else(Gone::default, |present| present.served.gone_in(&catalogue));
+        drop(catalogue);
         if let Some(path) = &self.config.report {
             let Collected {
                 hosts,
@@ -143,12 +175,13 @@ impl<'a> Run<'a> {
                 up_to_date,
                 ..
             } = &collected;
-            Report::new(self.time, contents, &findings, hosts, layout, up_to_date)
+            Report::new(self.time, contents, &gone, &findings, hosts, layout, up_to_date)
                 .write(path, self.context.unfinished)?;
         }
         Ok(Made {
             contents,
             size,
+            gone,
             findings,
         })
     }

@@ -43,6 +43,11 @@ impl Default for SilenceLimits {
     }
 }
 
+/// Texts come in UTF-8, converted by the server. A database without an encoding (SQL_ASCII) converts nothing and, asked for
+/// UTF-8, gives an error for every other byte: it is asked for the bytes as they are.
+const ENCODING: &str = "SELECT set_config('client_encoding', \
+    CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)";
+
 /// Asking the server to cancel a query, and taking leave of it, take no longer than this.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
 
@@ -147,7 +152,7 @@ impl<'a> Session<'a> {
         });
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
-             SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = 0{adopt}"
+             SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = 0{adopt}; {ENCODING}"
         );
         let beginning = self.watched("beginning", async {
             tokio::select! {

@@ -114,8 +114,8 @@ pub struct CategoryRow {
 pub struct DirectoryRow {
     /// Primary key.
     pub id: DirectoryId,
-    /// Path from the master's root.
-    pub name: Box<str>,
+    /// Path from the master's root, as typed; empty for the root itself.
+    pub name: Option<Box<str>>,
     /// When the directory changed on the master, in seconds since the Unix epoch.
     pub changed: Option<i64>,
 }
@@ -175,7 +175,7 @@ pub struct RepositoryRow {
     pub version: Option<i64>,
     /// Its architecture's name, if that exists.
     pub arch: Option<String>,
-    /// Where it is.
+    /// Where it is, if that exists.
     pub directory: Option<DirectoryId>,
     /// Whether clients are told that it is disabled.
     pub disabled: bool,
@@ -299,7 +299,7 @@ impl CarrierTables {
             directories: reader.read("directory", existing.directory_query(), |row| {
                 Ok(DirectoryRow {
                     id: DirectoryId(row.try_get(0)?),
-                    name: text(row, 1)?.into(),
+                    name: optional_text(row, 1)?.map(Into::into),
                     changed: row.try_get(2)?,
                 })
             })?,
@@ -516,9 +516,8 @@ const HOST: &str = "\
     private IS TRUE, user_active IS TRUE, admin_active IS TRUE, internet2 IS TRUE, internet2_clients IS TRUE, \
     asn::bigint, asn_clients IS TRUE FROM host ORDER BY id";
 const CATEGORY: &str = "SELECT id::bigint, coalesce(name, '')::text, topdir_id::bigint FROM category ORDER BY id";
-const DIRECTORY: &str = "SELECT id::bigint, coalesce(name, '')::text, ctime::bigint FROM directory ORDER BY id";
-const DIRECTORY_WITHOUT_TIME: &str =
-    "SELECT id::bigint, coalesce(name, '')::text, NULL::bigint FROM directory ORDER BY id";
+const DIRECTORY: &str = "SELECT id::bigint, name::text, ctime::bigint FROM directory ORDER BY id";
+const DIRECTORY_WITHOUT_TIME: &str = "SELECT id::bigint, name::text, NULL::bigint FROM directory ORDER BY id";
 const CATEGORY_DIRECTORY: &str = "\
     SELECT category_id::bigint, directory_id::bigint FROM category_directory \
     WHERE category_id IS NOT NULL AND directory_id IS NOT NULL ORDER BY directory_id, category_id";
@@ -537,8 +536,8 @@ const PEER_ASN: &str = "\
     SELECT host_id::bigint, asn::bigint FROM host_peer_asn WHERE asn IS NOT NULL ORDER BY host_id, asn";
 const REPOSITORY: &str = "\
     SELECT r.id::bigint, coalesce(r.name, '')::text, r.prefix::text, v.id::bigint, a.name::text, \
-    r.directory_id::bigint, r.disabled IS TRUE FROM repository r LEFT JOIN version v ON v.id = r.version_id \
-    LEFT JOIN arch a ON a.id = r.arch_id ORDER BY r.id";
+    d.id::bigint, r.disabled IS TRUE FROM repository r LEFT JOIN version v ON v.id = r.version_id \
+    LEFT JOIN arch a ON a.id = r.arch_id LEFT JOIN directory d ON d.id = r.directory_id ORDER BY r.id";
 const REPOSITORY_REDIRECT: &str = "\
     SELECT coalesce(from_repo, '')::text, to_repo::text FROM repository_redirect ORDER BY id";
 const CONTINENT_REDIRECT: &str = "\

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::query::MirrorQuery;
 use super::{Endpoint, Refusal};
-use crate::cache::name::clean_directory;
+use crate::cache::name::{self, clean_directory};
 use crate::snapshot::{Catalogue, DirectoryIndex};
 
 /// The file of a repository that a metalink describes.
@@ -79,7 +79,7 @@ fn repository<'a>(
         Endpoint::Mirrorlist => (found.directory, None),
         Endpoint::Metalink => {
             let directory = found.repodata.ok_or_else(|| Refusal::NoFileDetails {
-                directory: format!("{}/repodata", catalogue.directory_name(found.directory)).into(),
+                directory: name::repodata(catalogue.directory_name(found.directory)),
                 file: REPOSITORY_INDEX.into(),
             })?;
             (directory, Some(REPOSITORY_INDEX.into()))
@@ -105,8 +105,9 @@ fn by_path<'a>(catalogue: &'a Catalogue, path: &'a str) -> Result<Target<'a>, Re
             file: None,
         });
     }
-    let (parent, name) = path.rsplit_once('/').ok_or(Refusal::UnknownPath)?;
-    if matches!(name, "." | "..") {
+    // What has no slash is in the root.
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
+    if matches!(name, "" | "." | "..") {
         return Err(Refusal::UnknownPath);
     }
     let directory = catalogue.directory(parent).ok_or(Refusal::UnknownPath)?;

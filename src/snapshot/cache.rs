@@ -386,7 +386,12 @@ impl Builder {
                 .take(cost::FILE + name.len() + count * size_of::<FileVersion>())?;
             let mut versions = Vec::with_capacity(count);
             for version in messages_of(file, 2) {
-                versions.push(FileVersion::from_cache(&decode(version?)?, &mut bad_hash));
+                let version = FileVersion::from_cache(&decode(version?)?, &mut bad_hash);
+                // Compatibility: yum 3 rejects a whole metalink in which an alternate has no time; the golden file
+                // `metalink-repository` pins it.
+                if versions.is_empty() || version.timestamp != 0 {
+                    versions.push(version);
+                }
             }
             files.push(FileDetails {
                 name: name.into(),
@@ -518,7 +523,7 @@ impl Builder {
     /// Takes a MirrorListCacheType: first what it says of hosts in general, then the hosts that carry it.
     fn directory(&mut self, bytes: &[u8], warnings: &mut Warnings) -> EntryResult {
         self.directory_number += 1;
-        let (mut name, mut subpath) = ("", "");
+        let (mut name, mut subpath) = (None, "");
         // From the first entry of ByHostId on; as a rule, there are only those.
         let mut entries: Option<&[u8]> = None;
         let mut rest = bytes;
@@ -536,7 +541,7 @@ impl Builder {
             let before = rest;
             let Field { number, value } = wire::next_field(&mut rest)?;
             match (number, value) {
-                (1, _) => name = wire::text(value)?,
+                (1, _) => name = Some(wire::text(value)?),
                 (2, _) => {
                     for id in wire::integers(value) {
                         self.mark_public(id?)?;
@@ -558,12 +563,13 @@ impl Builder {
         self.present.clear();
         self.carriers(entries.unwrap_or_default())?;
         let members = self.group_new_carriers();
-        let clean = clean_directory(name);
-        let subpath = subpath.trim_matches('/');
-        if clean.is_empty() {
+        // An empty name is one: that of the root.
+        let Some(name) = name else {
             warnings.add("MirrorListCache: a directory has no name");
             return Ok(());
-        }
+        };
+        let clean = clean_directory(name);
+        let subpath = subpath.trim_matches('/');
         if let Some(problem) = name::problem(&clean).or_else(|| name::problem(subpath)) {
             warnings.add(format_args!(
                 "MirrorListCache: a directory is left out: {problem}: {clean:?}"

@@ -27,7 +27,7 @@ pub struct FileVersion {
 pub struct FileDetails {
     /// The file's name in its directory.
     pub name: Box<str>,
-    /// The current version first, older ones that are still good enough after it.
+    /// The current version first, older ones that are still good enough after it; each of those has a time.
     pub versions: Box<[FileVersion]>,
 }
 

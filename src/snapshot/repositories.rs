@@ -7,6 +7,7 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 
 use super::directories::{DirectoryIndex, DirectoryTable};
+use crate::cache::name;
 use crate::warnings::Warnings;
 use crate::xml;
 
@@ -97,11 +98,7 @@ impl RepositoriesBuilder {
             for part in ["# repo=", prefix, "&arch=", arch, "\n"] {
                 available.push_str(part);
             }
-            let repodata = if directory.ends_with("/repodata") {
-                Some(index)
-            } else {
-                directories.find(&format!("{directory}/repodata"))
-            };
+            let repodata = directories.find(&name::repodata(&directory));
             by_key.insert(
                 key,
                 Repository {

@@ -85,9 +85,14 @@ pub(crate) fn setup(statements: &[&str]) -> Option<Setup<'static>> {
 
 /// The same in another server.
 pub(crate) fn setup_in<'a>(cluster: &'a Cluster, statements: &[&str]) -> Setup<'a> {
+    encoded_setup_in(cluster, "UTF8", statements)
+}
+
+/// The same in a database with another encoding.
+pub(crate) fn encoded_setup_in<'a>(cluster: &'a Cluster, encoding: &str, statements: &[&str]) -> Setup<'a> {
     let all: Vec<&str> = [SCHEMA, WORLD].into_iter().chain(statements.iter().copied()).collect();
     Setup {
-        database: cluster.database(&all),
+        database: cluster.database_in(encoding, &all),
         folder: TempDir::new().unwrap(),
     }
 }
@@ -142,7 +147,7 @@ pub(crate) fn waiting_generator(setup: &Setup<'_>, holder: &mut postgres::Transa
     holder
         .batch_execute("LOCK TABLE host_category_dir IN ACCESS EXCLUSIVE MODE")
         .unwrap();
-    let child = setup.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
+    let child = setup.command(&["-d"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut watcher = setup.database.client();
     wait_for("waiting for the lock", || {
         let query = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \

@@ -187,10 +187,17 @@ impl Cluster {
 
     /// A new database with these statements.
     pub(crate) fn database(&self, statements: &[&str]) -> Database<'_> {
+        self.database_in("UTF8", statements)
+    }
+
+    /// A new database in an encoding with these statements.
+    pub(crate) fn database_in(&self, encoding: &str, statements: &[&str]) -> Database<'_> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut client = Client::connect(&self.url("postgres"), NoTls).unwrap();
-        client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let create =
+            format!("CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+        client.batch_execute(&create).unwrap();
         let database = Database { cluster: self, name };
         let mut client = database.client();
         for statement in statements {

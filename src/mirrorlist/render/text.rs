@@ -68,7 +68,8 @@ pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>) -> Body {
         Refusal::NoFileDetails { directory, file } => {
             let mut text = String::new();
             push(&mut text, "", directory);
-            push(&mut text, "/", file);
+            // A file in the root has no directory before it.
+            push(&mut text, if directory.is_empty() { "" } else { "/" }, file);
             text.push_str(" not found or has not metalink");
             text.into()
         }

@@ -25,6 +25,7 @@ pub mod budget;
 pub mod cache;
 pub mod check;
 pub mod chunked;
+pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod descriptors;

@@ -17,7 +17,7 @@
 //!
 //! Around this, [`config`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
 //! handed down, [`server`] binds it all together and stops it in order, [`background`] threads hold up no stop, [`check`] tells
-//! what the data files hold, and [`demo`] is a small data set to try it on.
+//! what the data files hold, [`compare`] how answers differ from another server's, and [`demo`] is a small data set to try it on.
 
 pub mod admin;
 pub mod background;

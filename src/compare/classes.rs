@@ -98,7 +98,7 @@ pub const CLASSES: [ClassInfo; 38] = [
         "only-there",
         "a mirror that only the other server lists",
     ),
-    unexplained(Class::Url, "url", "another URL of the same mirror"),
+    unexplained(Class::Url, "url", "another URL of the same mirror, or one more"),
     unexplained(
         Class::Order,
         "order",

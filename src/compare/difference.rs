@@ -1,11 +1,13 @@
 //! Two answers to what differs between them.
 
+use std::collections::HashMap;
+
 use percent_encoding::percent_decode_str;
 
 use super::answer::{Content, Mirrorlist, ParsedAnswer};
 use super::classes::Class;
 use super::metalink::{Metalink, MetalinkUrl, Version};
-use super::own::{OwnAnswer, host_of, protocol_of};
+use super::own::{OwnAnswer, protocol_of};
 use super::{comment, urls};
 use crate::mirrorlist::{Endpoint, MirrorQuery};
 
@@ -64,7 +66,7 @@ fn compare_all(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
     }
     let mut found = Vec::new();
     if let Some(flaw) = &other.flaw {
-        found.push(Difference::new(Class::Escaping, format!("there: {flaw}")));
+        found.push(Difference::new(Class::Escaping, format!("there: {}", shown(flaw))));
     }
     if here.media_type != other.media_type {
         let refused = matches!(here.content, Content::Refusal(_));
@@ -102,12 +104,11 @@ fn start(content: &Content) -> String {
 fn status(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Difference {
     let (here, there) = (own.answer.status, other.status);
     let query = MirrorQuery::parse(own.request().query());
-    let bare_ip = || own.request().query().contains("%");
     let class = match (here, there) {
         (400, 500) => Class::InvalidAddress,
         // The server before this one says 500 where a repository's directory is not in the cache.
         (404, 500) if query.repo.is_some() => Class::UnknownDirectory,
-        (200 | 302, 400 | 404 | 500) if bare_ip() => Class::Decoding,
+        (200 | 302, 400 | 404 | 500) if encodes(own) => Class::Decoding,
         _ => Class::Status,
     };
     let detail = format!("here {here}, there {there}: {}", start(&other.content));
@@ -124,15 +125,23 @@ fn mirrorlist(own: &OwnAnswer<'_>, here: &Mirrorlist, there: &Mirrorlist, found:
         )
     });
     found.extend(differing);
-    if decoded(&here.comment) != decoded(&there.comment) || here.comment == there.comment {
-        found.extend(comment::compare(&here.comment, &there.comment, chosen_otherwise));
-    } else {
-        found.push(Difference::here_there(Class::Decoding, &here.comment, &there.comment));
-    }
+    found.extend(
+        comment::compare(&here.comment, &there.comment, chosen_otherwise).map(|difference| {
+            match encodes(own) && decoded(&here.comment) == decoded(&there.comment) {
+                true => Difference::here_there(Class::Decoding, &here.comment, &there.comment),
+                false => difference,
+            }
+        }),
+    );
     if here.created != there.created {
         let [here, there] = [here, there].map(|list| list.created.as_deref().unwrap_or("nothing"));
         found.push(Difference::here_there(Class::Created, here, there));
     }
+}
+
+/// Whether the request has something percent-encoded, which the server before this one does not decode.
+pub(super) fn encodes(own: &OwnAnswer<'_>) -> bool {
+    own.request().query().contains('%')
 }
 
 /// A text with what is percent-encoded in it decoded.
@@ -182,6 +191,9 @@ fn refusal(own: &OwnAnswer<'_>, here: &str, there: &str) -> Option<Difference> {
     let (here_reason, there_reason) = (reason(here), reason(there));
     let class = match (here_reason, there_reason) {
         (None, None) => Class::RefusalWords,
+        (Some(_), Some(there)) if there.contains("invalid") && here_reason != there_reason && encodes(own) => {
+            Class::Decoding
+        }
         (Some(here), Some(there)) if here != there => Class::Refusal,
         _ if decoded(&words(here)) == decoded(&words(there)) => Class::Decoding,
         // Two hyphens can't stand in a comment of XML.
@@ -233,12 +245,13 @@ fn metalink(own: &OwnAnswer<'_>, here: &Metalink, there: &Metalink, found: &mut 
     }
     let listed: Vec<&str> = there.urls.iter().map(|url| url.url.as_str()).collect();
     found.extend(urls::compare(own, &listed));
+    let ours: HashMap<&str, &MetalinkUrl> = here.urls.iter().map(|url| (url.url.as_str(), url)).collect();
     for url in &there.urls {
-        if let Some(ours) = here.urls.iter().find(|ours| ours.url == url.url) {
+        if let Some(ours) = ours.get(url.url.as_str()) {
             attributes(ours, url, found);
         }
     }
-    found.extend(preferences(&there.urls));
+    found.extend(preferences(own, &there.urls));
 }
 
 fn version(here: &Version, there: &Version, found: &mut Vec<Difference>) {
@@ -316,18 +329,25 @@ fn attributes(here: &MetalinkUrl, there: &MetalinkUrl, found: &mut Vec<Differenc
 }
 
 /// Preferences fall from 100 and are never below 1; all URLs of a host have the same.
-fn preferences(urls: &[MetalinkUrl]) -> Option<Difference> {
-    let mut before: Option<(String, u32)> = None;
+fn preferences(own: &OwnAnswer<'_>, urls: &[MetalinkUrl]) -> Option<Difference> {
+    let listed = own.listed();
+    let mut before: Option<(Option<i64>, u32)> = None;
     for url in urls {
-        let host = host_of(&url.url).into_owned();
-        let number: u32 = url.preference.as_deref()?.parse().unwrap_or(0);
-        let right = match &before {
+        let host = listed.get(url.url.as_str()).map(|place| place.host);
+        // Zero is none of them.
+        let number: u32 = url
+            .preference
+            .as_deref()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        let right = match before {
             None => number == 100,
-            Some((same, preference)) if *same == host => number == *preference || number + 1 == *preference,
-            Some((_, preference)) => number <= *preference,
+            Some((same, preference)) if host.is_some() && same == host => number == preference,
+            Some((_, preference)) => (1..=preference).contains(&number),
         };
-        if !right || number == 0 {
-            let detail = format!("there {}: preference {:?}", url.url, url.preference);
+        if !right {
+            let preference = url.preference.as_deref().unwrap_or("nothing");
+            let detail = format!("there {}: preference {}", shown(&url.url), shown(preference));
             return Some(Difference::new(Class::Preference, detail));
         }
         before = Some((host, number));

@@ -17,6 +17,9 @@ use crate::snapshot::{Catalogue, Snapshot};
 /// At least so many requests, if the command doesn't say how many.
 const ENOUGH: usize = 1_000;
 
+/// More requests than these are not made.
+const MOST: usize = 1_000_000;
+
 /// Of ten requests so many are for repositories; the others are for paths and odd names.
 const REPOSITORIES_OF_TEN: usize = 7;
 
@@ -32,7 +35,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     let mut repositories = Deck::new(repositories(catalogue));
     let count = match count {
-        Some(count) => count.get(),
+        Some(count) => count.get().min(MOST),
         None => ENOUGH.max(repositories.len() * 10 / REPOSITORIES_OF_TEN + 1),
     };
     let mut others = Deck::new([paths(catalogue), odd_names(catalogue)].concat());
@@ -40,7 +43,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
     clients.retain(|deck| deck.len() > 0);
     let mut parameters = Deck::new(parameters(catalogue));
     // What repeats itself is left out, so there are more draws than requests.
-    let draws = (0..count.saturating_mul(3)).filter_map(|number| {
+    let draws = (0..count * 3).filter_map(|number| {
         let repository = number % 10 < REPOSITORIES_OF_TEN;
         let target = match repository {
             true => repositories.draw(&mut rng).or_else(|| others.draw(&mut rng)),

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::answer::{Content, RawAnswer, parse};
 use super::classes::Class;
 use super::client::{NoAnswer, OtherServer};
-use super::difference::{Difference, compare};
+use super::difference::{Difference, compare, shown};
 use super::own::Own;
 use super::requests::{Request, RequestsError, from_log, from_targets};
 use super::summary::{Summary, Tally, text};
@@ -142,7 +142,10 @@ fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
     if String::from_utf8_lossy(&answer.body).contains(PROBE_ANSWER) {
         return Ok(());
     }
-    let media_type = answer.media_type.unwrap_or_else(|| "no Content-Type".to_owned());
+    let media_type = answer
+        .media_type
+        .as_deref()
+        .map_or_else(|| "no Content-Type".to_owned(), shown);
     let answer = format!("{} ({media_type})", answer.status);
     Err(CompareError::NoMirrorlistServer(against.to_owned(), answer))
 }
@@ -265,8 +268,12 @@ impl Comparison<'_> {
 
 /// What differs between this server's answer to a request and another one.
 pub fn differences(own: &mut Own<'_>, request: &Request, other: &RawAnswer) -> Vec<Difference> {
-    let unreadable =
-        |place: &str, error: &dyn fmt::Display| vec![Difference::new(Class::Unreadable, format!("{place}: {error}"))];
+    let unreadable = |place: &str, error: &dyn fmt::Display| {
+        vec![Difference::new(
+            Class::Unreadable,
+            format!("{place}: {}", shown(&error.to_string())),
+        )]
+    };
     let here = match own.answer(request) {
         Ok(here) => here,
         Err(error) => return unreadable("here", &error),

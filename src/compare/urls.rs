@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::classes::Class;
-use super::difference::{Difference, decoded, shown};
+use super::difference::{Difference, decoded, encodes, shown};
 use super::own::{Candidate, OwnAnswer, Place, host_of, protocol_of};
 use crate::mirrorlist::MirrorQuery;
 use crate::mirrorlist::select::Tier;
@@ -28,8 +28,7 @@ pub(super) fn compare(own: &OwnAnswer<'_>, there: &[&str]) -> Vec<Difference> {
         lists.candidates = own.candidates();
         lists.differing()
     };
-    found.extend(repeated(there));
-    found.extend(order(own, &listed, there));
+    found.extend(repeated(there).or_else(|| order(own, &listed, there)));
     found
 }
 
@@ -63,9 +62,10 @@ impl Lists<'_, '_> {
         for url in &self.only_here {
             let place = self.listed.get(url);
             let global = place.is_some_and(|place| place.tier == Tier::Global);
-            let class = match limit && global {
-                true => Class::CountryLimit,
-                false => Class::OnlyHere,
+            let class = match place {
+                _ if limit && global => Class::CountryLimit,
+                Some(place) if self.lists_host(place.host) => Class::Url,
+                _ => Class::OnlyHere,
             };
             let tier = place.map_or_else(String::new, |place| format!(" (tier {:?})", place.tier));
             found.push(Difference::new(class, format!("{}{tier}", shown(url))));
@@ -83,7 +83,7 @@ impl Lists<'_, '_> {
             sample(&self.only_here),
             sample(&self.only_there)
         );
-        if self.own.request().query().contains('%') {
+        if encodes(self.own) {
             let all = |urls: &mut dyn Iterator<Item = &&str>| urls.map(|url| decoded(url)).collect::<HashSet<_>>();
             if all(&mut self.listed.keys()) == all(&mut self.theirs.iter()) {
                 return Some(Difference::new(Class::Decoding, detail));
@@ -113,7 +113,7 @@ impl Lists<'_, '_> {
         let is_global = |url: &&str| self.listed.get(url).is_some_and(|place| place.tier == Tier::Global);
         let all_global_missing = || {
             let global = self.listed.keys().filter(|url| is_global(url)).count();
-            self.only_here.len() == global && self.only_here.iter().all(|url| is_global(url))
+            self.only_here.len() == global && self.only_here.iter().all(is_global)
         };
         match (self.only_here.is_empty(), self.only_there.is_empty()) {
             (false, true) => all_global_missing() && self.listed.len() > self.only_here.len(),
@@ -133,6 +133,12 @@ impl Lists<'_, '_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether the other server lists another URL of this host.
+    fn lists_host(&self, host: i64) -> bool {
+        let of_host = |url: &&str| self.listed.get(url).is_some_and(|place| place.host == host);
+        self.theirs.iter().any(of_host)
     }
 
     fn candidate(&self, url: &str) -> Option<&Candidate> {
@@ -161,7 +167,7 @@ impl Lists<'_, '_> {
             _ => "in no tier here that the client needs",
         };
         let same = |here: &&str| self.listed.get(here).is_some_and(|place| place.host == host);
-        match self.only_here.iter().position(|here| same(&here)) {
+        match self.only_here.iter().position(same) {
             Some(position) => {
                 let here = self.only_here.remove(position);
                 let class = match rank(protocol_of(here)) < rank(protocol_of(url)) {
@@ -169,6 +175,9 @@ impl Lists<'_, '_> {
                     false => Class::Url,
                 };
                 Difference::here_there(class, here, url)
+            }
+            None if self.listed.values().any(|place| place.host == host) => {
+                Difference::new(Class::Url, format!("only there: {}", shown(url)))
             }
             None if beyond_limit => Difference::new(Class::CountryLimit, shown(url)),
             None => Difference::new(Class::OnlyThere, format!("{} ({why})", shown(url))),

@@ -3,7 +3,9 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
@@ -213,10 +215,13 @@ fn compare_options(arguments: &ArgMatches) -> Result<CompareOptions, ConfigError
             .and_then(parse_number)
             .ok_or_else(|| bad(RATE, &"a number, at least 1"))?,
         timeout: timeout
-            .filter(|time| !time.is_zero())
-            .ok_or_else(|| bad(TIMEOUT, &"a time like 10s"))?,
+            .filter(|time| TIMEOUTS.contains(time))
+            .ok_or_else(|| bad(TIMEOUT, &"a time from 100ms to 1h, like 10s"))?,
     })
 }
+
+/// How long an answer may be waited for.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
 
 fn parse_number<T: FromStr>(text: &str) -> Option<T> {
     text.trim().parse().ok()

@@ -6,6 +6,10 @@
     clippy::panic,
     reason = "a helper that fails fails the test"
 )]
+#![allow(
+    clippy::semicolon_if_nothing_returned,
+    reason = "tables of changes, an expression each"
+)]
 
 mod fixture;
 mod support;
@@ -17,6 +21,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use mirrorlist_server::compare::from_cache;
 use mirrorlist_server::compare::own::Own;
@@ -35,13 +40,14 @@ fn data() -> DataFiles {
 }
 
 fn compare(files: &DataFiles, against: &str, further_arguments: &[&str]) -> Output {
-    run(compare_command(files, against).args(further_arguments))
+    let mut command = compare_command(files, against);
+    run(command.args(["--rate", "100000"]).args(further_arguments))
 }
 
 fn compare_command(files: &DataFiles, against: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
     command
-        .args(["compare", "--against", against, "--rate", "100000"])
+        .args(["compare", "--against", against])
         .args(files.arguments())
         // It is not to be asked by way of these.
         .env("HTTP_PROXY", "http://192.0.2.1:9")
@@ -211,6 +217,17 @@ fn each_kind_of_change_in_a_cache_is_found_and_named() {
 }
 
 #[test]
+fn no_more_is_asked_than_the_rate_allows() {
+    let files = data();
+    let server = Server::start(&files, &[]);
+    let started = Instant::now();
+    let mut command = compare_command(&files, &server.url(""));
+    let output = run(command.args(["--rate", "20", "--count", "21"]));
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(output.status.code(), Some(0), "{}", describe(&output));
+}
+
+#[test]
 fn another_minimum_is_named() {
     let files = data();
     for (here, there) in [("1", "9"), ("9", "1")] {
@@ -233,7 +250,7 @@ fn edit_text(response: &mut Response, edit: impl Fn(&str) -> String) {
 type Distortion = (&'static str, fn(&mut Response), &'static str, i32);
 
 const DISTORTIONS: [Distortion; 24] = [
-    (LIST, |answer| edit_text(answer, |text| reversed(text)), "order", 1),
+    (LIST, |answer| edit_text(answer, reversed), "order", 1),
     (
         LIST,
         |answer| edit_text(answer, |text| text.replace("country = FR", "country = IT")),
@@ -336,7 +353,7 @@ const DISTORTIONS: [Distortion; 24] = [
     ),
     (
         "/mirrorlist?path=pub/linux&country=IT&ip=192.0.2.9",
-        |answer| edit_text(answer, |text| first_line(text)),
+        |answer| edit_text(answer, first_line),
         "country-falls-through",
         0,
     ),
@@ -567,12 +584,7 @@ fn mistakes_are_named_with_their_exit_codes() {
         (url, &["--requests", "/nonexistent/targets"], 66, "/nonexistent/targets"),
         (url, &["--cache", "/nonexistent/cache"], 66, "/nonexistent/cache"),
     ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
-        command
-            .args(["compare", "--against", against])
-            .args(files.arguments())
-            .args(arguments);
-        let output = run(&mut command);
+        let output = run(compare_command(&files, against).args(arguments));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", describe(&output));
         assert!(describe(&output).contains(said), "{arguments:?}: {}", describe(&output));
     }

@@ -24,7 +24,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use mirrorlist_server::compare::from_cache;
-use mirrorlist_server::compare::own::Own;
+use mirrorlist_server::compare::own::OwnServer;
 use mirrorlist_server::compare::requests::Request;
 use mirrorlist_server::compare::run::differences;
 use mirrorlist_server::proto::MirrorList;
@@ -122,11 +122,14 @@ fn edit_details(cache: &mut MirrorList, edit: impl Fn(&mut mirrorlist_server::pr
 /// A change of a cache, and the class by which it is to be found.
 type Change = (&'static str, fn(&mut MirrorList));
 
-const CHANGES: [Change; 25] = [
+const CHANGES: [Change; 26] = [
     ("only-here", |cache| {
         for directory in &mut cache.mirror_list_cache {
             directory.by_host_id.retain(|host| host.key != 4);
         }
+    }),
+    ("only-here", |cache| {
+        cache.mirror_list_cache[3].by_host_id.retain(|host| host.key != 6)
     }),
     ("only-here", |cache| cache.host_country_allowed_cache[0].key = 4),
     ("only-there", |cache| cache.host_country_allowed_cache.clear()),
@@ -599,7 +602,7 @@ proptest! {
     fn answers_differ_in_nothing_from_themselves(here in any::<u64>(), there in any::<u64>(), minimum in 0_usize..12) {
         let snapshot = fixture::snapshot();
         let requests = from_cache::requests(&snapshot, std::num::NonZeroUsize::new(60));
-        let (mut own, mut other) = (Own::new(&snapshot, minimum, here), Own::new(&snapshot, minimum, there));
+        let (mut own, mut other) = (OwnServer::new(&snapshot, minimum, here), OwnServer::new(&snapshot, minimum, there));
         for request in &requests {
             let found = differences(&mut own, request, &other.raw(request));
             prop_assert!(found.is_empty(), "{}: {found:?}", request.target());
@@ -616,6 +619,7 @@ fn requests_of_a_cache_are_the_same_each_time_and_ask_for_all_there_is() {
     for wanted in [
         "/mirrorlist?repo=linux-1&arch=x86_64",
         "/metalink?repo=linux-1&arch=x86_64",
+        "/mirrorlist?repo=linux-source-1&arch=source&ip=192.0.2.128&country=global",
         "/metalink?repo=linux-source-1&arch=source",
         "repo=linux-rolling",
         "repo=linux-0&",

@@ -25,14 +25,14 @@ pub struct ParsedAnswer {
     /// The Content-Type without its parameters.
     pub media_type: Option<String>,
     /// What it says.
-    pub content: Content,
+    pub content: AnswerContent,
     /// What is wrong with its XML, which could be read all the same.
     pub flaw: Option<String>,
 }
 
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum AnswerContent {
     /// Mirrors, one a line.
     Mirrorlist(Mirrorlist),
     /// A file and its mirrors.
@@ -56,7 +56,7 @@ pub struct Mirrorlist {
 
 const CREATED: &str = "# database creation time: ";
 
-impl Content {
+impl AnswerContent {
     /// A word for what it is.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -76,16 +76,19 @@ pub fn parse(endpoint: Option<Endpoint>, raw: &RawAnswer) -> Result<ParsedAnswer
     let text = String::from_utf8_lossy(&raw.body);
     let mut flaw = None;
     let content = match (&raw.location, endpoint) {
-        (Some(location), _) if (300..400).contains(&raw.status) => Content::Redirect(location.clone()),
+        (Some(location), _) if (300..400).contains(&raw.status) => AnswerContent::Redirect(location.clone()),
         (_, Some(Endpoint::Metalink)) if text.trim_start().starts_with('<') => {
             let (document, problem) = metalink::parse(&text)?;
             flaw = problem;
             match document {
-                Document::Metalink(metalink) => Content::Metalink(metalink),
-                Document::Comment(comment) => Content::Refusal(comment),
+                Document::Metalink(metalink) => AnswerContent::Metalink(metalink),
+                Document::Comment(comment) => AnswerContent::Refusal(comment),
             }
         }
-        _ => mirrorlist(&text).map_or_else(|| Content::Refusal(text.trim().to_owned()), Content::Mirrorlist),
+        _ => mirrorlist(&text).map_or_else(
+            || AnswerContent::Refusal(text.trim().to_owned()),
+            AnswerContent::Mirrorlist,
+        ),
     };
     Ok(ParsedAnswer {
         status: raw.status,
@@ -141,7 +144,7 @@ mod tests {
         let text =
             "# repo = a arch = b country = DE \n# database creation time: 17\n\nhttp://a/ \t\n# x\nhttp://b/\r\n";
         let parsed = parse(Some(Endpoint::Mirrorlist), &raw(200, text)).unwrap();
-        let Content::Mirrorlist(list) = parsed.content else {
+        let AnswerContent::Mirrorlist(list) = parsed.content else {
             panic!("{parsed:?}")
         };
         assert_eq!(list.comment, "# repo = a arch = b country = DE");
@@ -158,7 +161,7 @@ mod tests {
             "# repo = a arch = b error: invalid repo or arch\n",
         ] {
             let parsed = parse(Some(Endpoint::Mirrorlist), &raw(200, text)).unwrap();
-            assert_eq!(parsed.content, Content::Refusal(text.trim().to_owned()));
+            assert_eq!(parsed.content, AnswerContent::Refusal(text.trim().to_owned()));
         }
     }
 
@@ -167,9 +170,9 @@ mod tests {
         let mut answer = raw(302, "");
         answer.location = Some("https://a/".to_owned());
         let parsed = parse(Some(Endpoint::Mirrorlist), &answer).unwrap();
-        assert_eq!(parsed.content, Content::Redirect("https://a/".to_owned()));
+        assert_eq!(parsed.content, AnswerContent::Redirect("https://a/".to_owned()));
         answer.status = 200;
         let parsed = parse(Some(Endpoint::Mirrorlist), &answer).unwrap();
-        assert_eq!(parsed.content, Content::Refusal(String::new()));
+        assert_eq!(parsed.content, AnswerContent::Refusal(String::new()));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
 
-use super::answer::{Content, Mirrorlist, ParsedAnswer};
+use super::answer::{AnswerContent, Mirrorlist, ParsedAnswer};
 use super::classes::Class;
 use super::metalink::{Metalink, MetalinkUrl, Version};
 use super::own::{OwnAnswer, protocol_of};
@@ -69,7 +69,7 @@ fn compare_all(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
         found.push(Difference::new(Class::Escaping, format!("there: {}", shown(flaw))));
     }
     if here.media_type != other.media_type {
-        let refused = matches!(here.content, Content::Refusal(_));
+        let refused = matches!(here.content, AnswerContent::Refusal(_));
         let class = match other.media_type {
             None if refused => Class::RefusalType,
             _ => Class::ContentType,
@@ -78,10 +78,10 @@ fn compare_all(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
         found.push(Difference::here_there(class, here, there));
     }
     match (&here.content, &other.content) {
-        (Content::Mirrorlist(here), Content::Mirrorlist(there)) => mirrorlist(own, here, there, &mut found),
-        (Content::Metalink(here), Content::Metalink(there)) => metalink(own, here, there, &mut found),
-        (Content::Redirect(here), Content::Redirect(there)) => found.extend(redirect(own, here, there)),
-        (Content::Refusal(here), Content::Refusal(there)) => found.extend(refusal(own, here, there)),
+        (AnswerContent::Mirrorlist(here), AnswerContent::Mirrorlist(there)) => mirrorlist(own, here, there, &mut found),
+        (AnswerContent::Metalink(here), AnswerContent::Metalink(there)) => metalink(own, here, there, &mut found),
+        (AnswerContent::Redirect(here), AnswerContent::Redirect(there)) => found.extend(redirect(own, here, there)),
+        (AnswerContent::Refusal(here), AnswerContent::Refusal(there)) => found.extend(refusal(own, here, there)),
         (here, there) => {
             let detail = format!("here {}, there {}: {}", here.kind(), there.kind(), start(there));
             found.push(Difference::new(Class::Refusal, detail));
@@ -91,12 +91,12 @@ fn compare_all(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
 }
 
 /// The beginning of what an answer says.
-fn start(content: &Content) -> String {
+fn start(content: &AnswerContent) -> String {
     shown(match content {
-        Content::Mirrorlist(list) => &list.comment,
-        Content::Metalink(metalink) => &metalink.name,
-        Content::Redirect(location) => location,
-        Content::Refusal(text) => text,
+        AnswerContent::Mirrorlist(list) => &list.comment,
+        AnswerContent::Metalink(metalink) => &metalink.name,
+        AnswerContent::Redirect(location) => location,
+        AnswerContent::Refusal(text) => text,
     })
 }
 

@@ -21,7 +21,7 @@ const ENOUGH: usize = 1_000;
 const MOST: usize = 1_000_000;
 
 /// Of ten requests so many are for repositories; the others are for paths and odd names.
-const REPOSITORIES_OF_TEN: usize = 7;
+const REPOSITORIES_OF_TEN: usize = 8;
 
 /// Directories and files are this many at most; a cache has a hundred thousand.
 const MOST_PATHS: usize = 2_000;
@@ -29,31 +29,43 @@ const MOST_PATHS: usize = 2_000;
 /// So many addresses of each country and of each AS are enough.
 const ADDRESSES_OF_EACH: usize = 2;
 
+/// What asks for all public mirrors, so that none that is missing stays unseen for lack of a client near it.
+const ALL_MIRRORS: &str = "&country=global";
+
 /// Requests for what a snapshot has, in a mixed order.
 pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request> {
     let catalogue = snapshot.catalogue();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
-    let mut repositories = Deck::new(repositories(catalogue));
-    let count = match count {
-        Some(count) => count.get().min(MOST),
-        None => ENOUGH.max(repositories.len() * 10 / REPOSITORIES_OF_TEN + 1),
-    };
+    // Each repository for all its mirrors, and for a client's.
+    let whole = repositories(catalogue)
+        .into_iter()
+        .map(|target| (target, Some(ALL_MIRRORS)));
+    let near = repositories(catalogue).into_iter().map(|target| (target, None));
+    let mut repositories = [Deck::new(whole.collect()), Deck::new(near.collect())];
     let mut others = Deck::new([paths(catalogue), odd_names(catalogue)].concat());
     let mut clients: Vec<Deck<String>> = clients(snapshot).into_iter().map(Deck::new).collect();
     clients.retain(|deck| deck.len() > 0);
     let mut parameters = Deck::new(parameters(catalogue));
+    let all_repositories: usize = repositories.iter().map(Deck::len).sum();
+    let count = match count {
+        Some(count) => count.get().min(MOST),
+        None => ENOUGH.max(all_repositories * 10 / REPOSITORIES_OF_TEN + 10),
+    };
     // What repeats itself is left out, so there are more draws than requests.
     let draws = (0..count * 3).filter_map(|number| {
-        let repository = number % 10 < REPOSITORIES_OF_TEN;
-        let target = match repository {
-            true => repositories.draw(&mut rng).or_else(|| others.draw(&mut rng)),
-            false => others.draw(&mut rng),
-        }?;
-        let deck = number % clients.len().max(1);
+        let repository = match number % 10 < REPOSITORIES_OF_TEN {
+            true => repositories.get_mut(number % 2).and_then(|deck| deck.draw(&mut rng)),
+            false => None,
+        };
+        let (target, parameter) = repository.or_else(|| Some((others.draw(&mut rng)?, None)))?;
+        let deck = number / 2 % clients.len().max(1);
         let client = clients.get_mut(deck).and_then(|deck| deck.draw(&mut rng));
-        let parameter = parameters.draw(&mut rng).unwrap_or_default();
-        // An `ip=` of the parameters counts, since it is the last.
         let client = client.map_or_else(String::new, |client| format!("&ip={client}"));
+        let parameter = match parameter {
+            Some(parameter) => parameter.to_owned(),
+            None => parameters.draw(&mut rng).unwrap_or_default(),
+        };
+        // An `ip=` of the parameters counts, since it is the last.
         Request::parse(&format!("{target}{client}{parameter}"), None).ok()
     });
     each_once(draws).take(count).collect()
@@ -115,7 +127,7 @@ fn paths(catalogue: &Catalogue) -> Vec<String> {
     let directories = directories.enumerate().flat_map(|(number, directory)| {
         let path = encoded(directory);
         match number % 3 {
-            0 => both(&format!("path={path}")),
+            0 => both(&format!("path={path}{ALL_MIRRORS}")),
             1 => both(&format!("path=/{path}/")),
             _ => both(&format!("path={path}/no-such-file.rpm")),
         }

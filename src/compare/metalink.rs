@@ -89,9 +89,9 @@ fn read(text: &str, strict: bool) -> Result<Document, Malformed> {
     config.expand_empty_elements = true;
     config.check_comments = strict;
     config.allow_dangling_amp = !strict;
-    let mut state = State {
+    let mut state = DocumentReader {
         strict,
-        ..State::default()
+        ..DocumentReader::default()
     };
     loop {
         let event = xml.read_event().map_err(|error| {
@@ -120,7 +120,7 @@ fn read(text: &str, strict: bool) -> Result<Document, Malformed> {
 }
 
 #[derive(Default)]
-struct State {
+struct DocumentReader {
     strict: bool,
     /// The open elements by their local names.
     open: Vec<String>,
@@ -132,7 +132,7 @@ struct State {
     comment: String,
 }
 
-impl State {
+impl DocumentReader {
     fn start(&mut self, element: &BytesStart<'_>) -> Result<(), Malformed> {
         let name = String::from(element.local_name().as_ref());
         self.text.clear();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::answer::{Content, ParsedAnswer, RawAnswer, media_type, parse};
+use super::answer::{AnswerContent, ParsedAnswer, RawAnswer, media_type, parse};
 use super::metalink::Malformed;
 use super::requests::Request;
 use crate::http::client_address::parse_address;
@@ -21,7 +21,7 @@ use crate::snapshot::{Carrier, Catalogue, Snapshot};
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// Makes this server's answers.
-pub struct Own<'a> {
+pub struct OwnServer<'a> {
     snapshot: &'a Snapshot,
     minimum: usize,
     answerer: Answerer,
@@ -62,7 +62,7 @@ pub struct Candidate {
     pub near: bool,
 }
 
-impl<'a> Own<'a> {
+impl<'a> OwnServer<'a> {
     /// Answers from this snapshot; the order within tiers follows from the seed.
     pub fn new(snapshot: &'a Snapshot, minimum: usize, seed: u64) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl<'a> Own<'a> {
         let query = MirrorQuery::parse(request.query());
         let address = client(&query).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let groups = match (&answer.content, request.endpoint()) {
-            (Content::Refusal(_), _) | (_, None) => Vec::new(),
+            (AnswerContent::Refusal(_), _) | (_, None) => Vec::new(),
             (_, Some(endpoint)) => groups(explain(self.snapshot, endpoint, address, self.minimum, &query, 0)),
         };
         Ok(OwnAnswer {
@@ -175,11 +175,11 @@ impl OwnAnswer<'_> {
     }
 
     /// The group of each URL that is listed.
-    pub fn listed(&self) -> HashMap<&str, Place> {
+    pub fn listed(&self) -> HashMap<&str, ListedPlace> {
         let mut places = HashMap::new();
         for (group, hosts) in self.groups.iter().enumerate() {
             for (host, urls) in &hosts.hosts {
-                let place = Place {
+                let place = ListedPlace {
                     group,
                     tier: hosts.tier,
                     host: *host,
@@ -220,7 +220,7 @@ impl OwnAnswer<'_> {
 
 /// The place of a URL in this server's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct ListedPlace {
     /// The number of its group.
     pub group: usize,
     /// Its tier.

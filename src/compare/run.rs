@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::answer::{Content, RawAnswer, parse};
+use super::answer::{AnswerContent, RawAnswer, parse};
 use super::classes::Class;
 use super::client::{NoAnswer, OtherServer};
 use super::difference::{Difference, compare, shown};
-use super::own::Own;
+use super::own::OwnServer;
 use super::requests::{Request, RequestsError, from_log, from_targets};
 use super::summary::{Summary, Tally, text};
 use super::{CompareOptions, RequestSource, from_cache};
@@ -30,7 +30,7 @@ const MOST_IN_A_ROW: u32 = 20;
 
 /// What a comparison comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ComparisonReport {
     /// The summary, for people.
     pub text: String,
     /// Whether all that differs is on purpose.
@@ -84,7 +84,7 @@ const PROBE_ANSWER: &str = "must be specified";
 ///
 /// # Errors
 /// There is nothing to ask for, or nothing to compare with.
-pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Result<Outcome, CompareError> {
+pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Result<ComparisonReport, CompareError> {
     let requests = requests(snapshot, options)?;
     let other = OtherServer::new(&options.against, options.timeout, CONNECTIONS);
     probe(&other, &options.against)?;
@@ -110,7 +110,7 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
         duration: started.elapsed(),
         caches: &caches,
     };
-    Ok(Outcome {
+    Ok(ComparisonReport {
         text: text(&summary),
         explained: tally.is_explained(),
         stopped: comparison.stopped().map(|error| {
@@ -158,7 +158,7 @@ fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[Request]) -> Str
     let theirs = requests.iter().filter(lists).take(5).find_map(|request| {
         let answer = other.ask(&format!("{}&time=1", request.target())).ok()?;
         match parse(Some(Endpoint::Mirrorlist), &answer).ok()?.content {
-            Content::Mirrorlist(list) => list.created?.parse::<u64>().ok(),
+            AnswerContent::Mirrorlist(list) => list.created?.parse::<u64>().ok(),
             _ => None,
         }
     });
@@ -233,7 +233,7 @@ impl Comparison<'_> {
 
     fn worker(&self, seed: usize) -> Tally {
         let mut tally = Tally::default();
-        let mut own = Own::new(self.snapshot, self.minimum, seed as u64);
+        let mut own = OwnServer::new(self.snapshot, self.minimum, seed as u64);
         while self.stopped().is_none() {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = self.requests.get(number) else {
@@ -267,7 +267,7 @@ impl Comparison<'_> {
 }
 
 /// What differs between this server's answer to a request and another one.
-pub fn differences(own: &mut Own<'_>, request: &Request, other: &RawAnswer) -> Vec<Difference> {
+pub fn differences(own: &mut OwnServer<'_>, request: &Request, other: &RawAnswer) -> Vec<Difference> {
     let unreadable = |place: &str, error: &dyn fmt::Display| {
         vec![Difference::new(
             Class::Unreadable,

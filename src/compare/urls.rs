@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::classes::Class;
 use super::difference::{Difference, decoded, encodes, shown};
-use super::own::{Candidate, OwnAnswer, Place, host_of, protocol_of};
+use super::own::{Candidate, ListedPlace, OwnAnswer, host_of, protocol_of};
 use crate::mirrorlist::MirrorQuery;
 use crate::mirrorlist::select::Tier;
 
@@ -41,7 +41,7 @@ pub(super) fn is_beyond_limit(own: &OwnAnswer<'_>, host: &Candidate) -> bool {
 
 struct Lists<'a, 'o> {
     own: &'a OwnAnswer<'o>,
-    listed: &'a HashMap<&'a str, Place>,
+    listed: &'a HashMap<&'a str, ListedPlace>,
     theirs: HashSet<&'a str>,
     only_here: Vec<&'a str>,
     only_there: Vec<&'a str>,
@@ -201,8 +201,8 @@ fn repeated(there: &[&str]) -> Option<Difference> {
 }
 
 /// Whether the other list keeps to this server's tiers, as far as it has the same URLs, and each host's URLs together.
-fn order(own: &OwnAnswer<'_>, listed: &HashMap<&str, Place>, there: &[&str]) -> Option<Difference> {
-    let mut last: Option<(Place, &str)> = None;
+fn order(own: &OwnAnswer<'_>, listed: &HashMap<&str, ListedPlace>, there: &[&str]) -> Option<Difference> {
+    let mut last: Option<(ListedPlace, &str)> = None;
     let mut hosts: HashMap<i64, Vec<&str>> = HashMap::new();
     for url in there {
         let Some(place) = listed.get(url) else {

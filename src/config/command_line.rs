@@ -153,7 +153,11 @@ pub fn command() -> clap::Command {
 
 fn compare_command() -> clap::Command {
     let flag = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .help(help)
+            .help_heading("Comparison")
     };
     clap::Command::new(COMPARE)
         .about(

@@ -17,7 +17,8 @@
 //!
 //! Around this, [`config`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
 //! handed down, [`server`] binds it all together and stops it in order, [`background`] threads hold up no stop, [`check`] tells
-//! what the data files hold, [`cache_compare`] what differs between two caches, and [`demo`] is a small data set to try it on.
+//! what the data files hold, [`cache_compare`] what differs between two caches, [`compare`] how answers differ from another server's,
+//! and [`demo`] is a small data set to try it on.
 
 pub mod admin;
 pub mod background;
@@ -26,6 +27,7 @@ pub mod cache;
 pub mod cache_compare;
 pub mod check;
 pub mod chunked;
+pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod descriptors;

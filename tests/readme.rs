@@ -1,9 +1,10 @@
-//! The tables of settings in README.md and docs/generator.md say what the code says. `UPDATE_README=1 cargo test --test readme` writes
-//! them.
+//! The tables of settings in README.md and docs/generator.md, and README's list of differences, say what the code says.
+//! `UPDATE_README=1 cargo test --test readme` writes them.
 #![allow(clippy::unwrap_used, reason = "a README without its table fails the test")]
 
 use std::fmt::Write as _;
 
+use mirrorlist_server::compare::classes::CLASSES;
 use mirrorlist_server::config::settings::SETTINGS;
 use mirrorlist_server::generate::database::parameters::{PARAMETERS, VARIABLES};
 
@@ -59,9 +60,22 @@ fn variables() -> String {
     table
 }
 
+/// The reasons of all differences that are on purpose.
+fn intended() -> String {
+    let reasons = CLASSES.iter().filter_map(|info| Some((info.key, info.intended?)));
+    let lines = reasons.map(|(key, reason)| format!("  - {reason} (`{key}`)\n"));
+    lines.chain(["  ".to_owned()]).collect()
+}
+
 #[test]
 fn the_tables_are_the_code_s() {
     for (file, start, end, table) in [
+        (
+            "README.md",
+            "<!-- compare: tests/readme.rs holds this list against the code -->\n",
+            "<!-- /compare -->",
+            intended(),
+        ),
         (
             "README.md",
             "| setting | short | default | meaning |\n|---|---|---|---|\n",

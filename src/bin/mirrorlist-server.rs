@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use mirrorlist_server::admin::client::{self, Method};
 use mirrorlist_server::admin::explain::explain_text;
+use mirrorlist_server::compare::run::CompareError;
+use mirrorlist_server::compare::{self, CompareOptions};
 use mirrorlist_server::config::{self, Command, ServerConfig};
 use mirrorlist_server::server::{Data, ServerError};
 use mirrorlist_server::snapshot::{self, Snapshot};
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
                 Err(error) => fail(USAGE, &error.text()),
             }
         }),
+        Ok(Command::Compare(config, options)) => with_data(&config, |snapshot| compare(snapshot, &config, &options)),
         Ok(Command::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, Method::Get, "/readyz"),
         Ok(Command::Reload(admin, force)) => {
             let target = format!("/admin/reload?force={force}");
@@ -56,6 +59,18 @@ fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) ->
     match snapshot::load::load(&config.files) {
         Ok(snapshot) => then(&snapshot),
         Err(error) => fail(BAD_DATA, &error),
+    }
+}
+
+fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions) -> ExitCode {
+    match compare::run::run(snapshot, config.public.minimum, options) {
+        Ok(outcome) => match (print(&outcome.text), outcome.stopped) {
+            (_, Some(reason)) => fail(UNAVAILABLE, &reason),
+            (printed, None) if outcome.explained => printed,
+            (_, None) => ExitCode::FAILURE,
+        },
+        Err(error @ (CompareError::NoAnswer(..) | CompareError::NoMirrorlistServer(..))) => fail(UNAVAILABLE, &error),
+        Err(error @ (CompareError::Requests(_) | CompareError::NothingToAsk)) => fail(BAD_DATA, &error),
     }
 }
 

@@ -2,14 +2,20 @@
 //! that a bad value reads the same wherever it comes from.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, ArgMatches};
 
 use super::ConfigError;
 use super::checked::{AdminConfig, ServerConfig};
 use super::raw::RawSettings;
 use super::settings::{SETTINGS, Setting};
+use crate::compare::client::parse_base;
+use crate::compare::{CompareOptions, RequestSource};
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +28,8 @@ pub enum Command {
     Check(ServerConfig),
     /// Explain an answer from the data files: the query string of a request, or of one about a host.
     Explain(ServerConfig, String),
+    /// Compare this server's answers, made from the data files, with another server's.
+    Compare(ServerConfig, CompareOptions),
     /// Ask a running server whether it wants requests.
     Healthcheck(AdminConfig),
     /// Have a running server reload; whether whatever the present data is.
@@ -66,6 +74,7 @@ pub fn parse(
             let query = arguments.get_one::<String>(QUERY).cloned();
             Command::Explain(config, query.unwrap_or_default())
         }
+        Some((COMPARE, arguments)) => Command::Compare(config, compare_options(arguments)?),
         Some((HEALTHCHECK, _)) => Command::Healthcheck(admin(config)?),
         Some((RELOAD, arguments)) => Command::Reload(admin(config)?, arguments.get_flag(FORCE)),
         _ if demo => Command::Demo(config.for_demo(&raw)),
@@ -78,6 +87,13 @@ const DEMO: &str = "demo";
 const CHECK: &str = "check";
 const EXPLAIN: &str = "explain";
 const QUERY: &str = "query";
+const COMPARE: &str = "compare";
+const AGAINST: &str = "against";
+const REQUESTS: &str = "requests";
+const FROM_LOG: &str = "from-log";
+const COUNT: &str = "count";
+const RATE: &str = "rate";
+const TIMEOUT: &str = "timeout";
 const HEALTHCHECK: &str = "healthcheck";
 const RELOAD: &str = "reload";
 const FORCE: &str = "force";
@@ -118,6 +134,7 @@ pub fn command() -> clap::Command {
                      'endpoint=metalink' in it for a metalink; or 'host=mirror.example.org' or 'host_id=1'",
                 )),
         )
+        .subcommand(compare_command())
         .subcommand(
             clap::Command::new(HEALTHCHECK)
                 .about("Ask the server that has admin.listen whether it is ready; exit code 0, or 1 if it is not"),
@@ -132,6 +149,86 @@ pub fn command() -> clap::Command {
                         .help("take new data even if it is older or much smaller than the present"),
                 ),
         )
+}
+
+fn compare_command() -> clap::Command {
+    let flag = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .help(help)
+            .help_heading("Comparison")
+    };
+    clap::Command::new(COMPARE)
+        .about(
+            "Load all data files and compare the answers made of them with those of another server: status, headers, mirrors of \
+             each tier, hashes and comments. Prints what differs, an example each, and why if it is on purpose. Exit code 0 if \
+             nothing differs but on purpose, 1 if something does, 69 if the other one does not answer or is no mirrorlist server",
+        )
+        .arg(
+            flag(AGAINST, "URL", "the other server, like http://127.0.0.1:18081 or https://mirrors.example.org/prefix")
+                .required(true),
+        )
+        .arg(flag(
+            REQUESTS,
+            "FILE",
+            "ask what is in this file, a target like '/mirrorlist?repo=fedora-41&arch=x86_64' a line, and after it the client's \
+             address if the target has no ip=; without a file, requests are made of the data files",
+        ))
+        .arg(
+            flag(FROM_LOG, "FILE", "ask what is in this access log, of this server or of the one before it")
+                .conflicts_with(REQUESTS),
+        )
+        .arg(flag(
+            COUNT,
+            "N",
+            "ask so many requests, of more a sample [default: all of --requests, 1000 of --from-log, each repository otherwise]",
+        ))
+        .arg(flag(RATE, "N", "ask at most so many requests a second").default_value("50"))
+        .arg(flag(TIMEOUT, "TIME", "give up an answer after this time").default_value("10s"))
+}
+
+fn compare_options(arguments: &ArgMatches) -> Result<CompareOptions, ConfigError> {
+    let text = |name: &str| arguments.get_one::<String>(name).map(String::as_str);
+    let bad = |name: &str, expected: &dyn Display| {
+        let value = text(name).unwrap_or_default();
+        ConfigError::new(format!("--{name} {value:?}: expected {expected}"))
+    };
+    let number = |name: &str| match text(name) {
+        Some(value) => parse_number(value)
+            .map(Some)
+            .ok_or_else(|| bad(name, &"a number, at least 1")),
+        None => Ok(None),
+    };
+    let against = text(AGAINST).and_then(parse_base);
+    let timeout = text(TIMEOUT).and_then(|value| humantime::parse_duration(value).ok());
+    Ok(CompareOptions {
+        against: against.ok_or_else(|| {
+            bad(
+                AGAINST,
+                &"a URL of http or https without a query, like http://127.0.0.1:18081",
+            )
+        })?,
+        source: match (text(REQUESTS), text(FROM_LOG)) {
+            (Some(file), _) => RequestSource::Targets(file.into()),
+            (None, Some(file)) => RequestSource::Log(file.into()),
+            (None, None) => RequestSource::Cache,
+        },
+        count: number(COUNT)?,
+        rate: text(RATE)
+            .and_then(parse_number)
+            .ok_or_else(|| bad(RATE, &"a number, at least 1"))?,
+        timeout: timeout
+            .filter(|time| TIMEOUTS.contains(time))
+            .ok_or_else(|| bad(TIMEOUT, &"a time from 100ms to 1h, like 10s"))?,
+    })
+}
+
+/// How long an answer may be waited for.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+
+fn parse_number<T: FromStr>(text: &str) -> Option<T> {
+    text.trim().parse().ok()
 }
 
 fn setting_flag(setting: &Setting) -> Arg {

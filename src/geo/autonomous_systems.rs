@@ -137,6 +137,14 @@ impl AsTable {
         self.len() == 0
     }
 
+    /// The first address of each range of addresses that an AS announces, with the AS; IPv4 first.
+    pub fn announcements(&self) -> impl Iterator<Item = (IpAddr, AsNumber)> {
+        let ipv4 = self.ipv4.iter().map(|(first, value)| (IpAddr::V4(first), value));
+        let ipv6 = self.ipv6.iter().map(|(first, value)| (IpAddr::from(first), value));
+        ipv4.chain(ipv6)
+            .filter_map(|(first, value)| Some((first, value.asn()?)))
+    }
+
     /// The most specific network that holds the address, if that network has an AS.
     pub fn lookup(&self, address: IpAddr) -> Option<(IpNetwork, AsNumber)> {
         match address {

@@ -55,6 +55,18 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
         self.values.get(range).copied()
     }
 
+    /// Every range in each block: its first address and its value.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, T)> {
+        let bounds = self.blocks.iter().zip(self.blocks.iter().skip(1));
+        bounds.zip(0_u32..).flat_map(|((first, end), block)| {
+            let ranges = *first as usize..*end as usize;
+            let starts = self.starts.get(ranges.clone()).unwrap_or_default();
+            let values = self.values.get(ranges).unwrap_or_default();
+            let address = move |start: &u16| Ipv4Addr::from_bits(block << 16 | u32::from(*start));
+            starts.iter().map(address).zip(values.iter().copied())
+        })
+    }
+
     fn empty() -> Self {
         Self {
             blocks: Vec::with_capacity(BLOCKS + 1),

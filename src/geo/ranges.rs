@@ -147,4 +147,9 @@ impl<A: Address, T: Copy + PartialEq> Ranges<A, T> {
         let range = self.starts.partition_point(|start| *start <= address).checked_sub(1)?;
         self.values.get(range).copied()
     }
+
+    /// Every range: its first address and its value.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (A, T)> {
+        self.starts.iter().copied().zip(self.values.iter().copied())
+    }
 }

@@ -192,6 +192,12 @@ impl Catalogue {
         files.get(position)
     }
 
+    /// Every file of which details are known, with its directory, in no order.
+    pub fn files(&self) -> impl Iterator<Item = (DirectoryIndex, &FileDetails)> {
+        let directories = self.file_details.iter();
+        directories.flat_map(|(directory, files)| files.iter().map(|file| (*directory, file)))
+    }
+
     /// The repository with a prefix and an architecture. `scratch` holds the key while it is looked up.
     pub fn repository(&self, prefix: &str, arch: &str, scratch: &mut String) -> Option<Repository> {
         self.repositories.find(prefix, arch, scratch)
@@ -200,6 +206,11 @@ impl Catalogue {
     /// Every repository as `prefix+arch`, in no order.
     pub fn repositories(&self) -> impl Iterator<Item = (&str, Repository)> {
         self.repositories.iter()
+    }
+
+    /// Every prefix that is redirected, and every one that is disabled, in no order.
+    pub fn special_prefixes(&self) -> impl Iterator<Item = &str> {
+        self.repositories.special_prefixes()
     }
 
     /// The prefix that answers when this one is asked for.
@@ -233,6 +244,16 @@ impl Catalogue {
         self.host_netblocks
             .matches(address)
             .map(|(network, hosts)| (network, &**hosts))
+    }
+
+    /// Every network for which the operators said a country.
+    pub fn netblock_countries(&self) -> impl Iterator<Item = IpNetwork> {
+        self.netblock_countries.iter().map(|(network, _)| network)
+    }
+
+    /// Every network that hosts registered.
+    pub fn host_netblocks(&self) -> impl Iterator<Item = IpNetwork> {
+        self.host_netblocks.iter().map(|(network, _)| network)
     }
 
     /// The hosts of an autonomous system.

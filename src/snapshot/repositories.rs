@@ -58,6 +58,11 @@ impl Repositories {
         self.disabled.contains(prefix)
     }
 
+    /// Every prefix that is redirected, and every one that is disabled, in no order.
+    pub(super) fn special_prefixes(&self) -> impl Iterator<Item = &str> {
+        self.redirects.keys().chain(&self.disabled).map(|prefix| &**prefix)
+    }
+
     /// A line for each repository, in order; shared, since it can have half a megabyte.
     pub(super) fn available(&self) -> &Bytes {
         &self.available

@@ -1,0 +1,148 @@
+//! Asks the other server: over HTTP or HTTPS, on connections that are kept, and without following redirects. Proxies of the
+//! environment are not used, since the answer has to be the server's own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use ureq::http::header::{CONTENT_TYPE, HeaderName, LOCATION};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Error};
+
+use super::answer::{RawAnswer, media_type};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// An answer with a larger body is none. A list of all repositories can have half a megabyte.
+const LARGEST_BODY: u64 = 16 << 20;
+
+/// The other server.
+pub struct OtherServer {
+    agent: Agent,
+    base: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoAnswer(String);
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
+/// What goes before a path, as a text that is checked: a URL of http or https with a host, without a query, and without a slash at its
+/// end.
+pub fn parse_base(text: &str) -> Option<String> {
+    let uri: ureq::http::Uri = text.parse().ok()?;
+    let right = matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|host| !host.is_empty())
+        && uri.query().is_none()
+        && !text.contains(['#', '@']);
+    right.then(|| text.trim_end_matches('/').to_owned())
+}
+
+impl OtherServer {
+    /// The server at this URL, each of whose answers may take this long.
+    pub fn new(base: &str, timeout: Duration, connections: usize) -> Self {
+        let mut builder = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("mirrorlist-server-compare/", env!("CARGO_PKG_VERSION")))
+            .accept("*/*")
+            .timeout_connect(Some(CONNECT.min(timeout)))
+            .timeout_global(Some(timeout))
+            .max_idle_connections(connections)
+            .max_idle_connections_per_host(connections);
+        if base.starts_with("https:") {
+            // Reading the system's certificates takes a while.
+            let certificates = rustls_native_certs::load_native_certs().certs;
+            let roots = certificates
+                .iter()
+                .map(|certificate| Certificate::from_der(certificate).to_owned());
+            builder = builder.tls_config(
+                TlsConfig::builder()
+                    .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+                    .root_certs(RootCerts::from(roots))
+                    .build(),
+            );
+        }
+        Self {
+            agent: builder.build().new_agent(),
+            base: base.to_owned(),
+        }
+    }
+
+    /// Asks for a target. A connection that the server closed meanwhile is no failure: it is asked once more.
+    ///
+    /// # Errors
+    /// No connection, no answer in time, or one that is not HTTP.
+    pub fn ask(&self, target: &str) -> Result<RawAnswer, NoAnswer> {
+        match self.ask_once(target) {
+            Err(Error::Io(_) | Error::Protocol(_)) => self.ask_once(target),
+            answer => answer,
+        }
+        .map_err(|error| NoAnswer(words(&error)))
+    }
+
+    fn ask_once(&self, target: &str) -> Result<RawAnswer, Error> {
+        let mut response = self.agent.get(format!("{}{target}", self.base)).call()?;
+        let status = response.status().as_u16();
+        let header = |name: HeaderName| {
+            let value = response.headers().get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let (content_type, location) = (header(CONTENT_TYPE), header(LOCATION));
+        let body = response.body_mut().with_config().limit(LARGEST_BODY).read_to_vec()?;
+        Ok(RawAnswer {
+            status,
+            media_type: content_type.map(|value| media_type(&value)),
+            location,
+            body,
+        })
+    }
+}
+
+/// The library's words begin with a kind of error that says nothing more.
+fn words(error: &Error) -> String {
+    match error {
+        Error::Io(error) => error.to_string(),
+        Error::Timeout(_) => "no answer in time".to_owned(),
+        Error::Protocol(error) => format!("not HTTP: {error}"),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_a_url_without_a_query() {
+        for (text, base) in [
+            ("http://127.0.0.1:18081", Some("http://127.0.0.1:18081")),
+            (
+                "https://mirrors.example/prefix/",
+                Some("https://mirrors.example/prefix"),
+            ),
+            ("http://[::1]:3000/", Some("http://[::1]:3000")),
+            ("mirrors.example", None),
+            ("mirrors.example:80", None),
+            ("ftp://mirrors.example", None),
+            ("http://", None),
+            ("http://a/?x", None),
+            ("http://user:secret@a/", None),
+            ("/mirrorlist", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_base(text).as_deref(), base, "{text}");
+        }
+    }
+}

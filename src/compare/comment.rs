@@ -1,0 +1,77 @@
+//! The comment line of a mirrorlist, word by word: countries can come in any order, since that of a continent's is free.
+
+use super::classes::Class;
+use super::difference::Difference;
+
+/// librepo reads lines of 4,096 bytes; this server cuts longer ones at about 4,000.
+const LONG: usize = 3_900;
+
+/// A comment line without its countries, and these, sorted.
+fn split(line: &str) -> (String, Vec<&str>) {
+    let mut countries = Vec::new();
+    let mut rest = Vec::new();
+    let mut words = line.split_ascii_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let mut ahead = words.clone();
+        match (word, ahead.next(), ahead.next()) {
+            ("country", Some("="), Some(country)) => {
+                countries.push(country);
+                words = ahead;
+            }
+            _ => rest.push(word),
+        }
+    }
+    countries.sort_unstable();
+    (rest.join(" "), countries)
+}
+
+/// What differs between two comment lines. With `chosen_otherwise`, the mirrors are known to be chosen in another way, so that
+/// other countries are no news.
+pub(super) fn compare(here: &str, there: &str, chosen_otherwise: bool) -> Option<Difference> {
+    let (rest, mut countries) = split(here);
+    let (their_rest, mut their_countries) = split(there);
+    if rest == their_rest && (countries == their_countries || chosen_otherwise) {
+        return None;
+    }
+    let class = if there.len() > LONG && here.len() < there.len() {
+        Class::LongComment
+    } else {
+        countries.dedup();
+        their_countries.dedup();
+        match rest == their_rest && countries == their_countries {
+            true => Class::CountryOnce,
+            false => Class::Comment,
+        }
+    };
+    Some(Difference::here_there(class, here, there))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(here: &str, there: &str) -> Option<Class> {
+        compare(here, there, false).map(|difference| difference.class)
+    }
+
+    #[test]
+    fn countries_come_in_any_order() {
+        let here = "# repo = a arch = b country = DE country = FR country = global protocol = http";
+        let there = "# repo = a arch = b country = FR country = global country = DE protocol = http";
+        assert_eq!(class(here, there), None);
+        assert_eq!(class(here, &format!("{there} country = DE")), Some(Class::CountryOnce));
+        assert_eq!(class(here, &format!("{there} country = IT")), Some(Class::Comment));
+        assert_eq!(
+            class(here, &there.replace("repo = a", "repo = c")),
+            Some(Class::Comment)
+        );
+        assert_eq!(compare(here, &there.replace("DE", "IT"), true), None);
+    }
+
+    #[test]
+    fn a_line_that_is_cut_is_known() {
+        let path = "x".repeat(4_000);
+        let here = format!("# path = {}", &path[..1_200]);
+        assert_eq!(class(&here, &format!("# path = {path}")), Some(Class::LongComment));
+    }
+}

@@ -1,0 +1,260 @@
+//! Requests made of the data files: every repository as a mirrorlist and a metalink, and directories, files and odd names, for clients
+//! in every tier and with every parameter. The same data gives the same requests.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroUsize;
+
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::SliceRandom;
+
+use super::requests::{Request, each_once, encoded};
+use crate::geo::CountryCode;
+use crate::mirrorlist::locate::locate;
+use crate::snapshot::{Catalogue, Snapshot};
+
+/// At least so many requests, if the command doesn't say how many.
+const ENOUGH: usize = 1_000;
+
+/// More requests than these are not made.
+const MOST: usize = 1_000_000;
+
+/// Of ten requests so many are for repositories; the others are for paths and odd names.
+const REPOSITORIES_OF_TEN: usize = 8;
+
+/// Directories and files are this many at most; a cache has a hundred thousand.
+const MOST_PATHS: usize = 2_000;
+
+/// So many addresses of each country and of each AS are enough.
+const ADDRESSES_OF_EACH: usize = 2;
+
+/// What asks for all public mirrors, so that none that is missing stays unseen for lack of a client near it.
+const ALL_MIRRORS: &str = "&country=global";
+
+/// Requests for what a snapshot has, in a mixed order.
+pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request> {
+    let catalogue = snapshot.catalogue();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
+    // Each repository for all its mirrors, and for a client's.
+    let whole = repositories(catalogue)
+        .into_iter()
+        .map(|target| (target, Some(ALL_MIRRORS)));
+    let near = repositories(catalogue).into_iter().map(|target| (target, None));
+    let mut repositories = [Deck::new(whole.collect()), Deck::new(near.collect())];
+    let mut others = Deck::new([paths(catalogue), odd_names(catalogue)].concat());
+    let mut clients: Vec<Deck<String>> = clients(snapshot).into_iter().map(Deck::new).collect();
+    clients.retain(|deck| deck.len() > 0);
+    let mut parameters = Deck::new(parameters(catalogue));
+    let all_repositories: usize = repositories.iter().map(Deck::len).sum();
+    let count = match count {
+        Some(count) => count.get().min(MOST),
+        None => ENOUGH.max(all_repositories * 10 / REPOSITORIES_OF_TEN + 10),
+    };
+    // What repeats itself is left out, so there are more draws than requests.
+    let draws = (0..count * 3).filter_map(|number| {
+        let repository = match number % 10 < REPOSITORIES_OF_TEN {
+            true => repositories.get_mut(number % 2).and_then(|deck| deck.draw(&mut rng)),
+            false => None,
+        };
+        let (target, parameter) = repository.or_else(|| Some((others.draw(&mut rng)?, None)))?;
+        let deck = number / 2 % clients.len().max(1);
+        let client = clients.get_mut(deck).and_then(|deck| deck.draw(&mut rng));
+        let client = client.map_or_else(String::new, |client| format!("&ip={client}"));
+        let parameter = match parameter {
+            Some(parameter) => parameter.to_owned(),
+            None => parameters.draw(&mut rng).unwrap_or_default(),
+        };
+        // An `ip=` of the parameters counts, since it is the last.
+        Request::parse(&format!("{target}{client}{parameter}"), None).ok()
+    });
+    each_once(draws).take(count).collect()
+}
+
+/// Things that are drawn in a random order, each once before any comes again.
+struct Deck<T> {
+    things: Vec<T>,
+    left: usize,
+}
+
+impl<T: Clone> Deck<T> {
+    fn new(things: Vec<T>) -> Self {
+        Self { things, left: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.things.len()
+    }
+
+    fn draw(&mut self, rng: &mut Xoshiro256PlusPlus) -> Option<T> {
+        if self.left == 0 {
+            self.things.shuffle(rng);
+            self.left = self.things.len();
+        }
+        self.left = self.left.checked_sub(1)?;
+        self.things.get(self.left).cloned()
+    }
+}
+
+/// Both forms of a target's query.
+fn both(query: &str) -> [String; 2] {
+    ["mirrorlist", "metalink"].map(|endpoint| format!("/{endpoint}?{query}"))
+}
+
+fn repositories(catalogue: &Catalogue) -> Vec<String> {
+    let mut keys: Vec<&str> = catalogue.repositories().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    let keys = keys.into_iter().filter_map(|key| key.rsplit_once('+'));
+    keys.flat_map(|(repo, arch)| both(&format!("repo={}&arch={}", encoded(repo), encoded(arch))))
+        .collect()
+}
+
+/// Directories, files of which details are known and others, spread evenly.
+fn paths(catalogue: &Catalogue) -> Vec<String> {
+    let mut directories: Vec<&str> = catalogue
+        .directories()
+        .map(|index| catalogue.directory_name(index))
+        .collect();
+    directories.sort_unstable();
+    let mut files: Vec<String> = catalogue
+        .files()
+        .map(|(directory, file)| format!("{}/{}", catalogue.directory_name(directory), file.name))
+        .collect();
+    files.sort_unstable();
+    let step = |length: usize| length.div_ceil(MOST_PATHS).max(1);
+    let directories_step = step(directories.len());
+    let directories = directories.into_iter().step_by(directories_step);
+    let directories = directories.enumerate().flat_map(|(number, directory)| {
+        let path = encoded(directory);
+        match number % 3 {
+            0 => both(&format!("path={path}{ALL_MIRRORS}")),
+            1 => both(&format!("path=/{path}/")),
+            _ => both(&format!("path={path}/no-such-file.rpm")),
+        }
+    });
+    let files_step = step(files.len());
+    let files = files.iter().step_by(files_step);
+    directories
+        .chain(files.flat_map(|file| both(&format!("path={}", encoded(file)))))
+        .collect()
+}
+
+/// Redirected and disabled repositories, and what is not in any cache.
+fn odd_names(catalogue: &Catalogue) -> Vec<String> {
+    let mut archs: Vec<&str> = catalogue
+        .repositories()
+        .filter_map(|(key, _)| Some(key.rsplit_once('+')?.1))
+        .collect();
+    archs.sort_unstable();
+    archs.dedup();
+    let arch = encoded(archs.last().copied().unwrap_or("x86_64"));
+    let mut prefixes: Vec<&str> = catalogue.special_prefixes().collect();
+    prefixes.sort_unstable();
+    let special = prefixes
+        .into_iter()
+        .map(|prefix| format!("repo={}&arch={arch}", encoded(prefix)));
+    let unknown = [
+        "repo=no-such-repository&arch=x86_64",
+        "repo=only-a-repository",
+        "path=no/such/directory/file",
+        "nothing=at-all",
+    ];
+    special
+        .chain(unknown.map(str::to_owned))
+        .flat_map(|query| both(&query))
+        .collect()
+}
+
+/// Addresses of clients, kind by kind: in networks of hosts, in their autonomous systems, in countries with mirrors, and elsewhere.
+fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
+    let catalogue = snapshot.catalogue();
+    let with_hosts: Vec<CountryCode> = {
+        let mut countries: Vec<_> = catalogue.hosts().filter_map(|(_, host)| host.country).collect();
+        countries.sort_unstable();
+        countries.dedup();
+        countries
+    };
+    let netblocks: Vec<String> = catalogue
+        .host_netblocks()
+        .map(|network| network.network_address().to_string())
+        .collect();
+    let mut systems: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    // By country and whether the address is an IPv6 one.
+    let mut countries: BTreeMap<(Option<CountryCode>, bool), Vec<String>> = BTreeMap::new();
+    // Every address that begins something, and some in between.
+    let spread = (0..=u32::MAX)
+        .step_by(1 << 20)
+        .map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits | 1)));
+    let known = catalogue.netblock_countries().map(|network| network.network_address());
+    let announced = snapshot
+        .autonomous_systems()
+        .announcements()
+        .map(|(address, _)| address);
+    for address in known.chain(announced).chain(spread) {
+        if catalogue.netblock_hosts(address).next().is_some() {
+            continue;
+        }
+        let asn = snapshot.autonomous_systems().lookup(address).map(|(_, asn)| asn);
+        if let Some(asn) = asn.filter(|asn| !catalogue.as_hosts(*asn).is_empty()) {
+            add(systems.entry(asn.get()).or_default(), address);
+            continue;
+        }
+        let country = locate(snapshot, address).country_code();
+        add(countries.entry((country, address.is_ipv6())).or_default(), address);
+    }
+    let (near, far): (Vec<_>, Vec<_>) = countries
+        .into_iter()
+        .partition(|((country, _), _)| country.is_some_and(|country| with_hosts.contains(&country)));
+    let addresses = |of: Vec<(_, Vec<String>)>| of.into_iter().flat_map(|(_, addresses)| addresses).collect();
+    [
+        netblocks,
+        systems.into_values().flatten().collect(),
+        addresses(near),
+        addresses(far),
+    ]
+}
+
+fn add(addresses: &mut Vec<String>, address: IpAddr) {
+    if addresses.len() < ADDRESSES_OF_EACH {
+        addresses.push(address.to_string());
+    }
+}
+
+/// What is asked for besides. Half of all requests have nothing more, as most clients'.
+fn parameters(catalogue: &Catalogue) -> Vec<String> {
+    let mut countries: Vec<CountryCode> = catalogue.hosts().filter_map(|(_, host)| host.country).collect();
+    countries.sort_unstable();
+    countries.dedup();
+    let mut parameters: Vec<String> = countries.iter().map(|country| format!("&country={country}")).collect();
+    // Two of them, one without mirrors, the world, and a code that is no country's.
+    if let [first, .., last] = &*countries {
+        parameters.push(format!("&country={},{last}", first.as_str().to_ascii_lowercase()));
+    }
+    let further = [
+        "&country=global",
+        "&country=AQ",
+        "&country=de,global",
+        "&country=ZZ",
+        "&protocol=https",
+        "&protocol=http",
+        "&protocol=https,http",
+        "&protocol=ftp",
+        "&protocol=rsync",
+        "&redirect=1",
+        "&redirect=1&protocol=https",
+        "&redirect",
+        "&netblock=0",
+        "&netblock=1",
+        "&time",
+        "&time=1",
+        "&countme=3",
+        "&ip=",
+        "&ip=no-address",
+    ];
+    // Countries are many: the others come as often as all of them.
+    let times = countries.len().div_ceil(further.len()).max(1);
+    let further = further.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    parameters.extend(further.iter().cycle().take(further.len() * times).cloned());
+    let plain = vec![String::new(); parameters.len()];
+    [parameters, plain].concat()
+}

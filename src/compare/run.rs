@@ -1,0 +1,301 @@
+//! A comparison from beginning to end: is the other one a mirrorlist server, then all requests at a bounded rate, then what comes of
+//! them.
+
+use std::fmt;
+use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::answer::{AnswerContent, RawAnswer, parse};
+use super::classes::Class;
+use super::client::{NoAnswer, OtherServer};
+use super::difference::{Difference, compare, shown};
+use super::own::OwnServer;
+use super::requests::{Request, RequestsError, from_log, from_targets};
+use super::summary::{Summary, Tally, text};
+use super::{CompareOptions, RequestSource, from_cache};
+use crate::mirrorlist::Endpoint;
+use crate::snapshot::Snapshot;
+use crate::snapshot::age::Utc;
+
+/// So many requests are under way at once.
+const CONNECTIONS: usize = 8;
+
+/// After so many requests in a row without an answer, the other server is taken for down.
+const MOST_IN_A_ROW: u32 = 20;
+
+/// What a comparison comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComparisonReport {
+    /// The summary, for people.
+    pub text: String,
+    /// Whether all that differs is on purpose.
+    pub explained: bool,
+    /// Why it was cut short.
+    pub stopped: Option<String>,
+}
+
+/// Why there is no comparison.
+#[derive(Debug)]
+pub enum CompareError {
+    /// There are no requests.
+    Requests(RequestsError),
+    /// The data files have nothing to ask for.
+    NothingToAsk,
+    /// The other server does not answer.
+    NoAnswer(String, NoAnswer),
+    /// The other one answers as no mirrorlist server does.
+    NoMirrorlistServer(String, String),
+}
+
+impl fmt::Display for CompareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requests(error) => error.fmt(f),
+            Self::NothingToAsk => f.write_str("the data files have neither a repository nor a directory to ask for"),
+            Self::NoAnswer(against, error) => write!(f, "no answer from {against}: {error}"),
+            Self::NoMirrorlistServer(against, answer) => write!(
+                f,
+                "{against} is no mirrorlist server: it answers {answer} to {PROBE}; expected a text that asks for path=, or repo= and arch="
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CompareError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Requests(error) => Some(error),
+            Self::NoAnswer(_, error) => Some(error),
+            Self::NothingToAsk | Self::NoMirrorlistServer(..) => None,
+        }
+    }
+}
+
+/// All mirrorlist servers say the same to a request that asks for nothing.
+const PROBE: &str = "/mirrorlist";
+const PROBE_ANSWER: &str = "must be specified";
+
+/// Compares this server's answers with another one's.
+///
+/// # Errors
+/// There is nothing to ask for, or nothing to compare with.
+pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Result<ComparisonReport, CompareError> {
+    let requests = requests(snapshot, options)?;
+    let other = OtherServer::new(&options.against, options.timeout, CONNECTIONS);
+    probe(&other, &options.against)?;
+    let caches = caches(snapshot, &other, &requests);
+    let bar = bar(requests.len());
+    let started = Instant::now();
+    let comparison = Comparison {
+        snapshot,
+        minimum,
+        other: &other,
+        requests: &requests,
+        pace: Pace::new(started, options),
+        next: AtomicUsize::new(0),
+        in_a_row: AtomicU32::new(0),
+        stopped: Mutex::default(),
+        bar: &bar,
+    };
+    let tally = comparison.run();
+    bar.finish_and_clear();
+    let summary = Summary {
+        against: &options.against,
+        tally: &tally,
+        duration: started.elapsed(),
+        caches: &caches,
+    };
+    Ok(ComparisonReport {
+        text: text(&summary),
+        explained: tally.is_explained(),
+        stopped: comparison.stopped().map(|error| {
+            let left = requests.len() - tally.compared();
+            format!(
+                "no answer from {} to {MOST_IN_A_ROW} requests in a row, {left} requests are left out: {error}",
+                options.against
+            )
+        }),
+    })
+}
+
+fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<Request>, CompareError> {
+    let requests = match &options.source {
+        RequestSource::Targets(path) => from_targets(path, options.count).map_err(CompareError::Requests)?,
+        RequestSource::Log(path) => from_log(path, options.count).map_err(CompareError::Requests)?,
+        RequestSource::Cache => from_cache::requests(snapshot, options.count),
+    };
+    match requests.is_empty() {
+        true => Err(CompareError::NothingToAsk),
+        false => Ok(requests),
+    }
+}
+
+fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
+    let answer = other
+        .ask(PROBE)
+        .map_err(|error| CompareError::NoAnswer(against.to_owned(), error))?;
+    if String::from_utf8_lossy(&answer.body).contains(PROBE_ANSWER) {
+        return Ok(());
+    }
+    let media_type = answer
+        .media_type
+        .as_deref()
+        .map_or_else(|| "no Content-Type".to_owned(), shown);
+    let answer = format!("{} ({media_type})", answer.status);
+    Err(CompareError::NoMirrorlistServer(against.to_owned(), answer))
+}
+
+/// What is said of the times at which the two caches were made: where they are different, so are answers.
+fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[Request]) -> String {
+    let own = snapshot.catalogue().created();
+    let lists =
+        |request: &&Request| request.endpoint() == Some(Endpoint::Mirrorlist) && request.query().contains("repo=");
+    let theirs = requests.iter().filter(lists).take(5).find_map(|request| {
+        let answer = other.ask(&format!("{}&time=1", request.target())).ok()?;
+        match parse(Some(Endpoint::Mirrorlist), &answer).ok()?.content {
+            AnswerContent::Mirrorlist(list) => list.created?.parse::<u64>().ok(),
+            _ => None,
+        }
+    });
+    match theirs {
+        Some(theirs) if theirs == own => format!("both caches were made {}\n", Utc(own)),
+        Some(theirs) => format!(
+            "the caches are different ones: here made {}, there {}\n",
+            Utc(own),
+            Utc(theirs)
+        ),
+        None => format!("the cache here was made {}\n", Utc(own)),
+    }
+}
+
+/// Gives each request its time to start, so that no second has more than the rate.
+struct Pace {
+    next: Mutex<Instant>,
+    interval: Duration,
+}
+
+impl Pace {
+    fn new(started: Instant, options: &CompareOptions) -> Self {
+        Self {
+            next: Mutex::new(started),
+            interval: Duration::from_secs(1) / options.rate.get(),
+        }
+    }
+
+    fn wait(&self) {
+        let start = {
+            // An assignment leaves nothing half done.
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            // What was not asked in time is not made up for: the rate is a bound.
+            let start = (*next).max(Instant::now());
+            *next = start + self.interval;
+            start
+        };
+        thread::sleep(start.saturating_duration_since(Instant::now()));
+    }
+}
+
+struct Comparison<'a> {
+    snapshot: &'a Snapshot,
+    minimum: usize,
+    other: &'a OtherServer,
+    requests: &'a [Request],
+    pace: Pace,
+    next: AtomicUsize,
+    /// Requests in a row that got no answer.
+    in_a_row: AtomicU32,
+    /// The failure after which there were too many.
+    stopped: Mutex<Option<NoAnswer>>,
+    bar: &'a ProgressBar,
+}
+
+impl Comparison<'_> {
+    fn run(&self) -> Tally {
+        let mut all = Tally::default();
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..CONNECTIONS)
+                .map(|seed| scope.spawn(move || self.worker(seed)))
+                .collect();
+            for worker in workers {
+                match worker.join() {
+                    Ok(tally) => all.merge(tally),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        all
+    }
+
+    fn worker(&self, seed: usize) -> Tally {
+        let mut tally = Tally::default();
+        let mut own = OwnServer::new(self.snapshot, self.minimum, seed as u64);
+        while self.stopped().is_none() {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(request) = self.requests.get(number) else {
+                break;
+            };
+            self.pace.wait();
+            let differences = match self.other.ask(request.target()) {
+                Ok(answer) => {
+                    self.in_a_row.store(0, Ordering::Relaxed);
+                    differences(&mut own, request, &answer)
+                }
+                Err(error) => {
+                    let difference = Difference::new(Class::NoAnswer, error.to_string());
+                    if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_IN_A_ROW {
+                        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    }
+                    vec![difference]
+                }
+            };
+            tally.add(number, request, &differences);
+            self.bar.inc(1);
+        }
+        tally
+    }
+
+    /// The last failure, if there were too many in a row.
+    fn stopped(&self) -> Option<NoAnswer> {
+        // An assignment leaves nothing half done.
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What differs between this server's answer to a request and another one.
+pub fn differences(own: &mut OwnServer<'_>, request: &Request, other: &RawAnswer) -> Vec<Difference> {
+    let unreadable = |place: &str, error: &dyn fmt::Display| {
+        vec![Difference::new(
+            Class::Unreadable,
+            format!("{place}: {}", shown(&error.to_string())),
+        )]
+    };
+    let here = match own.answer(request) {
+        Ok(here) => here,
+        Err(error) => return unreadable("here", &error),
+    };
+    match parse(request.endpoint(), other) {
+        Ok(there) => compare(&here, &there),
+        Err(_) if here.answer.status != other.status => {
+            let detail = format!("here {}, there {}", here.answer.status, other.status);
+            vec![Difference::new(Class::Status, detail)]
+        }
+        Err(error) => unreadable("there", &error),
+    }
+}
+
+/// A bar for a terminal; nothing elsewhere.
+fn bar(requests: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(requests as u64), ProgressDrawTarget::stderr());
+    // The template is a constant that a run on a terminal shows to be right; the plain style stands in for it otherwise.
+    let style =
+        ProgressStyle::with_template("comparing {wide_bar} {human_pos} of {human_len} requests, {per_sec}, {eta} left");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

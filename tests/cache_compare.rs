@@ -298,7 +298,7 @@ fn changes_of_file_details_are_found_and_named() {
                         .pop(),
                 )
             },
-            "2 versions in A, 1 in B",
+            "3 versions in A, 2 in B",
         ),
         (
             |cache| cache.file_details_cache[0].file_details_cache_files[0].file_details[1].size = 5,

@@ -138,7 +138,7 @@ fn both_forms_variables_sockets_and_password_files_lead_in() {
     let with_variables = |url: Option<&str>, variables: &[(&str, &str)]| {
         let mut command = world.command(url.unwrap_or_default());
         if url.is_none() {
-            command.env_remove("DB_URL").args(["-c", "/nonexistent"]);
+            command.env_remove("DB_URL").args(["-c", "/nonexistent.cfg"]);
         }
         checked(run(command.envs(variables.iter().copied())))
     };

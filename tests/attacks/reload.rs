@@ -77,13 +77,22 @@ sys.stdin.read()
 fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 ";
 
-/// Begins a reload that reads an empty file, in place of a good one, and is refused for it in the end.
+/// Begins a reload that reads an empty file, in place of a good one, and is refused for it in the end. The next reload reads the
+/// good one.
 fn begin_reload(data: &DataFiles, begin: impl FnOnce()) -> UnderWay {
+    let under_way = hold_reloads(data, begin);
+    let path = data.country_continent();
+    fs::rename(path.with_extension("kept"), path).unwrap();
+    under_way
+}
+
+/// Begins a reload that reads an empty file, as all reloads after it. (A signal has a reader open the file once more.)
+fn hold_reloads(data: &DataFiles, begin: impl FnOnce()) -> UnderWay {
     let (path, kept) = (
         data.country_continent(),
         data.country_continent().with_extension("kept"),
     );
-    fs::rename(&path, &kept).unwrap();
+    fs::rename(&path, kept).unwrap();
     File::create(&path).unwrap();
     let mut holder = Command::new("python3")
         .args(["-c", HOLDER])
@@ -96,7 +105,6 @@ fn begin_reload(data: &DataFiles, begin: impl FnOnce()) -> UnderWay {
     assert_eq!(says.next().unwrap().unwrap(), "held");
     begin();
     assert_eq!(says.next().unwrap().unwrap(), "wanted");
-    fs::rename(kept, path).unwrap();
     UnderWay { holder }
 }
 
@@ -192,7 +200,7 @@ fn a_reload_that_never_ends_and_a_storm_of_signals_hold_up_no_stop() {
         callers.push(thread::spawn(move || get(admin, "/admin/reload")));
         server.wait_for_message("a reload is asked for");
     };
-    let under_way = begin_reload(&data, &mut call);
+    let under_way = hold_reloads(&data, &mut call);
     call();
     storm(&server, 1000);
     server.signal("TERM");

@@ -356,7 +356,7 @@ fn every_head_has_five_seconds() {
                 rig.read();
                 rig.write(ANSWER).unwrap();
             }
-            pass(70.0).await;
+            pass(30.0).await;
             assert_eq!(rig.read(), None);
             for _ in 0..4 {
                 rig.send(b"G");
@@ -473,9 +473,43 @@ fn a_handler_may_take_its_time() {
         rig.read();
         pass(600.0).await;
         assert_eq!(rig.read(), None);
+        rig.wakes();
         assert_eq!(rig.write(ANSWER).unwrap(), ANSWER.len());
+        // Nothing is to be done until the next request or the deadline.
+        assert_eq!(rig.wakes(), 0);
         pass(74.0).await;
-        assert_eq!(rig.read(), None);
+        assert_eq!(rig.wakes(), 0);
+        pass(2.0).await;
+        assert!(rig.wakes() > 0);
+        assert_eq!(rig.read().as_deref(), Some(&b""[..]));
+    });
+}
+
+#[test]
+fn the_deadline_after_an_answer_is_not_that_of_a_slow_client() {
+    with_clock(async || {
+        // A timer that was set for a far deadline, and one that was set for a near one.
+        for near in [false, true] {
+            let mut rig = Rig::new();
+            rig.stream.deadlines.idle = Duration::from_secs(if near { 75 } else { 2 });
+            rig.send(GET);
+            rig.read();
+            rig.client.borrow_mut().takes = 0;
+            assert_eq!(rig.write(ANSWER).unwrap(), 0);
+            pass(1.0).await;
+            rig.client.borrow_mut().takes = 1000;
+            rig.write(ANSWER).unwrap();
+            rig.wakes();
+            if near {
+                pass(70.0).await;
+                assert_eq!(rig.read(), None);
+                pass(6.0).await;
+            } else {
+                pass(2.1).await;
+            }
+            assert!(rig.wakes() > 0, "{near}");
+            assert_eq!(rig.read().as_deref(), Some(&b""[..]), "{near}");
+        }
     });
 }
 

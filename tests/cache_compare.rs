@@ -328,7 +328,7 @@ fn changes_of_file_details_are_found_and_named() {
         &[(
             "file details",
             [1, 0, 0],
-            &[&format!("{repomd} (2 versions) only in A")],
+            &[&format!("{repomd} (3 versions) only in A")],
         )],
     );
 }

@@ -252,6 +252,17 @@ fn whatever_is_wrong_with_new_data_the_old_goes_on_and_everybody_is_told() {
     }
 }
 
+#[test]
+fn a_loss_of_just_the_limit_is_taken() {
+    let data = data();
+    let server = Server::start(&data, &NO_WATCH);
+    let text = fs::read_to_string(data.country_continent()).unwrap();
+    // Three of four countries are left, and the limit is 25 %.
+    fs::write(data.country_continent(), text.replace("FR,EU\n", "")).unwrap();
+    let report = server.admin_get("/admin/reload");
+    assert_eq!((report.status, &json(&report)["outcome"]), (200, &"replaced".into()));
+}
+
 /// Damages the files of a running server, which has to refuse them with a text that contains what `damage` gives.
 fn refused_with(name: &str, damage: impl FnOnce(&DataFiles) -> String) {
     let data = data();

@@ -129,7 +129,10 @@ fn any_bytes_get_nothing_or_well_formed_http() {
     assert!(server.stop().success());
     let log = fs::read_to_string(data.access_log()).unwrap();
     let lines = log.lines().count();
-    assert!(log.ends_with('\n') && lines <= answered, "{lines} lines of {answered} answers");
+    assert!(
+        log.ends_with('\n') && lines <= answered,
+        "{lines} lines of {answered} answers"
+    );
     for line in log.lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         assert!(

@@ -450,3 +450,21 @@ fn note(countries: &mut Vec<CountryCode>, country: Option<CountryCode>) {
         countries.push(country);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_in_order_of_tier_then_key_and_tell_both_tier_and_carrier() {
+        let mut places = Vec::new();
+        for tier in Tier::ALL {
+            for (key, carrier) in [(0, 7), (0, 8), (u32::MAX, 0)] {
+                let place = Place::new(tier, key, CarrierIndex::from_number(carrier));
+                assert_eq!((place.tier(), place.carrier().get()), (tier, carrier));
+                places.push(place);
+            }
+        }
+        assert!(places.is_sorted());
+    }
+}

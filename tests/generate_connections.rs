@@ -179,7 +179,8 @@ fn both_forms_variables_sockets_and_password_files_lead_in() {
     );
     world.succeeds(&world.pairs(&format!("host={socket}")));
     write(&passwords, &format!("*:*:*:*:{PASSWORD}\n"), 0o640);
-    let output = world.attempt(&world.pairs("host=127.0.0.1"));
+    // That the file is ignored is a warning, and without a terminal those are only said with -d.
+    let output = run(world.command(&world.pairs("host=127.0.0.1")).arg("-d"));
     fails(&output, 69, "or the password file");
     assert!(
         describe(&output).contains("its group or others may read"),

@@ -238,7 +238,8 @@ fn an_answer_to_a_slow_reader_has_an_end() {
             Ok(_) => thread::park_timeout(Duration::from_millis(200)),
         }
     };
-    assert!(ended > Duration::from_secs(2), "{ended:?}");
+    // How long exactly is held by the guard's own tests; here it begins before the first byte is read.
+    assert!(ended < Duration::from_secs(20), "{ended:?}");
 }
 
 #[test]

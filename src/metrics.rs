@@ -105,16 +105,19 @@ pub enum AdminRefusal {
     NoToken,
     /// It comes with a wrong token.
     WrongToken,
+    /// Its sender has sent so many wrong tokens that its token is not compared.
+    TooManyTokens,
 }
 
 impl AdminRefusal {
     /// All reasons.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Browser,
         Self::Host,
         Self::Elsewhere,
         Self::NoToken,
         Self::WrongToken,
+        Self::TooManyTokens,
     ];
 
     /// The value of the label `reason`.
@@ -125,6 +128,7 @@ impl AdminRefusal {
             Self::Elsewhere => "elsewhere",
             Self::NoToken => "no_token",
             Self::WrongToken => "wrong_token",
+            Self::TooManyTokens => "too_many_tokens",
         }
     }
 }

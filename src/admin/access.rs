@@ -1,7 +1,6 @@
 //! Who may do what on the admin listener: [`browser`](super::browser) keeps web pages away from everything; `/admin/*` is for
 //! operators, who are peers on this machine, and holders of the bearer token.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,21 +11,10 @@ use slog::{Logger, warn};
 
 use super::browser::{AllowedHosts, Suspicion, suspect};
 use super::error;
+use super::guesses::Guesses;
 use super::peer::Peer;
 use super::token::TokenFile;
 use crate::metrics::{AdminRefusal, Metrics};
-
-/// A wrong token is answered after this time, and after more when others wait for the same. Nothing else waits.
-const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
-
-/// So much more for each wrong token whose answer is still to come.
-const DELAY_FOR_EACH: Duration = Duration::from_millis(100);
-
-/// No answer to a wrong token takes longer, so that it holds up no stop.
-const LONGEST_DELAY: Duration = Duration::from_secs(10);
-
-/// So many answers wait at most: those beyond are given at once, so that connections are left for operators.
-const MOST_WAITING: usize = 64;
 
 /// Refusals of one kind are logged at most this often; the line has their number.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -37,8 +25,7 @@ pub struct Access {
     token: Option<TokenFile>,
     metrics: Arc<Metrics>,
     logger: Logger,
-    /// Wrong tokens whose answer is still to come.
-    waiting: AtomicUsize,
+    guesses: Guesses,
     logged: Mutex<[Logged; AdminRefusal::ALL.len()]>,
 }
 
@@ -67,7 +54,7 @@ impl Access {
             token,
             metrics,
             logger,
-            waiting: AtomicUsize::new(0),
+            guesses: Guesses::default(),
             logged: Mutex::default(),
         }
     }
@@ -78,7 +65,7 @@ impl Access {
         self.metrics.admin_refused(refused.kind);
         self.log(&refused, peer);
         if refused.kind == AdminRefusal::WrongToken {
-            self.wait().await;
+            actix_web::rt::time::sleep(self.guesses.count(peer.address(), Instant::now())).await;
         }
         Some(refused.answer())
     }
@@ -100,25 +87,15 @@ impl Access {
         let Some(sent) = bearer_token(request.headers()) else {
             return Err(refuse_token(AdminRefusal::NoToken, String::new()));
         };
+        if !self.guesses.may_try(peer.address(), Instant::now()) {
+            return Err(refuse_guesser());
+        }
         let problem = match token.is_token(sent) {
             Ok(true) => return Ok(()),
             Ok(false) => String::new(),
             Err(problem) => problem,
         };
         Err(refuse_token(AdminRefusal::WrongToken, problem))
-    }
-
-    /// Waits before a wrong token is answered. The right one never waits, however many wrong ones do.
-    async fn wait(&self) {
-        let waiting = Waiting::new(&self.waiting);
-        let Some(others) = u32::try_from(waiting.others)
-            .ok()
-            .filter(|_| waiting.others < MOST_WAITING)
-        else {
-            return;
-        };
-        let delay = WRONG_TOKEN_DELAY.saturating_add(DELAY_FOR_EACH.saturating_mul(others));
-        actix_web::rt::time::sleep(delay.min(LONGEST_DELAY)).await;
     }
 
     fn log(&self, refused: &Refused, peer: Peer) {
@@ -136,25 +113,6 @@ impl Access {
             last: Some(Instant::now()),
             untold: 0,
         };
-    }
-}
-
-/// Counts as one that waits while it exists, also if the connection ends before the time is over.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    others: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        let others = count.fetch_add(1, Ordering::Relaxed);
-        Self { count, others }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -204,8 +162,23 @@ fn refuse_token(kind: AdminRefusal, problem: String) -> Refused {
     }
 }
 
+fn refuse_guesser() -> Refused {
+    Refused {
+        kind: AdminRefusal::TooManyTokens,
+        detail: String::new(),
+        text: "this address has sent too many wrong bearer tokens; try again in some seconds".to_owned(),
+    }
+}
+
 impl Refused {
     fn answer(&self) -> HttpResponse {
+        if self.kind == AdminRefusal::TooManyTokens {
+            let mut answer = error(StatusCode::TOO_MANY_REQUESTS, &self.text);
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+            return answer;
+        }
         if !matches!(self.kind, AdminRefusal::NoToken | AdminRefusal::WrongToken) {
             return error(StatusCode::FORBIDDEN, &self.text);
         }

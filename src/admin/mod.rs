@@ -32,6 +32,7 @@ mod actions;
 pub mod browser;
 pub mod client;
 pub mod explain;
+mod guesses;
 pub mod peer;
 pub mod socket;
 mod status;

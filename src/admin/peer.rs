@@ -1,7 +1,7 @@
 //! Who is at the other end of an admin connection.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
 
@@ -21,6 +21,14 @@ impl Peer {
         match request.peer_addr() {
             Some(address) => Self::Tcp(address),
             None => Self::Unix(request.conn_data::<UnixPeer>().copied()),
+        }
+    }
+
+    /// Its address; none on the Unix socket.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Unix(_) => None,
         }
     }
 

@@ -2,7 +2,7 @@
 //! other's Unix socket.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -282,6 +282,49 @@ fn guessing_tokens_is_slow_counted_and_in_nobody_s_way() {
         "{line}"
     );
     assert!(!line.contains("guess-") && !line.contains("s3cret"), "{line}");
+}
+
+#[test]
+fn guessers_that_do_not_wait_get_no_more_guesses() {
+    let data = data();
+    let token = data.cache().with_file_name("token");
+    fs::write(&token, "s3cret\n").unwrap();
+    let server = Server::start(
+        &data,
+        &[NO_WATCH[0], NO_WATCH[1], "--admin.token_file", token.to_str().unwrap()],
+    );
+    let guess = |token: &str| {
+        let mut stream = TcpStream::connect(server.admin_listen()).unwrap();
+        write!(
+            stream,
+            "GET /admin/status HTTP/1.1\r\nHost: localhost\r\nVia: 1.1 x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        )
+        .unwrap();
+        stream
+    };
+    let refused = |reason: &str| {
+        metric(
+            &server,
+            &format!("mirrorlist_admin_refusals_total{{reason=\"{reason}\"}}"),
+        )
+    };
+    let mut sent = 0;
+    while refused("too_many_tokens") == 0 {
+        let streams: Vec<TcpStream> = (0..20).map(|_| guess("wrong")).collect();
+        sent += 20;
+        while refused("wrong_token") + refused("too_many_tokens") < sent {
+            thread::yield_now();
+        }
+        drop(streams);
+        assert!(sent <= 1_000, "1,000 guesses in a row were compared");
+    }
+    let mut answer = String::new();
+    let stream = guess("wrong");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    // Who needs no token is not concerned.
+    assert_eq!(server.admin_get("/admin/status").status, 200);
 }
 
 /// A server that is to fail; its exit code and what it said.

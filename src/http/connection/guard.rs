@@ -174,22 +174,25 @@ impl<S: Socket> GuardedStream<S> {
         }
     }
 
-    /// Reads into actix's buffer. What is one whole head, as nearly always, stays there.
+    /// Reads into actix's buffer. What is one whole head, as nearly always, stays there. Of pipelined requests no more than a
+    /// piece is taken from the socket: what has to wait for an answer to be read takes memory.
     fn poll_read_through(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> io::Result<Poll<()>> {
-        let before = out.filled().len();
-        if Pin::new(&mut self.socket).poll_read(cx, out)?.is_pending() {
+        let length = PIECE.min(out.remaining());
+        let mut piece = ReadBuf::new(out.initialize_unfilled_to(length));
+        if Pin::new(&mut self.socket).poll_read(cx, &mut piece)?.is_pending() {
             return Ok(Poll::Pending);
         }
-        let read = out.filled_mut().get_mut(before..).unwrap_or_default();
+        let read = piece.filled_mut();
         if read.is_empty() {
             self.phase = Phase::Ended(Vec::new());
         } else if HeadScanner::default().scan(read) == Ok(Scan::Complete(read.len()))
             && let Ok(accepted) = judge(read)
         {
+            let length = read.len();
+            out.advance(length);
             self.await_answer(accepted.is_head);
         } else {
             self.waiting.extend_from_slice(read);
-            out.set_filled(before);
         }
         Ok(Poll::Ready(()))
     }

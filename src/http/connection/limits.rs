@@ -143,7 +143,7 @@ impl Drop for Admission {
 }
 
 /// What counts as one address: an IPv6 client has a network of 64 bits to choose from.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

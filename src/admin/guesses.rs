@@ -1,0 +1,115 @@
+//! Wrong tokens of the last seconds, by sender: how long the answer to the next one waits, and when a sender has so many that
+//! none of its tokens is compared any more. A wrong token counts until its time is over, also if its sender doesn't wait for
+//! the answer.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::http::connection::limits;
+
+/// The delay of the answer to a wrong token.
+const DELAY: Duration = Duration::from_secs(1);
+
+/// Added to the delay for each wrong token of the same sender whose time is not over.
+const DELAY_FOR_EACH: Duration = Duration::from_millis(100);
+
+/// No answer is delayed for longer, so that a stop of the server doesn't wait for it.
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
+/// Wrong tokens of one sender at a time.
+const MOST_OF_A_SENDER: usize = 64;
+
+/// Senders at a time; beyond them, the tokens of new senders are not compared.
+const MOST_SENDERS: usize = 4_096;
+
+/// Wrong tokens whose time is not over.
+#[derive(Debug, Default)]
+pub(super) struct Guesses {
+    /// When the time of each one is over, by sender: an IPv4 address, an IPv6 network of 64 bits, none for the Unix socket.
+    ends: Mutex<HashMap<Option<IpAddr>, Vec<Instant>>>,
+}
+
+impl Guesses {
+    /// Whether a token of this sender may be compared.
+    pub(super) fn may_try(&self, sender: Option<IpAddr>, now: Instant) -> bool {
+        let mut ends = self.ends.lock();
+        if let Some(ends) = ends.get_mut(&sender.map(limits::network)) {
+            ends.retain(|end| *end > now);
+            return ends.len() < MOST_OF_A_SENDER;
+        }
+        if ends.len() >= MOST_SENDERS {
+            ends.retain(|_, ends| ends.iter().any(|end| *end > now));
+        }
+        ends.len() < MOST_SENDERS
+    }
+
+    /// Counts a wrong token. Returns how long its answer is delayed.
+    pub(super) fn count(&self, sender: Option<IpAddr>, now: Instant) -> Duration {
+        let mut ends = self.ends.lock();
+        let ends = ends.entry(sender.map(limits::network)).or_default();
+        let others = u32::try_from(ends.len()).unwrap_or(u32::MAX);
+        let delay = DELAY
+            .saturating_add(DELAY_FOR_EACH.saturating_mul(others))
+            .min(LONGEST_DELAY);
+        ends.push(now + delay);
+        delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn the_more_wrong_tokens_the_longer_the_delay_and_then_none_is_compared() {
+        let guesses = Guesses::default();
+        let now = Instant::now();
+        let delays: Vec<Duration> = std::iter::from_fn(|| {
+            guesses
+                .may_try(sender("192.0.2.1"), now)
+                .then(|| guesses.count(sender("192.0.2.1"), now))
+        })
+        .take(1_000)
+        .collect();
+        assert_eq!(delays.len(), MOST_OF_A_SENDER);
+        assert_eq!(delays[0], DELAY);
+        assert_eq!(delays[1], DELAY + DELAY_FOR_EACH);
+        assert!(delays.iter().all(|delay| *delay <= LONGEST_DELAY), "{delays:?}");
+        // Another sender is not concerned, nor is the same one once the first delay is over.
+        assert!(guesses.may_try(sender("192.0.2.2"), now) && guesses.may_try(None, now));
+        assert!(!guesses.may_try(sender("192.0.2.1"), now + DELAY - Duration::from_millis(1)));
+        assert!(guesses.may_try(sender("192.0.2.1"), now + DELAY));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_sender() {
+        let guesses = Guesses::default();
+        let now = Instant::now();
+        for host in 0..MOST_OF_A_SENDER {
+            guesses.count(sender(&format!("2001:db8::{host:x}")), now);
+        }
+        assert!(!guesses.may_try(sender("2001:db8::ffff"), now));
+        assert!(guesses.may_try(sender("2001:db8:0:1::1"), now));
+    }
+
+    #[test]
+    fn the_number_of_senders_is_limited_until_their_time_is_over() {
+        let guesses = Guesses::default();
+        let now = Instant::now();
+        for number in 0..u32::try_from(MOST_SENDERS).unwrap() {
+            let address = IpAddr::from(number.to_be_bytes());
+            assert!(guesses.may_try(Some(address), now));
+            guesses.count(Some(address), now);
+        }
+        assert!(!guesses.may_try(sender("192.0.2.1"), now));
+        assert!(guesses.may_try(sender("192.0.2.1"), now + DELAY));
+        assert_eq!(guesses.ends.lock().len(), 0);
+    }
+}

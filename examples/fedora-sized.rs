@@ -12,7 +12,7 @@ use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use mirrorlist_server::proto::{
+use mirrorlist_server::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
     IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap, StringStringMap,
 };

@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message;
 
-use crate::geo::{AsTable, ContinentTable};
-use crate::proto::{
+use crate::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
     IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
     StringStringMap,
 };
+use crate::geo::{AsTable, ContinentTable};
 use crate::snapshot::Snapshot;
 use crate::snapshot::cache::{self, CacheError};
 use crate::snapshot::load::{Loaded, Source};

@@ -2,7 +2,7 @@
 //!
 //! The data's journey, and the modules on its way:
 //!
-//! 1. [`generate`] makes MirrorManager2's database a cache, a protobuf file ([`proto`]) that is new every few minutes. What may
+//! 1. [`generate`] makes MirrorManager2's database a cache, a protobuf file  that is new every few minutes. What may
 //!    stand in it is said in [`cache`].
 //! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables that
 //!    never change: a snapshot. Entries that can't be used are counted as [`warnings`]; a file that would take more memory
@@ -15,11 +15,12 @@
 //! [`reload`] renews the snapshot while it serves, [`metrics`] counts, and [`readiness`] knows whether requests are wanted; the
 //! [`admin`] listener shows all three, and is asked by commands like `mirrorlist-server reload`.
 //!
-//! Around this, [`config`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
+//! Around this, [`settings`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
 //! handed down, [`server`] binds it all together and stops it in order, [`background`] threads hold up no stop, [`check`] tells
 //! what the data files hold, [`cache_compare`] what differs between two caches, [`compare`] how answers differ from another server's,
 //! and [`demo`] is a small data set to try it on.
 
+pub mod access_log;
 pub mod admin;
 pub mod background;
 pub mod budget;
@@ -27,8 +28,8 @@ pub mod cache;
 pub mod cache_compare;
 pub mod check;
 pub mod chunked;
+pub mod clock;
 pub mod compare;
-pub mod config;
 pub mod demo;
 pub mod descriptors;
 pub mod generate;
@@ -38,10 +39,10 @@ pub mod logging;
 pub mod metrics;
 pub mod mirrorlist;
 pub mod page;
-pub mod proto;
 pub mod readiness;
 pub mod reload;
 pub mod server;
+pub mod settings;
 pub mod snapshot;
 pub mod warnings;
 pub mod xml;

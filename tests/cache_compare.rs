@@ -15,8 +15,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use mirrorlist_server::cache::proto::{
+    IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap, StringStringMap,
+};
 use mirrorlist_server::cache_compare::{self, CacheComparison, TableDifferences};
-use mirrorlist_server::proto::{IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap, StringStringMap};
 use proptest::prelude::*;
 use prost::Message;
 use rand::SeedableRng;

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mirrorlist_server::proto::MirrorList;
+use mirrorlist_server::cache::proto::MirrorList;
 use prost::Message as _;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};

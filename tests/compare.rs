@@ -23,11 +23,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use mirrorlist_server::cache::proto::MirrorList;
 use mirrorlist_server::compare::from_cache;
 use mirrorlist_server::compare::own::OwnServer;
 use mirrorlist_server::compare::requests::Request;
 use mirrorlist_server::compare::run::differences;
-use mirrorlist_server::proto::MirrorList;
 use proptest::prelude::*;
 use stub::{Reply, Stub};
 use support::data::DataFiles;
@@ -115,7 +115,7 @@ fn a_server_below_a_prefix_is_asked_there() {
     assert!(printed(&output).starts_with("20 requests compared with"));
 }
 
-fn edit_details(cache: &mut MirrorList, edit: impl Fn(&mut mirrorlist_server::proto::FileDetailsType)) {
+fn edit_details(cache: &mut MirrorList, edit: impl Fn(&mut mirrorlist_server::cache::proto::FileDetailsType)) {
     edit(&mut cache.file_details_cache[0].file_details_cache_files[0].file_details[0]);
 }
 
@@ -150,7 +150,7 @@ const CHANGES: [Change; 26] = [
     ("order", |cache| {
         cache
             .host_netblock_cache
-            .push(mirrorlist_server::proto::StringRepeatedIntMap {
+            .push(mirrorlist_server::cache::proto::StringRepeatedIntMap {
                 key: "192.0.2.0/25".to_owned(),
                 value: vec![6],
             });
@@ -193,7 +193,7 @@ const CHANGES: [Change; 26] = [
     ("repositories", |cache| {
         cache
             .repo_arch_to_directory_name
-            .push(mirrorlist_server::proto::StringStringMap {
+            .push(mirrorlist_server::cache::proto::StringStringMap {
                 key: "linux-3+x86_64".to_owned(),
                 value: "pub/linux/2/repodata".to_owned(),
             });

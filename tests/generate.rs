@@ -18,7 +18,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use mirrorlist_server::proto::{FileDetailsType, MirrorList, MirrorListCacheType, StringRepeatedIntMap};
+use mirrorlist_server::cache::proto::{FileDetailsType, MirrorList, MirrorListCacheType, StringRepeatedIntMap};
 use mirrorlist_server::snapshot::cache;
 use mirrorlist_server::warnings::Warnings;
 use prost::Message as _;
@@ -86,7 +86,7 @@ fn the_cache_says_what_the_database_says() {
         .map(|e| (e.key, e.value.clone()))
         .collect();
     assert_eq!(allowed, [(2, vec!["CA".to_owned(), "US".to_owned()])]);
-    let texts = |table: &[mirrorlist_server::proto::StringStringMap]| -> Vec<(String, String)> {
+    let texts = |table: &[mirrorlist_server::cache::proto::StringStringMap]| -> Vec<(String, String)> {
         table.iter().map(|e| (e.key.clone(), e.value.clone())).collect()
     };
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());

@@ -17,7 +17,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::process::Output;
 
-use mirrorlist_server::proto::MirrorList;
+use mirrorlist_server::cache::proto::MirrorList;
 use prost::Message as _;
 use support::data::DataFiles;
 use support::generator::{Setup, checked, encoded_setup_in, fails, generator, read, setup, setup_in};
@@ -382,7 +382,7 @@ fn a_file_of_another_generator_is_compared_by_what_it_serves() {
     let Some(setup) = setup(&[]) else { return };
     let mut present = setup.cache();
     // A repository whose directory is not there, a directory without a Subpath, and a topdir that no host carries.
-    let pair = |key: &str, value: &str| mirrorlist_server::proto::StringStringMap {
+    let pair = |key: &str, value: &str| mirrorlist_server::cache::proto::StringStringMap {
         key: key.to_owned(),
         value: value.to_owned(),
     };

@@ -21,9 +21,9 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use mirrorlist_server::cache::proto::MirrorList;
 use mirrorlist_server::generate::database::Environment;
 use mirrorlist_server::generate::{self, GenerateError, GeneratorConfig, SilenceLimits};
-use mirrorlist_server::proto::MirrorList;
 use prost::Message as _;
 use slog::Logger;
 use support::generator::{Setup, checked, fails, generator, read, setup, setup_in, wait_for, waiting_generator};

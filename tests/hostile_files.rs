@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use mirrorlist_server::cache::proto::{IntStringMap, StringStringMap};
 use mirrorlist_server::mirrorlist::answer::Circumstances;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
-use mirrorlist_server::proto::{IntStringMap, StringStringMap};
 use mirrorlist_server::snapshot::{DataFiles as Paths, Snapshot, load};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use support::data::DataFiles;

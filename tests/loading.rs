@@ -21,11 +21,11 @@ use std::net::Ipv4Addr;
 
 use ip_network::Ipv4Network;
 use maxminddb::PathElement;
-use mirrorlist_server::geo::{CountryCode, GeoIp};
-use mirrorlist_server::proto::{
+use mirrorlist_server::cache::proto::{
     FileDetailsCacheFilesType, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType,
     StringRepeatedIntMap, StringStringMap,
 };
+use mirrorlist_server::geo::{CountryCode, GeoIp};
 use mirrorlist_server::snapshot::{Catalogue, cache};
 use mirrorlist_server::warnings::Warnings;
 use proptest::prelude::*;

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use mirrorlist_server::proto::{IntRepeatedIntMap, IntStringMap, MirrorList, MirrorListCacheType};
+use mirrorlist_server::cache::proto::{IntRepeatedIntMap, IntStringMap, MirrorList, MirrorListCacheType};
 
 use support::PATIENCE;
 use support::data::DataFiles;

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use mirrorlist_server::compare::classes::CLASSES;
-use mirrorlist_server::config::settings::SETTINGS;
 use mirrorlist_server::generate::database::parameters::{PARAMETERS, VARIABLES};
+use mirrorlist_server::settings::table::SETTINGS;
 
 fn settings() -> String {
     let mut table = String::new();

@@ -6,7 +6,7 @@ mod fuzz_targets;
 use std::fs;
 use std::path::Path;
 
-use mirrorlist_server::config::settings;
+use mirrorlist_server::settings::table;
 
 fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -54,7 +54,7 @@ fn the_settings_and_files_of_the_threat_model_are_there() {
             .iter()
             .any(|start| name.starts_with(start));
         if is_key && !name.ends_with(".rs") {
-            assert!(settings::find(name).is_some(), "{name} is no setting");
+            assert!(table::find(name).is_some(), "{name} is no setting");
         }
     }
 }

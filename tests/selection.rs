@@ -12,14 +12,14 @@ mod fixture;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use mirrorlist_server::cache::proto::{
+    IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType,
+    StringRepeatedIntMap,
+};
 use mirrorlist_server::geo::network;
 use mirrorlist_server::mirrorlist::answer::Circumstances;
 use mirrorlist_server::mirrorlist::explain::explain;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
-use mirrorlist_server::proto::{
-    IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType,
-    StringRepeatedIntMap,
-};
 use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};

@@ -19,7 +19,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use slog::Logger;
 
-use crate::http::access_log::AccessLogLines;
+use crate::access_log::AccessLogLines;
 use crate::logging::LevelHandle;
 use crate::metrics::Metrics;
 use crate::readiness::Gate;

@@ -9,8 +9,8 @@ use mirrorlist_server::admin::client::{self, Method};
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::compare::run::CompareError;
 use mirrorlist_server::compare::{self, CompareOptions};
-use mirrorlist_server::config::{self, Command, ServerConfig};
 use mirrorlist_server::server::{Data, ServerError};
+use mirrorlist_server::settings::{self, Command, ServerConfig};
 use mirrorlist_server::snapshot::{self, Snapshot};
 use mirrorlist_server::{check, demo, logging, server};
 
@@ -29,7 +29,7 @@ const PROGRAM: &str = "mirrorlist-server";
 fn main() -> ExitCode {
     let environment =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    match config::parse(env::args_os(), environment) {
+    match settings::parse(env::args_os(), environment) {
         Ok(Command::Print(text)) => print(&text),
         Ok(Command::Check(config)) => with_data(&config, |snapshot| print(&check::describe(snapshot))),
         Ok(Command::Explain(config, query)) => with_data(&config, |snapshot| {

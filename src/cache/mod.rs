@@ -1,8 +1,11 @@
 //! The file between generator and server: what may stand in it. The generator leaves out what breaks these rules, and so does the
 //! server, which reads files of other generators, too; a rule that both followed by themselves would be two rules.
 //!
+//! - [`proto`]: the message types; [`wire`]: the bytes of a message, field by field
 //! - [`url`]: which base URLs can stand in an answer
 //! - [`name`]: which names of directories, files and repositories can, and how a directory's name is written
 
 pub mod name;
+pub mod proto;
 pub mod url;
+pub mod wire;

@@ -8,7 +8,7 @@ use prost::encoding::encode_varint;
 
 use super::numbered::Numbered;
 use crate::cache::name::clean_directory;
-use crate::snapshot::wire::{self, Fault, Field, Value};
+use crate::cache::wire::{self, Fault, Field, Value};
 
 /// The lists of a directory that a host is in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

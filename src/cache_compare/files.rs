@@ -9,7 +9,7 @@ use foldhash::quality::FixedState;
 use super::read::CacheTables;
 use super::report::{TableDifferences, shown, time};
 use super::tables;
-use crate::proto::FileDetailsType;
+use crate::cache::proto::FileDetailsType;
 
 /// A file in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

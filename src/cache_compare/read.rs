@@ -12,9 +12,9 @@ use prost::Message;
 use super::directories::{CarriedDirectories, DirectoryReader};
 use super::files::{FileName, VersionDigest};
 use crate::cache::name::{LONGEST_NAME, clean_directory};
+use crate::cache::proto;
+use crate::cache::wire::{Fault, Field, FieldReader, Value, WireError};
 use crate::geo::network;
-use crate::proto;
-use crate::snapshot::wire::{Fault, Field, FieldReader, Value, WireError};
 
 /// The file is read in pieces of this many bytes.
 const BUFFER: usize = 256 << 10;

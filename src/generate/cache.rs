@@ -13,7 +13,7 @@ use super::findings::Findings;
 use super::ids::HostId;
 use super::netblocks::netblock_countries;
 use super::repositories::{Repositories, continent_redirects, redirects};
-use crate::proto::{
+use crate::cache::proto::{
     IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, StringBoolMap, StringRepeatedIntMap,
     StringStringMap,
 };

@@ -14,7 +14,7 @@ use super::database::{Database, Environment};
 use super::publish::Previous;
 use super::session::SilenceLimits;
 use crate::cache_compare::command::CacheCompareSettings;
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// The settings of a generator.
 #[derive(Debug, Clone)]

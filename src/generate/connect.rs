@@ -23,7 +23,7 @@ use super::error::GenerateError;
 use super::refusal::{ConnectError, Failure, WHERE_ADVICE, advice_on, is_passing, said};
 use super::session::ReadError;
 use super::tls;
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// Opens connections to one database: the first one to a server that will do, the others to the same.
 pub(super) struct Connector {

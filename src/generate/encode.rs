@@ -13,8 +13,8 @@ use super::hosts::{HostNumber, Hosts};
 use super::ids::HostId;
 use super::layout::{Column, DirectoryEntry, Group};
 use super::up_to_date::ones;
+use crate::cache::proto;
 use crate::geo::CountryCode;
-use crate::proto;
 
 /// The fields of MirrorList, see `proto/mirrormanager.proto`.
 pub mod field {

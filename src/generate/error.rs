@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// Why a run ended without a new cache.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::layout::{DirectoryEntry, Layout};
 use super::repositories::Repositories;
 use super::tables::FileDetailRow;
 use crate::cache::name::{self, repodata};
-use crate::proto;
+use crate::cache::proto;
 
 /// The details of a directory's files: of each file the newest version, whether its time is known or not, and older ones that
 /// have a time. `rows` are those of one directory, by file, newest first.

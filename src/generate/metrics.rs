@@ -28,8 +28,8 @@ use super::run::Outcome;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::guard::Deadlines;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
-use crate::http::connection::metrics::{ConnectionMetrics, ConnectionMetricsVec};
 use crate::http::listener::{self, Listener, Serving};
+use crate::metrics::connections::{ConnectionMetrics, ConnectionMetricsVec};
 
 /// The metrics of a generator, and how its last run ended.
 pub struct Metrics {

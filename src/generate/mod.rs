@@ -60,7 +60,7 @@ pub use config::{Command, GeneratorConfig};
 pub use error::GenerateError;
 pub use session::SilenceLimits;
 
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 use metrics::Metrics;
 use schedule::{Patience, Pauses, Schedule};
 use supervise::Supervisor;

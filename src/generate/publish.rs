@@ -22,10 +22,10 @@ use super::served::{Gone, Served, ServedBuilder};
 use super::unfinished::Unfinished;
 use foldhash::fast::FixedState;
 
+use crate::cache::wire::{self, Field, FieldReader, Value};
 use crate::snapshot::Catalogue;
 use crate::snapshot::age::{self, Utc};
 use crate::snapshot::cache;
-use crate::snapshot::wire::{self, Field, FieldReader, Value};
 use crate::warnings::Warnings;
 
 /// Files are written and read in pieces of this many bytes, which stay in a processor's cache.

@@ -12,7 +12,7 @@ use prost::Message;
 use serde::Serialize;
 
 use crate::cache::name::clean_directory;
-use crate::proto;
+use crate::cache::proto;
 use crate::snapshot::Catalogue;
 
 /// What clients find in a cache.

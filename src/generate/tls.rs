@@ -18,7 +18,7 @@ use rustls::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::database::{ClientFile, Roots, TlsMode, TlsSettings};
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// Prepares TLS: reads the files, connects to nothing. Gives nothing if TLS is not wanted.
 ///

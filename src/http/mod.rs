@@ -4,14 +4,10 @@
 //! - [`listener`]: sockets to requests of a handler
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
 //! - [`client_address`]: whose request it is
-//! - [`access_log`]: the line that statistics are made from
-//! - [`clock`]: the present time in the spellings of answers and log
 //!
 //! What an answer says is not decided here but in [`crate::mirrorlist`].
 
-pub mod access_log;
 pub mod client_address;
-pub mod clock;
 pub mod connection;
 pub mod listener;
 pub mod public;

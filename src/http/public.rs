@@ -21,9 +21,9 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use slog::{Logger, debug};
 
-use super::access_log::AccessLogLines;
 use super::client_address::{TrustedProxies, client_address, parse_address};
-use super::clock::Clock;
+use crate::access_log::AccessLogLines;
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::mirrorlist::answer::Circumstances;
 use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, Refusal, answer, refuse};

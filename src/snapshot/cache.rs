@@ -23,13 +23,13 @@ use super::hosts::{HostIndex, HostTable};
 use super::masks::CarrierMasks;
 use super::repositories::RepositoriesBuilder;
 use super::urls::{StoredUrl, Urls};
-use super::wire::{self, Fault, Field, FieldReader, Value, WireError};
 use crate::budget::{Budget, OverBudget};
 use crate::cache::name::{self, clean_directory};
+use crate::cache::proto;
 use crate::cache::url::BaseUrl;
+use crate::cache::wire::{self, Fault, Field, FieldReader, Value, WireError};
 use crate::geo::continent::parse_continent;
 use crate::geo::{AsNumber, CountryCode, NetworkTable, network};
-use crate::proto;
 use crate::warnings::Warnings;
 
 /// Why a file is no usable cache.

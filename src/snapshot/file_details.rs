@@ -1,6 +1,6 @@
 //! What is known of files, for metalinks: each version's time, size and hashes.
 
-use crate::proto::FileDetailsType;
+use crate::cache::proto::FileDetailsType;
 
 /// A hash of `N` bytes.
 pub type Hash<const N: usize> = Option<[u8; N]>;

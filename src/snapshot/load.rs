@@ -13,8 +13,8 @@ use super::Snapshot;
 use super::age::{self, CreatedAhead};
 use super::cache::{self, CacheError};
 use super::catalogue::Catalogue;
-use super::wire::WireError;
 use crate::budget::{OverBudget, ReadError};
+use crate::cache::wire::WireError;
 use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::warnings::Warnings;
 

@@ -22,7 +22,6 @@ pub mod masks;
 pub mod repositories;
 pub mod shared;
 pub mod urls;
-pub mod wire;
 
 use std::sync::Arc;
 

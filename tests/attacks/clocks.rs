@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use mirrorlist_server::proto::MirrorList;
+use mirrorlist_server::cache::proto::MirrorList;
 
 use crate::fixture;
 use crate::support::data::DataFiles;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mirrorlist_server::proto::MirrorList;
+use mirrorlist_server::cache::proto::MirrorList;
 use serde_json::Value;
 
 use super::fixture;

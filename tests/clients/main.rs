@@ -12,7 +12,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
-use mirrorlist_server::proto::FileDetailsType;
+use mirrorlist_server::cache::proto::FileDetailsType;
 use tempfile::TempDir;
 
 use mirror::{DeadMirror, Mirror};

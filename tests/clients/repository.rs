@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mirrorlist_server::proto::FileDetailsType;
+use mirrorlist_server::cache::proto::FileDetailsType;
 use tempfile::TempDir;
 
 use crate::support::process::succeed;

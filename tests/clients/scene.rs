@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mirrorlist_server::proto::{
+use mirrorlist_server::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntRepeatedIntMap, IntStringMap,
     MirrorList, MirrorListCacheType, StringRepeatedIntMap, StringStringMap,
 };

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use mirrorlist_server::config::settings::SETTINGS;
-use mirrorlist_server::proto::{IntStringMap, MirrorList, StringStringMap};
+use mirrorlist_server::cache::proto::{IntStringMap, MirrorList, StringStringMap};
+use mirrorlist_server::settings::table::SETTINGS;
 use prost::Message as _;
 
 use crate::fuzz_targets::fixture;

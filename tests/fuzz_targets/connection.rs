@@ -13,7 +13,7 @@ use std::time::Duration;
 use mirrorlist_server::http::client_address::TrustedProxies;
 use mirrorlist_server::http::connection::guard::{Deadlines, GuardedStream, Socket};
 use mirrorlist_server::http::connection::limits::{ConnectionLimits, Connections};
-use mirrorlist_server::http::connection::metrics::ConnectionMetricsVec;
+use mirrorlist_server::metrics::connections::ConnectionMetricsVec;
 use prometheus::Registry;
 use slog::{Discard, Logger, o};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use mirrorlist_server::config::{Command, parse};
+use mirrorlist_server::settings::{Command, parse};
 
 use super::assert_one_line;
 

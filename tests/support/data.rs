@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
-use mirrorlist_server::proto::MirrorList;
+use mirrorlist_server::cache::proto::MirrorList;
 use prost::Message;
 use tempfile::TempDir;
 

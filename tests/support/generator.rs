@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use mirrorlist_server::proto::MirrorList;
+use mirrorlist_server::cache::proto::MirrorList;
 use prost::Message as _;
 use tempfile::TempDir;
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::parameters::{PARAMETERS, Parameter};
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// The variables of a process that say something about the database.
 #[derive(Default)]

@@ -20,7 +20,7 @@ use tokio_postgres::config::ChannelBinding;
 pub use environment::Environment;
 pub use tls_settings::{ClientFile, Roots, TlsMode, TlsSettings};
 
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 use environment::Settings;
 use parse::mistake;
 

@@ -1,7 +1,7 @@
 //! All parameters of a connection that libpq knows (version 17 and what version 18 adds), with what comes of each.
 
 use super::environment::Given;
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// A parameter of `DB_URL`.
 pub struct Parameter {

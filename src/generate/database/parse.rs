@@ -7,7 +7,7 @@ use std::str::Chars;
 use percent_encoding::percent_decode_str;
 
 use super::parameters::{self, Parameter};
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// What a text sets: the parameters in its order, the same one maybe more than once.
 pub(super) type Assignments = Vec<(&'static Parameter, String)>;

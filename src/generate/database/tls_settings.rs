@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::config::SslNegotiation;
 
 use super::environment::Settings;
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 
 /// How a connection is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head::{HeadScanner, Refusal, Scan, judge};
 use super::limits::Admission;
-use super::metrics::{ConnectionMetrics, Cut};
 use super::progress::AnswerProgress;
+use crate::metrics::connections::{ConnectionMetrics, Cut};
 
 /// How long the steps of a connection may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use slog::{Logger, warn};
 
-use super::metrics::{ConnectionLimit, ConnectionMetrics};
 use crate::http::client_address::TrustedProxies;
+use crate::metrics::connections::{ConnectionLimit, ConnectionMetrics};
 
 /// The log has at most one line in this time about connections over a limit.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
     use crate::geo::network;
-    use crate::http::connection::metrics::ConnectionMetricsVec;
+    use crate::metrics::connections::ConnectionMetricsVec;
 
     /// Messages, as text.
     #[derive(Clone, Default)]

@@ -4,7 +4,6 @@
 //! - [`head`]: whether the bytes of a request head may pass, and the answer where they may not
 //! - [`progress`]: how far an answer on its way to the client is
 //! - [`limits`]: how many connections may be open, in all and for an address
-//! - [`metrics`]: what is counted of all this
 //! - [`peer`]: who is at the other end
 //!
 //! What a request means is not decided here: that is the handlers' work.
@@ -12,6 +11,5 @@
 pub mod guard;
 pub mod head;
 pub mod limits;
-pub mod metrics;
 pub mod peer;
 mod progress;

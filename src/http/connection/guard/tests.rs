@@ -13,7 +13,7 @@ use slog::{Discard, Logger, o};
 use super::*;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
-use crate::http::connection::metrics::ConnectionMetricsVec;
+use crate::metrics::connections::ConnectionMetricsVec;
 
 /// What a client does.
 #[derive(Default)]

@@ -1,6 +1,8 @@
 //! What a server counts and measures, in Prometheus' format. One struct owns the registry; the text of each metric's HELP is
 //! here, and docs/metrics.md is tested against it.
 
+pub mod connections;
+
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +13,7 @@ use prometheus::{
 };
 
 use crate::geo::CountryCode;
-use crate::http::connection::metrics::{ConnectionMetrics, ConnectionMetricsVec};
+use crate::metrics::connections::{ConnectionMetrics, ConnectionMetricsVec};
 use crate::mirrorlist::select::Tier;
 use crate::mirrorlist::{Answer, Endpoint};
 use crate::snapshot::Snapshot;

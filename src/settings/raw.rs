@@ -7,7 +7,7 @@ use std::{fs, io};
 use config::{Config, ConfigError as SourceError, Environment, File, FileFormat, Map, Value, ValueKind};
 
 use super::ConfigError;
-use super::settings::{SETTINGS, VARIABLE_PREFIX, VARIABLE_SEPARATOR, find, variable};
+use super::table::{SETTINGS, VARIABLE_PREFIX, VARIABLE_SEPARATOR, find, variable};
 
 /// A setting's text and where it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]

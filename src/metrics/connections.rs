@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::head::Refusal;
+use crate::http::connection::head::Refusal;
 
 /// Which limit a connection was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,27 +112,27 @@ impl ConnectionMetricsVec {
 }
 
 impl ConnectionMetrics {
-    pub(super) fn opened(&self) {
+    pub(crate) fn opened(&self) {
         self.open.inc();
     }
 
-    pub(super) fn closed(&self) {
+    pub(crate) fn closed(&self) {
         self.open.dec();
     }
 
-    pub(super) fn limit(&self, limit: usize) {
+    pub(crate) fn limit(&self, limit: usize) {
         self.limit.set(i64::try_from(limit).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn limited(&self, limit: ConnectionLimit) {
+    pub(crate) fn limited(&self, limit: ConnectionLimit) {
         count(&self.limited, limit as usize);
     }
 
-    pub(super) fn refused(&self, refusal: Refusal) {
+    pub(crate) fn refused(&self, refusal: Refusal) {
         count(&self.refused, refusal as usize);
     }
 
-    pub(super) fn cut(&self, cut: Cut) {
+    pub(crate) fn cut(&self, cut: Cut) {
         count(&self.cut, cut as usize);
     }
 }

@@ -1,7 +1,7 @@
 //! Settings: raw texts from flags, `MIRRORLIST_*` variables and a file become checked values, or an error that says which
 //! setting is wrong, where it was set and what is expected.
 //!
-//! - [`settings`]: the table of all settings, from which flags, variables, file keys and documentation follow
+//! - [`table`]: the table of all settings, from which flags, variables, file keys and documentation follow
 //! - [`command_line`]: arguments to a command and raw settings
 //! - [`raw`]: flag over environment over file over default, through the `config` crate
 //! - [`checked`]: texts to values, one struct per concern
@@ -9,7 +9,7 @@
 pub mod checked;
 pub mod command_line;
 pub mod raw;
-pub mod settings;
+pub mod table;
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! The protobuf wire format, a field at a time: a file is read message by message and never held whole.
 //!
-//! Small messages are decoded with the prost types of [`crate::proto`]; directories, of which there are many and large
+//! Small messages are decoded with the prost types of [`crate::cache::proto`]; directories, of which there are many and large
 //! ones, are walked in place, with shorter ways for the fields that they have most of.
 
 use std::fmt;

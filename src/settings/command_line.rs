@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use super::ConfigError;
 use super::checked::{AdminConfig, ServerConfig};
 use super::raw::RawSettings;
-use super::settings::{SETTINGS, Setting};
+use super::table::{SETTINGS, Setting};
 use crate::compare::client::parse_base;
 use crate::compare::{CompareOptions, RequestSource};
 

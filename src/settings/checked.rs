@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::ConfigError;
 use super::raw::RawSettings;
+use crate::access_log::AccessLogTarget;
 use crate::admin::AdminAddress;
 use crate::admin::browser::AllowedHosts;
 use crate::geo::network;
-use crate::http::access_log::AccessLogTarget;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::guard::Deadlines;
 use crate::http::public::PublicSettings;

@@ -9,26 +9,7 @@ use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 use slog_async::{AsyncGuard, OverflowStrategy};
 
 use crate::background::Background;
-
-/// How messages are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoggingSettings {
-    /// The least severe level that is written.
-    pub level: Level,
-    /// What messages look like.
-    pub format: Format,
-}
-
-/// What messages look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people on a terminal, else for machines.
-    Auto,
-    /// A JSON object a line.
-    Json,
-    /// For people.
-    Terminal,
-}
+use crate::settings::{LogFormat, LoggingSettings};
 
 /// This many messages wait to be written; beyond that they are dropped, and their number is logged.
 const WAITING_MESSAGES: usize = 4_096;
@@ -135,9 +116,9 @@ fn within_limit(name: &str, work: impl FnOnce() + Send + 'static) {
 /// Makes the logger.
 pub fn logger(settings: LoggingSettings) -> Logging {
     let terminal = match settings.format {
-        Format::Auto => io::stderr().is_terminal(),
-        Format::Json => false,
-        Format::Terminal => true,
+        LogFormat::Auto => io::stderr().is_terminal(),
+        LogFormat::Json => false,
+        LogFormat::Terminal => true,
     };
     if terminal {
         let decorator = slog_term::TermDecorator::new().stderr().build();

@@ -23,14 +23,13 @@ use signal_hook::low_level::signal_name;
 use slog::{Logger, error, info, warn};
 use tokio::sync::Notify;
 
-use crate::access_log::{AccessLog, AccessLogLines, AccessLogTarget};
+use crate::access_log::{AccessLog, AccessLogLines};
 use crate::admin::access::Access;
 use crate::admin::socket::{self, SocketFile};
 use crate::admin::token::TokenFile;
-use crate::admin::{self, Admin, AdminAddress, AdminData};
+use crate::admin::{self, Admin, AdminData};
 use crate::background::Background;
 use crate::descriptors;
-use crate::http::client_address::TrustedProxies;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::http::listener::{self, Listener, Serving};
 use crate::http::public::{self, Public};
@@ -39,7 +38,7 @@ use crate::metrics::Metrics;
 use crate::readiness::{Gate, Phase};
 use crate::reload::watch::Watch;
 use crate::reload::{Cause, Reloader, sources};
-use crate::settings::ServerConfig;
+use crate::settings::{AccessLogTarget, AdminAddress, ServerConfig, TrustedProxies};
 use crate::snapshot::load::{self, LoadError};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 

@@ -9,9 +9,10 @@ mod fixture;
 use std::net::{IpAddr, Ipv4Addr};
 
 use mirrorlist_server::geo::{AsTable, ContinentTable, GeoIp, network};
-use mirrorlist_server::http::client_address::{TrustedProxies, client_address, parse_address};
+use mirrorlist_server::http::client_address::{client_address, parse_address};
 use mirrorlist_server::mirrorlist::answer::Circumstances;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::settings::TrustedProxies;
 use mirrorlist_server::warnings::Warnings;
 use proptest::prelude::*;
 

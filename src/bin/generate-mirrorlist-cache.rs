@@ -5,12 +5,12 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::AdminAddress;
 use mirrorlist_server::admin::client::{self, Method};
 use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome, CacheCompareSettings};
 use mirrorlist_server::generate::database::Environment;
 use mirrorlist_server::generate::{self, Command, GenerateError, GeneratorConfig};
-use mirrorlist_server::logging::{self, Format, LoggingSettings};
+use mirrorlist_server::logging;
+use mirrorlist_server::settings::{AdminAddress, LogFormat, LoggingSettings};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,7 +45,7 @@ fn compare(settings: &CacheCompareSettings) -> ExitCode {
 fn generate(config: &GeneratorConfig) -> Result<(), GenerateError> {
     let logging = logging::logger(LoggingSettings {
         level: config.log_level(io::stderr().is_terminal()),
-        format: Format::Auto,
+        format: LogFormat::Auto,
     });
     generate::generate(config, &logging.logger)
 }

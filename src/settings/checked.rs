@@ -9,17 +9,12 @@ use std::time::Duration;
 
 use super::ConfigError;
 use super::raw::RawSettings;
-use crate::access_log::AccessLogTarget;
-use crate::admin::AdminAddress;
-use crate::admin::browser::AllowedHosts;
+use super::values::{
+    AccessLogTarget, AdminAddress, AllowedHosts, Deadlines, LogFormat, LoggingSettings, Percentage, PublicSettings,
+    ReadinessLimits, ReloadLimits, TrustedProxies, WatchSettings,
+};
 use crate::geo::network;
-use crate::http::client_address::TrustedProxies;
-use crate::http::connection::guard::Deadlines;
-use crate::http::public::PublicSettings;
-use crate::logging::{Format, LoggingSettings, parse_level};
-use crate::readiness::ReadinessLimits;
-use crate::reload::ReloadLimits;
-use crate::reload::watch::WatchSettings;
+use crate::logging::parse_level;
 use crate::snapshot::DataFiles;
 
 /// The settings of a server.
@@ -132,9 +127,9 @@ impl ServerConfig {
             logging: LoggingSettings {
                 level: checker.value("log_level", "error, warning, info, debug or trace", parse_level)?,
                 format: checker.value("log_format", "auto, json or terminal", |text| match text {
-                    "auto" => Some(Format::Auto),
-                    "json" => Some(Format::Json),
-                    "terminal" => Some(Format::Terminal),
+                    "auto" => Some(LogFormat::Auto),
+                    "json" => Some(LogFormat::Json),
+                    "terminal" => Some(LogFormat::Terminal),
                     _ => None,
                 })?,
             },
@@ -230,10 +225,10 @@ impl Checker<'_> {
             "off" => Some(None),
             time => parse_time(time).filter(|time| !time.is_zero()).map(Some),
         })?;
-        let max_shrink_percent = self.value("reload.max_shrink", "a percentage from 0% to 100%", parse_percent)?;
+        let max_shrink = self.value("reload.max_shrink", "a percentage from 0% to 100%", Percentage::parse)?;
         Ok(ReloadConfig {
             watch: interval.map(|interval| WatchSettings { interval, settle }),
-            limits: ReloadLimits { max_shrink_percent },
+            limits: ReloadLimits { max_shrink },
         })
     }
 
@@ -272,11 +267,6 @@ const TIME: &str = "a time like 500ms, 30s, 15m or 6h";
 
 fn parse_time(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
-}
-
-fn parse_percent(text: &str) -> Option<u8> {
-    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
-    number.parse().ok().filter(|percent| *percent <= 100)
 }
 
 fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {

@@ -258,8 +258,8 @@ fn first_line(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Deadlines;
     use super::*;
-    use crate::http::connection::guard::Deadlines;
     use std::path::Path;
 
     fn parse_line(line: &str) -> Result<Command, ConfigError> {

@@ -5,16 +5,23 @@
 //! - [`command_line`]: arguments to a command and raw settings
 //! - [`raw`]: flag over environment over file over default, through the `config` crate
 //! - [`checked`]: texts to values, one struct per concern
+//! - [`values`]: the plain types of these values, which the other rooms import from here
 
 pub mod checked;
 pub mod command_line;
 pub mod raw;
 pub mod table;
+mod values;
 
 use std::fmt;
 
 pub use checked::{AdminConfig, ServerConfig};
 pub use command_line::{Command, parse};
+pub(crate) use values::host_name;
+pub use values::{
+    AccessLogTarget, AdminAddress, AllowedHosts, Deadlines, LogFormat, LoggingSettings, Percentage, PublicSettings,
+    ReadinessLimits, ReloadLimits, TrustedProxies, WatchSettings,
+};
 
 /// A mistake in the configuration: one line that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,207 @@
+//! Plain value types of settings: what a checked setting holds. Every room imports them from here; this file reads no flag,
+//! variable or file.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ip_network::IpNetwork;
+use slog::Level;
+
+/// A part of a whole, from 0 % to 100 %, exact to four decimals of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percentage {
+    millionths: u32,
+}
+
+impl Percentage {
+    /// Reads `25%`, `25` or `12.5%`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+        let percent: f64 = number.parse().ok()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to a million"
+        )]
+        (0.0..=100.0).contains(&percent).then(|| Self {
+            millionths: (percent * 10_000.0).round() as u32,
+        })
+    }
+
+    /// The same as a fraction of one.
+    pub fn fraction(self) -> f64 {
+        f64::from(self.millionths) / 1_000_000.0
+    }
+
+    /// Whether a count that was `before` and is `after` lost more than this part of it.
+    pub fn is_exceeded_by_loss(self, before: usize, after: usize) -> bool {
+        let kept = 1_000_000 - u128::from(self.millionths);
+        after as u128 * 1_000_000 < before as u128 * kept
+    }
+}
+
+/// The number of percent, without a sign: `25`, `12.5`.
+impl fmt::Display for Percentage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", f64::from(self.millionths) / 10_000.0)
+    }
+}
+
+/// The destination of the access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLogTarget {
+    /// The end of a file.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+/// The address of the admin listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminAddress {
+    /// A TCP port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AllowedHosts {
+    /// As [`host_name`] gives them.
+    names: Vec<String>,
+}
+
+impl AllowedHosts {
+    /// Reads a comma list of names without ports; `None` if one of them is no host name.
+    pub fn parse(list: &str) -> Option<Self> {
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = names.map(host_name).collect::<Option<_>>()?;
+        Some(Self { names })
+    }
+
+    /// Whether this name, as [`host_name`] gives it, is one of them.
+    pub(crate) fn contains(&self, name: &String) -> bool {
+        self.names.contains(name)
+    }
+}
+
+/// A host name in lower case, without a dot at its end; `None` for anything else, an IPv4 address included.
+pub(crate) fn host_name(text: &str) -> Option<String> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        !label.is_empty() && label.bytes().all(valid)
+    };
+    let is_name = text.split('.').all(is_label) && text.parse::<Ipv4Addr>().is_err();
+    is_name.then(|| text.to_ascii_lowercase())
+}
+
+/// The networks of the proxies whose X-Forwarded-For counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNetwork>,
+}
+
+impl TrustedProxies {
+    /// Trusts these networks.
+    pub fn new(networks: Vec<IpNetwork>) -> Self {
+        Self { networks }
+    }
+
+    /// Trusts this machine.
+    pub fn loopback() -> Self {
+        let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let networks = addresses.map(|address| match address {
+            IpAddr::V4(_) => IpNetwork::new_truncate(address, 8),
+            IpAddr::V6(_) => IpNetwork::new_truncate(address, 128),
+        });
+        Self::new(networks.into_iter().flatten().collect())
+    }
+
+    /// Whether an address is a trusted proxy's.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
+    }
+}
+
+/// How long the steps of a connection may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From the first byte of a request's head to its last one.
+    pub head: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Without progress of an answer that the client does not read.
+    pub stall: Duration,
+    /// From the moment when an answer has to wait for the client to its last byte.
+    pub answer: Duration,
+}
+
+impl Deadlines {
+    /// The defaults of the server's settings, for listeners that have none of their own.
+    pub const STANDARD: Self = Self {
+        head: Duration::from_secs(5),
+        idle: Duration::from_secs(75),
+        stall: Duration::from_secs(10),
+        answer: Duration::from_secs(60),
+    };
+}
+
+/// How the public handler answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicSettings {
+    /// With fewer listed hosts than this, hosts worldwide are added.
+    pub minimum: usize,
+    /// The proxies whose X-Forwarded-For counts.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether only trusted proxies may say `ip=`; for others it is as if absent.
+    pub ip_from_trusted_only: bool,
+}
+
+/// When the watch looks at the data files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchSettings {
+    /// Time between two looks.
+    pub interval: Duration,
+    /// How long a changed file has to be still before it is read.
+    pub settle: Duration,
+}
+
+/// How new data may differ from the current data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReloadLimits {
+    /// The part of a count of entries that may be lost.
+    pub max_shrink: Percentage,
+}
+
+/// How the age of the data changes readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadinessLimits {
+    /// Older data is stale; `None`: data is never stale.
+    pub max_data_age: Option<Duration>,
+    /// Whether a server with stale data is unready, or only degraded.
+    pub unready_when_stale: bool,
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoggingSettings {
+    /// The least severe level that is written.
+    pub level: Level,
+    /// The format of messages.
+    pub format: LogFormat,
+}
+
+/// The format of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, else for machines.
+    Auto,
+    /// A JSON object a line.
+    Json,
+    /// For people.
+    Terminal,
+}

@@ -9,19 +9,10 @@ use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 use slog_async::{AsyncGuard, OverflowStrategy};
 
 use crate::background::Background;
-use crate::settings::{LogFormat, LoggingSettings};
+use crate::settings::{LEVELS, LogFormat, LoggingSettings};
 
 /// This many messages wait to be written; beyond that they are dropped, and their number is logged.
 const WAITING_MESSAGES: usize = 4_096;
-
-/// The levels and their names.
-const LEVELS: [(&str, Level); 5] = [
-    ("error", Level::Error),
-    ("warning", Level::Warning),
-    ("info", Level::Info),
-    ("debug", Level::Debug),
-    ("trace", Level::Trace),
-];
 
 /// The level with a name.
 pub fn parse_level(name: &str) -> Option<Level> {

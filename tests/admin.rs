@@ -631,13 +631,13 @@ mod access {
     use mirrorlist_server::logging;
     use mirrorlist_server::metrics::Metrics;
     use mirrorlist_server::readiness::Gate;
-    use mirrorlist_server::settings::{AccessLogTarget, AllowedHosts, Command, parse};
+    use mirrorlist_server::settings::{AccessLogTarget, AllowedHosts, ServerCommand};
     use mirrorlist_server::snapshot::SharedSnapshot;
     use std::sync::OnceLock;
 
     /// The status that a peer gets with an Authorization header, given the token file.
     fn status(token_file: Option<PathBuf>, peer: &str, target: &str, authorization: Option<&str>) -> u16 {
-        let Command::Serve(config) = parse(["mirrorlist-server"], []).unwrap() else {
+        let ServerCommand::Serve(config) = ServerCommand::parse(["mirrorlist-server"], []).unwrap() else {
             panic!("no server")
         };
         let logging = logging::logger(config.logging);

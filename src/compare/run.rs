@@ -14,11 +14,12 @@ use super::answer::{AnswerContent, RawAnswer, parse};
 use super::classes::Class;
 use super::client::{NoAnswer, OtherServer};
 use super::difference::{Difference, compare, shown};
+use super::from_cache;
 use super::own::OwnServer;
 use super::requests::{Request, RequestsError, from_log, from_targets};
 use super::summary::{Summary, Tally, text};
-use super::{CompareOptions, RequestSource, from_cache};
 use crate::mirrorlist::Endpoint;
+use crate::settings::{CompareOptions, RequestSource};
 use crate::snapshot::Snapshot;
 use crate::snapshot::age::Utc;
 

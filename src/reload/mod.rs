@@ -408,14 +408,17 @@ fn compare(present: &Snapshot, new: &Snapshot, limits: ReloadLimits) -> Vec<Stri
             ("geoip", "nodes", usize::try_from(geoip).unwrap_or(usize::MAX)),
         ]
     };
-    let shrunk = counts(present).into_iter().zip(counts(new)).filter_map(|((key, kind, before), (_, _, after))| {
-        limits.max_shrink.is_exceeded_by_loss(before, after).then(|| {
+    let shrunk = counts(present)
+        .into_iter()
+        .zip(counts(new))
+        .filter_map(|((key, kind, before), (_, _, after))| {
+            limits.max_shrink.is_exceeded_by_loss(before, after).then(|| {
             format!(
-                "{key}: {kind} shrank from {before} to {after}, more than {} %; reload with force=true if that is right",
+                "{key}: {kind} shrank from {before} to {after}, more than {}; reload with force=true if that is right",
                 limits.max_shrink
             )
         })
-    });
+        });
     let times = [
         ("cache", present.catalogue().created(), new.catalogue().created()),
         (

@@ -1,65 +1,37 @@
-//! Settings: raw texts from flags, `MIRRORLIST_*` variables and a file become checked values, or an error that says which
-//! setting is wrong, where it was set and what is expected.
+//! Settings of both programs: texts from flags, variables and a file become checked values, or an error that says which setting
+//! is wrong, where it was set and what is expected. Every other room imports the types of its settings from here.
 //!
-//! - [`table`]: the table of all settings, from which flags, variables, file keys and documentation follow
-//! - [`command_line`]: arguments to a command and raw settings
-//! - [`raw`]: flag over environment over file over default, through the `config` crate
-//! - [`checked`]: texts to values, one struct per concern
-//! - [`values`]: the plain types of these values, which the other rooms import from here
+//! - [`setting`]: a setting as one typed value; [`parsers`]: one parser per kind of value; [`values`]: the types of values
+//! - [`server`]: the settings of `mirrorlist-server`, checked into structs, one per concern; [`raw`]: the layers below them
+//!   (flag over variable over file over default); [`server_command`]: its command line
+//! - [`generator`]: the flags of `generate-mirrorlist-cache`, checked; `DB_URL` is parsed in [`crate::generate`]
+//! - [`command_line`]: flags of tables, for both
+//!
+//! A new setting has three places:
+//!
+//! 1. its row in the table of [`server`] or [`generator`], from which flag, `--help`, variable, file key and the documentation
+//!    follow. If its kind of value is new, the row names a new parser.
+//! 2. its field in a checked struct, filled by `get` a few lines below the struct
+//! 3. its use. Then `UPDATE_README=1 cargo test --test readme` writes its row of README.md or docs/generator.md.
 
-pub mod checked;
-pub mod command_line;
-pub mod raw;
-pub mod table;
+mod command_line;
+mod error;
+pub mod generator;
+mod parsers;
+mod raw;
+pub mod server;
+mod server_command;
+mod setting;
 mod values;
 
-use std::fmt;
-
-pub use checked::{AdminConfig, ServerConfig};
-pub use command_line::{Command, parse};
-pub(crate) use values::host_name;
+pub use error::ConfigError;
+pub use generator::{GeneratorCommand, GeneratorConfig};
+pub use server::{AdminConfig, ServerConfig};
+pub use server_command::ServerCommand;
+pub use setting::{Definition, Setting};
 pub use values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, Deadlines, LogFormat, LoggingSettings, Percentage, PublicSettings,
-    ReadinessLimits, ReloadLimits, TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, CompareOptions, Deadlines, LogFormat,
+    LoggingSettings, Previous, PublicSettings, ReadinessLimits, ReloadLimits, RequestSource, Share, TrustedProxies,
+    WatchSettings,
 };
-
-/// A mistake in the configuration: one line that says what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(String);
-
-impl ConfigError {
-    /// What is quoted may have control characters; they are written as in Rust, so that it stays one line.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        let text = text.into();
-        if !text.contains(char::is_control) {
-            return Self(text);
-        }
-        let escaped = |c: char| {
-            if c.is_control() {
-                c.escape_default().to_string()
-            } else {
-                c.to_string()
-            }
-        };
-        Self(text.chars().map(escaped).collect())
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mistake_is_one_line_whatever_it_quotes() {
-        let error = ConfigError::new("port = \"1\u{1b}[31m\r\n\u{e4}\u{85}\"").to_string();
-        assert_eq!(error, "port = \"1\\u{1b}[31m\\r\\n\u{e4}\\u{85}\"");
-    }
-}
+pub(crate) use values::{LEVELS, host_name};

@@ -3,27 +3,26 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ip_network::IpNetwork;
 use slog::Level;
 
-/// A part of a whole, from 0 % to 100 %, exact to four decimals of a percent.
+/// A share from 0 % to 100 %, exact to a ten-thousandth of a percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Percentage {
+pub struct Share {
     millionths: u32,
 }
 
-impl Percentage {
-    /// Reads `25%`, `25` or `12.5%`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let number = text.strip_suffix('%').unwrap_or(text).trim_end();
-        let percent: f64 = number.parse().ok()?;
+impl Share {
+    /// The share of this many percent, if they are 0 to 100.
+    pub(super) fn of_percent(percent: f64) -> Option<Self> {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "from 0 to a million"
+            reason = "from 0 to 1,000,000"
         )]
         (0.0..=100.0).contains(&percent).then(|| Self {
             millionths: (percent * 10_000.0).round() as u32,
@@ -35,17 +34,17 @@ impl Percentage {
         f64::from(self.millionths) / 1_000_000.0
     }
 
-    /// Whether a count that was `before` and is `after` lost more than this part of it.
+    /// Whether a count that was `before` and is `after` shrank by more than this.
     pub fn is_exceeded_by_loss(self, before: usize, after: usize) -> bool {
         let kept = 1_000_000 - u128::from(self.millionths);
         after as u128 * 1_000_000 < before as u128 * kept
     }
 }
 
-/// The number of percent, without a sign: `25`, `12.5`.
-impl fmt::Display for Percentage {
+/// As in settings: `25%`, `12.5%`.
+impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", f64::from(self.millionths) / 10_000.0)
+        write!(f, "{}%", f64::from(self.millionths) / 10_000.0)
     }
 }
 
@@ -173,8 +172,8 @@ pub struct WatchSettings {
 /// How new data may differ from the current data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReloadLimits {
-    /// The part of a count of entries that may be lost.
-    pub max_shrink: Percentage,
+    /// The share of a count of entries that may be lost.
+    pub max_shrink: Share,
 }
 
 /// How the age of the data changes readiness.
@@ -195,6 +194,15 @@ pub struct LoggingSettings {
     pub format: LogFormat,
 }
 
+/// The levels of messages and their names, the most severe first.
+pub(crate) const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::Error),
+    ("warning", Level::Warning),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+];
+
 /// The format of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -204,4 +212,48 @@ pub enum LogFormat {
     Json,
     /// For people.
     Terminal,
+}
+
+/// The options of `mirrorlist-server compare`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompareOptions {
+    /// The other server: what goes before the path of each request, without a slash at its end.
+    pub against: String,
+    /// The source of requests.
+    pub source: RequestSource,
+    /// How many requests; `None`: all that the source has, within reason.
+    pub count: Option<NonZeroUsize>,
+    /// At most this many requests in a second.
+    pub rate: NonZeroU32,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// The source of the requests that a comparison asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestSource {
+    /// The repositories, directories, files and networks of the data files.
+    Cache,
+    /// A file of targets like `/mirrorlist?repo=fedora-41&arch=x86_64`.
+    Targets(PathBuf),
+    /// An access log.
+    Log(PathBuf),
+}
+
+/// The options of `generate-mirrorlist-cache compare`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheCompareSettings {
+    /// The two caches.
+    pub caches: [PathBuf; 2],
+    /// How many differences of a kind are shown for each table.
+    pub examples: usize,
+}
+
+/// Whether a generator keeps the file that it replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Previous {
+    /// As `….previous`.
+    Keep,
+    /// Not at all. A `….previous` of an earlier run stays as it is.
+    Drop,
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use mirrorlist_server::cache::proto::{IntStringMap, MirrorList, StringStringMap};
-use mirrorlist_server::settings::table::SETTINGS;
+use mirrorlist_server::settings::server::SETTINGS;
 use prost::Message as _;
 
 use crate::fuzz_targets::fixture;

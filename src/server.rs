@@ -209,7 +209,7 @@ async fn serve(
         listener::serve(listener, serving, move || fn_service(public::handler(&public))).map_err(cannot_listen)?;
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
-    let watch = match (&reloader, config.reload.watch) {
+    let watch = match (&reloader, config.watch) {
         (Some(reloader), Some(settings)) => {
             Some(Watch::start(Arc::clone(reloader), settings).map_err(ServerError::System)?)
         }
@@ -274,7 +274,7 @@ async fn load_data(
     let reloader = watched.then(|| {
         Reloader::new(
             config.files.clone(),
-            config.reload.limits,
+            config.reload,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
             admin.logger.clone(),
@@ -323,7 +323,7 @@ fn public_serving(
     };
     Serving {
         workers,
-        deadlines: config.connections.deadlines,
+        deadlines: config.deadlines,
         connections: Connections::new(limits, Arc::clone(&metrics.public_connections), logger.clone()),
         stop_seconds: STOP_SECONDS,
     }
@@ -367,7 +367,7 @@ async fn admin_server(
     let metrics = Arc::clone(&admin.metrics.admin_connections);
     let serving = Serving {
         workers: ADMIN_WORKERS,
-        deadlines: config.connections.deadlines,
+        deadlines: config.deadlines,
         connections: Connections::new(limits, metrics, admin.logger.clone()),
         stop_seconds: ADMIN_STOP_SECONDS,
     };

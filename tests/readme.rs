@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 
 use mirrorlist_server::compare::classes::CLASSES;
 use mirrorlist_server::generate::database::parameters::{PARAMETERS, VARIABLES};
-use mirrorlist_server::settings::generator::FLAGS;
-use mirrorlist_server::settings::server::SETTINGS;
+use mirrorlist_server::settings::{generator_flags, server_settings};
 
 fn code(text: &str) -> String {
     match text {
@@ -19,7 +18,7 @@ fn code(text: &str) -> String {
 /// The settings of the server.
 fn settings() -> String {
     let mut table = String::new();
-    for setting in SETTINGS {
+    for setting in server_settings() {
         let short = setting.short.map(|short| format!("`-{short}`")).unwrap_or_default();
         let default = code(setting.default).replace(',', "`, `");
         writeln!(table, "| `{}` | {short} | {default} | {} |", setting.key, setting.help).unwrap();
@@ -30,7 +29,7 @@ fn settings() -> String {
 /// The flags of the generator.
 fn flags() -> String {
     let mut table = String::new();
-    for flag in FLAGS {
+    for flag in generator_flags() {
         let short = flag.short.map(|short| format!("`-{short}`, ")).unwrap_or_default();
         let value = flag.value_name.map(|name| format!(" {name}")).unwrap_or_default();
         let default = code(flag.default);

@@ -6,7 +6,7 @@ mod fuzz_targets;
 use std::fs;
 use std::path::Path;
 
-use mirrorlist_server::settings::server::SETTINGS;
+use mirrorlist_server::settings::server_settings;
 
 fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -54,7 +54,7 @@ fn the_settings_and_files_of_the_threat_model_are_there() {
             .iter()
             .any(|start| name.starts_with(start));
         if is_key && !name.ends_with(".rs") {
-            let is_setting = SETTINGS.iter().any(|setting| setting.key == name);
+            let is_setting = server_settings().iter().any(|setting| setting.key == name);
             assert!(is_setting, "{name} is no setting");
         }
     }

@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
             silence: self.context.source.silence,
             logger: self.logger,
         };
-        let (collected, netblocks) = collect(&context, self.config.dns_timeout, self.progress, &mut findings)?;
+        let (collected, netblocks) = collect(&context, self.config.dns_limit(), self.progress, &mut findings)?;
         let networks = netblocks.finish(&mut findings);
         step.finish(0);
         Ok((collected, networks, findings))

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::error::ConfigError;
-use super::setting::{Definition, SWITCHED_ON, Setting};
+use super::setting::{Definition, SWITCHED_ON, Setting, Texts};
 
 /// Arguments that follow the grammar.
 pub(super) enum Arguments {
@@ -49,36 +49,33 @@ pub(super) fn flag(definition: &Definition) -> Arg {
     if let Some(short) = definition.short {
         flag = flag.short(short);
     }
-    match definition.value_name {
+    (definition.arg)(match definition.value_name {
         Some(name) => flag.value_name(name),
         None => flag.action(ArgAction::SetTrue).overrides_with(key),
-    }
+    })
 }
 
-/// The values of flags that have no other source.
+/// The texts of flags that have no other source.
 pub(super) struct Flags<'a>(pub(super) &'a ArgMatches);
 
-impl Flags<'_> {
-    /// The value of a flag, or its default.
-    pub(super) fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
-        parse(setting, self.text(setting).unwrap_or(setting.definition.default))
-    }
-
-    /// The value of a flag that is given.
-    pub(super) fn given<T>(&self, setting: &Setting<T>) -> Result<Option<T>, ConfigError> {
-        self.text(setting).map(|text| parse(setting, text)).transpose()
-    }
-
-    fn text<T>(&self, setting: &Setting<T>) -> Option<&str> {
-        let Definition { key, value_name, .. } = setting.definition;
-        match value_name {
+impl Texts for Flags<'_> {
+    fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
+        let Definition {
+            key,
+            default,
+            value_name,
+            ..
+        } = setting.definition;
+        let given = match value_name {
             Some(_) => self.0.get_one::<String>(key).map(String::as_str),
             None => self.0.get_flag(key).then_some(SWITCHED_ON),
-        }
+        };
+        let text = given.unwrap_or(default);
+        let value = match given {
+            // An empty text stands for a flag that is not given, which a script's unset variable does not mean.
+            Some("") => Err("a value".into()),
+            _ => (setting.parse)(text),
+        };
+        value.map_err(|expected| ConfigError::new(format!("--{key} {text:?}: expected {expected}")))
     }
-}
-
-fn parse<T>(setting: &Setting<T>, text: &str) -> Result<T, ConfigError> {
-    let key = setting.definition.key;
-    (setting.parse)(text).map_err(|expected| ConfigError::new(format!("--{key} {text:?}: expected {expected}")))
 }

@@ -1,4 +1,4 @@
-//! The settings of `generate-mirrorlist-cache`: the table of its flags, the checked settings of a run, and its command line.
+//! The settings of `generate-mirrorlist-cache`, which are its flags, and its command line.
 //!
 //! Not here: `DB_URL` and libpq's variables, which say where the database is ([`crate::generate`]).
 
@@ -12,45 +12,57 @@ use slog::Level;
 
 use super::command_line::{Arguments, Flags, flag, read};
 use super::error::ConfigError;
-use super::parsers::{YEAR, number, path, share, socket_address, time_in};
-use super::setting::{Definition, Expected, Setting, settings};
+use super::parsers::{YEAR, number, optional, path, share, socket_address, time_in};
+use super::setting::{Definition, Expected, SWITCHED_ON, Setting, Texts, settings};
 use super::values::{CacheCompareSettings, Previous, Share};
 
-settings! {
-    /// All flags of the generator, in the order of the documentation.
-    pub FLAGS:
-
-    /// cache file to replace
-    OUTFILE: PathBuf = Setting::new("outfile", "FILE", path)
-        .short('o').default("/var/lib/mirrormanager/mirrorlist_cache.proto");
-    /// file with DB_URL, read if the environment has none
-    CONFIG: PathBuf = Setting::new("config", "FILE", path)
-        .short('c').default("/etc/mirrormanager/generate-mirrorlist-cache.cfg");
-    /// log every table and every warning, even without a terminal (where a single run logs errors only)
-    DEBUG: bool = Setting::switch("debug").short('d');
-    /// keep running, and make a new cache this often, like 15m (up to a tenth later, at random)
-    INTERVAL: Duration = Setting::new("interval", "TIME", limit);
-    /// end a run that takes longer than this, with exit code 69
-    TIMEOUT: Duration = Setting::new("timeout", "TIME", limit).default("30m");
-    /// make one cache and exit, as without --interval
-    ONCE: bool = Setting::switch("once");
-    /// compute and validate, but write no cache
-    CHECK: bool = Setting::switch("check");
-    /// publish even if the cache shrank by more than --max-shrink, or a category or repository is gone
-    FORCE: bool = Setting::switch("force");
-    /// do not keep the replaced file as FILE.previous
-    NO_PREVIOUS: bool = Setting::switch("no-previous");
-    /// refuse a cache that lost more of its hosts, directories or repositories
-    MAX_SHRINK: Share = Setting::new("max-shrink", "PERCENT", share).default("25%");
-    /// write all warnings and what each host carries to this file, as JSON
-    REPORT: PathBuf = Setting::new("report", "FILE", path);
-    /// time limit for resolving all names in netblocks
-    DNS_TIMEOUT: Duration = Setting::new("dns-timeout", "TIME", limit).default("5s");
-    /// do not resolve names in netblocks
-    NO_DNS: bool = Setting::switch("no-dns");
-    /// serve /metrics and /healthz on this address, like 127.0.0.1:9180
-    METRICS_LISTEN: SocketAddr = Setting::new("metrics-listen", "ADDRESS", socket_address);
+/// The definitions of all flags, in the order of the documentation.
+pub fn generator_flags() -> &'static [Definition] {
+    GeneratorConfig::TABLE
 }
+
+settings! {
+    /// The settings of a generator, which are its flags.
+    pub struct GeneratorConfig {
+        /// cache file to replace
+        outfile: PathBuf = Setting::new("outfile", "FILE", path)
+            .short('o').default("/var/lib/mirrormanager/mirrorlist_cache.proto");
+        /// file with DB_URL, read if the environment has none
+        config_file: PathBuf = Setting::new("config", "FILE", path)
+            .short('c').default("/etc/mirrormanager/generate-mirrorlist-cache.cfg");
+        /// log every table and every warning, even without a terminal (where a single run logs errors only)
+        debug: bool = Setting::switch("debug").short('d');
+        /// keep running, and make a new cache this often, like 15m (up to a tenth later, at random)
+        interval: Option<Duration> = Setting::new("interval", "TIME", |text| optional(text, limit));
+        /// end a run that takes longer than this, with exit code 69
+        timeout: Duration = Setting::new("timeout", "TIME", limit).default("30m");
+        /// make one cache and exit, as without --interval
+        once: bool = Setting::switch("once").arg(|arg| arg.conflicts_with("interval"));
+        /// compute and validate, but write no cache
+        check: bool = Setting::switch("check").arg(|arg| arg.conflicts_with("interval"));
+        /// publish even if the cache shrank by more than --max-shrink, or a category or repository is gone
+        force: bool = Setting::switch("force");
+        /// do not keep the replaced file as FILE.previous
+        previous: Previous = Setting::switch_to("no-previous", |text| match text {
+            SWITCHED_ON => Ok(Previous::Drop),
+            _ => Ok(Previous::Keep),
+        });
+        /// refuse a cache that lost more of its hosts, directories or repositories
+        max_shrink: Share = Setting::new("max-shrink", "PERCENT", share).default("25%");
+        /// write all warnings and what each host carries to this file, as JSON
+        report: Option<PathBuf> = Setting::new("report", "FILE", |text| optional(text, path));
+        /// time limit for resolving all names in netblocks
+        dns_timeout: Duration = Setting::new("dns-timeout", "TIME", limit).default("5s");
+        /// do not resolve names in netblocks
+        no_dns: bool = Setting::switch("no-dns");
+        /// serve /metrics and /healthz on this address, like 127.0.0.1:9180
+        metrics_listen: Option<SocketAddr> = METRICS_LISTEN;
+    }
+}
+
+/// The address for metrics. A constant, since `healthcheck` reads it alone.
+const METRICS_LISTEN: Setting<Option<SocketAddr>> =
+    Setting::new("metrics-listen", "ADDRESS", |text| optional(text, socket_address)).arg(|arg| arg.global(true));
 
 fn limit(text: &str) -> Result<Duration, Expected> {
     time_in(text, Duration::from_secs(1)..=YEAR)
@@ -61,55 +73,10 @@ const EXAMPLES: Setting<usize> = Setting::new("examples", "NUMBER", |text| numbe
     .default("5")
     .help("how many differences of a kind to show for each table");
 
-/// The checked settings of a generator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GeneratorConfig {
-    /// The cache file.
-    pub outfile: PathBuf,
-    /// The file with `DB_URL`, for an environment without one.
-    pub config_file: PathBuf,
-    /// A JSON file with all warnings and, for each host, what it carries.
-    pub report: Option<PathBuf>,
-    /// Whether to write no cache.
-    pub check: bool,
-    /// Whether to publish a cache that is much smaller than the current file, or lacks something as a whole.
-    pub force: bool,
-    /// What becomes of the file that is replaced.
-    pub previous: Previous,
-    /// The share of the hosts, directories or repositories that may be lost in one run.
-    pub max_shrink: Share,
-    /// How long resolving all names in netblocks may take; `None`: names are not resolved.
-    pub dns_timeout: Option<Duration>,
-    /// The time between two runs; `None`: one run.
-    pub interval: Option<Duration>,
-    /// How long a run may take.
-    pub timeout: Duration,
-    /// The address that serves `/metrics` and `/healthz`.
-    pub metrics_listen: Option<SocketAddr>,
-    /// Whether to log every table and every warning.
-    pub debug: bool,
-}
-
 impl GeneratorConfig {
-    fn check(flags: &Flags<'_>) -> Result<Self, ConfigError> {
-        let dns_timeout = flags.get(&DNS_TIMEOUT)?;
-        Ok(Self {
-            outfile: flags.get(&OUTFILE)?,
-            config_file: flags.get(&CONFIG)?,
-            report: flags.given(&REPORT)?,
-            check: flags.get(&CHECK)?,
-            force: flags.get(&FORCE)?,
-            previous: match flags.get(&NO_PREVIOUS)? {
-                true => Previous::Drop,
-                false => Previous::Keep,
-            },
-            max_shrink: flags.get(&MAX_SHRINK)?,
-            dns_timeout: (!flags.get(&NO_DNS)?).then_some(dns_timeout),
-            interval: flags.given(&INTERVAL)?,
-            timeout: flags.get(&TIMEOUT)?,
-            metrics_listen: flags.given(&METRICS_LISTEN)?,
-            debug: flags.get(&DEBUG)?,
-        })
+    /// How long resolving all names in netblocks may take; `None`: names are not resolved.
+    pub fn dns_limit(&self) -> Option<Duration> {
+        (!self.no_dns).then_some(self.dns_timeout)
     }
 
     /// The least severe level that is logged. cron mails what a job prints: a single run without a terminal prints only why it
@@ -159,7 +126,7 @@ impl GeneratorCommand {
         match matches.subcommand() {
             Some((COMPARE, arguments)) => compare_settings(arguments).map(Self::Compare),
             Some((HEALTHCHECK, _)) => {
-                let address = flags.given(&METRICS_LISTEN)?;
+                let address = flags.get(&METRICS_LISTEN)?;
                 Ok(Self::Healthcheck(address.unwrap_or(HEALTH_ADDRESS)))
             }
             _ => GeneratorConfig::check(&flags).map(Self::Generate),
@@ -194,14 +161,7 @@ fn grammar() -> clap::Command {
              73 output not writable.",
         )
         .args_override_self(true)
-        .args(FLAGS.iter().map(flag))
-        .mut_args(|argument| match argument.get_id().as_str() {
-            id if id == ONCE.definition.key || id == CHECK.definition.key => {
-                argument.conflicts_with(INTERVAL.definition.key)
-            }
-            id if id == METRICS_LISTEN.definition.key => argument.global(true),
-            _ => argument,
-        })
+        .args(generator_flags().iter().map(flag))
         .subcommand(clap::Command::new(HEALTHCHECK).about(
             "Ask the generator that has --metrics-listen (else 127.0.0.1:9180) whether its last run succeeded; exit code 0, or 1 \
              if it did not",
@@ -246,12 +206,12 @@ mod tests {
         assert_eq!(config.outfile, Path::new("/o"));
         assert!(config.debug && !config.check && !config.force && config.interval.is_none());
         assert_eq!(
-            (config.max_shrink.to_string().as_str(), config.dns_timeout),
+            (config.max_shrink.to_string().as_str(), config.dns_limit()),
             ("25%", Some(Duration::from_secs(5)))
         );
         assert_eq!(
             generate("generate-mirrorlist-cache").outfile,
-            Path::new(OUTFILE.definition.default)
+            Path::new("/var/lib/mirrormanager/mirrorlist_cache.proto")
         );
     }
 
@@ -303,10 +263,18 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_text_is_not_the_absence_of_a_flag() {
+        let error = GeneratorCommand::parse(["g", "--interval", ""])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "--interval \"\": expected a value");
+    }
+
+    #[test]
     fn options_are_checked() {
         let config = generate("g --interval 15m --max-shrink 10 --no-dns --metrics-listen [::1]:0 --report /r");
         assert_eq!(config.interval, Some(Duration::from_secs(900)));
-        assert_eq!((config.max_shrink.fraction(), config.dns_timeout), (0.1, None));
+        assert_eq!((config.max_shrink.fraction(), config.dns_limit()), (0.1, None));
         assert_eq!(config.timeout, Duration::from_secs(1800));
         assert_eq!(generate("g --timeout 90s").timeout, Duration::from_secs(90));
         for (line, said) in [

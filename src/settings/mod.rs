@@ -16,22 +16,23 @@
 
 mod command_line;
 mod error;
-pub mod generator;
+mod generator;
 mod parsers;
 mod raw;
-pub mod server;
+mod server;
 mod server_command;
 mod setting;
 mod values;
 
 pub use error::ConfigError;
-pub use generator::{GeneratorCommand, GeneratorConfig};
-pub use server::{AdminConfig, ServerConfig};
-pub use server_command::ServerCommand;
-pub use setting::{Definition, Setting};
+pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
+pub use server::{
+    AdminConfig, Deadlines, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig, server_settings,
+};
+pub use server_command::{CompareOptions, ServerCommand};
+pub use setting::Definition;
 pub use values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, CompareOptions, Deadlines, LogFormat,
-    LoggingSettings, Previous, PublicSettings, ReadinessLimits, ReloadLimits, RequestSource, Share, TrustedProxies,
-    WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, LogFormat, Previous, ReloadLimits, Share,
+    TrustedProxies, WatchSettings,
 };
 pub(crate) use values::{LEVELS, host_name};

@@ -45,6 +45,11 @@ pub(super) fn time_in(text: &str, range: RangeInclusive<Duration>) -> Result<Dur
     })
 }
 
+/// How long a step of a connection may take.
+pub(super) fn deadline(text: &str) -> Result<Duration, Expected> {
+    time_in(text, Duration::from_millis(100)..=Duration::from_secs(3_600))
+}
+
 /// The path of a file.
 pub(super) fn path(text: &str) -> Result<PathBuf, Expected> {
     let path = Path::new(text);

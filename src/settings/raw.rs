@@ -7,11 +7,11 @@ use std::{fs, io};
 use config::{Config, Environment, FileFormat, Format as _, Map, Source, Value, ValueKind};
 
 use super::error::ConfigError;
-use super::setting::{Definition, Setting};
+use super::setting::{Definition, Setting, Texts};
 
 /// All settings that are set, as texts.
 #[derive(Debug, Clone)]
-pub struct RawSettings {
+pub(super) struct RawSettings {
     values: BTreeMap<String, RawValue>,
 }
 
@@ -38,7 +38,7 @@ impl RawSettings {
     ///
     /// # Errors
     /// The file can't be read or is not TOML, or a key is not in the table.
-    pub fn collect(
+    pub(super) fn collect(
         table: &[Definition],
         file: Option<&str>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -68,11 +68,14 @@ impl RawSettings {
         values.collect::<Result<_, _>>().map(|values| Self { values })
     }
 
-    /// The checked value of a setting.
-    ///
-    /// # Errors
-    /// The text is not what the setting expects.
-    pub fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
+    /// Whether a setting is set anywhere.
+    pub(super) fn is_set<T>(&self, setting: &Setting<T>) -> bool {
+        self.values.contains_key(setting.definition.key)
+    }
+}
+
+impl Texts for RawSettings {
+    fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
         let Definition { key, default, .. } = setting.definition;
         let value = self.values.get(key);
         let text = value.map_or(default, |value| value.text.trim());
@@ -80,11 +83,6 @@ impl RawSettings {
             let origin = value.map_or("the defaults", |value| &value.origin);
             ConfigError::new(format!("{key} = {text:?} in {origin}: expected {expected}"))
         })
-    }
-
-    /// Whether a setting is set anywhere.
-    pub fn is_set<T>(&self, setting: &Setting<T>) -> bool {
-        self.values.contains_key(setting.definition.key)
     }
 }
 
@@ -129,11 +127,11 @@ fn read_file(path: &str) -> Result<Layer, String> {
     let cannot_read = |error: io::Error| format!("cannot read it: {error}");
     let metadata = fs::metadata(path).map_err(cannot_read)?;
     if !metadata.is_file() {
-        return Err("it is no regular file".to_owned());
+        return Err("it is not a regular file".to_owned());
     }
     if metadata.len() > LARGEST_FILE {
         return Err(format!(
-            "it has more than {LARGEST_FILE} bytes; give the settings' file"
+            "it has more than {LARGEST_FILE} bytes; name a file of settings"
         ));
     }
     let text = fs::read_to_string(path).map_err(cannot_read)?;
@@ -188,120 +186,5 @@ fn text(value: Value) -> Option<String> {
         }
         ValueKind::Table(_) | ValueKind::Nil => None,
         _ => value.into_string().ok(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn text(key: &'static str) -> Setting<String> {
-        Setting::new(key, "TEXT", |text| Ok(text.to_owned()))
-    }
-
-    const PORT: Setting<String> = text("port").default("3000");
-    const MINIMUM: Setting<String> = text("minimum").default("5");
-    const LISTEN: Setting<String> = text("listen").default("127.0.0.1");
-    const PROXIES: Setting<String> = text("trusted_proxies");
-    const ADMIN: Setting<String> = text("admin.listen");
-    const WATCH: Setting<String> = text("reload.watch").default("2s");
-    const SETTLE: Setting<String> = text("reload.settle").default("1s");
-    const TABLE: &[Definition] = &[
-        PORT.definition,
-        MINIMUM.definition,
-        LISTEN.definition,
-        PROXIES.definition,
-        ADMIN.definition,
-        WATCH.definition,
-        SETTLE.definition,
-    ];
-
-    fn collect(
-        file: &str,
-        environment: &[(&str, &str)],
-        flags: &[(&'static str, &str)],
-    ) -> Result<RawSettings, ConfigError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("server.toml");
-        fs::write(&path, file).unwrap();
-        let environment = environment
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned()));
-        RawSettings::collect(TABLE, path.to_str(), environment, flags)
-    }
-
-    #[test]
-    fn flags_before_variables_before_the_file_before_defaults() {
-        let file = "port = 1\nminimum = 1\nlisten = \"::1\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n\
-                    [reload]\nwatch = \"1s\"\nsettle = \"500ms\"\n";
-        let environment = [
-            ("MIRRORLIST_PORT", "2"),
-            ("MIRRORLIST_MINIMUM", "2"),
-            ("MIRRORLIST_RELOAD__WATCH", "off"),
-            ("PATH", "/bin"),
-        ];
-        let raw = collect(file, &environment, &[("port", "3")]).unwrap();
-        for (setting, expected) in [
-            (&PORT, "3"),
-            (&MINIMUM, "2"),
-            (&LISTEN, "::1"),
-            (&PROXIES, "10.0.0.0/8,::1"),
-            (&ADMIN, ""),
-            (&WATCH, "off"),
-            (&SETTLE, "500ms"),
-        ] {
-            assert_eq!(raw.get(setting).unwrap(), expected, "{}", setting.definition.key);
-        }
-        assert!(raw.is_set(&SETTLE) && !raw.is_set(&ADMIN));
-    }
-
-    #[test]
-    fn unknown_keys_are_named_with_what_may_be_meant() {
-        for (file, environment, said) in [
-            ("prot = 1\n", None, "unknown setting prot in "),
-            ("prot = 1\n", None, "did you mean port?"),
-            ("[admin]\nlisen = 1\n", None, "did you mean admin.listen?"),
-            ("\"admin_listen\" = 1\n", None, "did you mean admin.listen?"),
-            ("port = { a = 1 }\n", None, "unknown setting port.a in "),
-            ("colour = 1\n", None, "; the settings are port, minimum, listen, "),
-            (
-                "",
-                Some("MIRRORLIST_PROT"),
-                "unknown setting MIRRORLIST_PROT in the environment; did you mean MIRRORLIST_PORT?",
-            ),
-            (
-                "",
-                Some("MIRRORLIST_ADMIN__LISEN"),
-                "did you mean MIRRORLIST_ADMIN__LISTEN?",
-            ),
-        ] {
-            let environment = environment.map(|name| (name, "1"));
-            let error = collect(file, environment.as_slice(), &[]).unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_can_hold_no_settings_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let large = folder.path().join("large.toml");
-        fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
-        for (path, problem) in [
-            (large.to_str(), "more than 1048576 bytes"),
-            (folder.path().to_str(), "no regular file"),
-            (Some("/dev/zero"), "no regular file"),
-            (Some("/dev/null/x"), "cannot read it"),
-        ] {
-            let error = RawSettings::collect(TABLE, path, [], []).unwrap_err().to_string();
-            assert!(error.contains(path.unwrap()) && error.contains(problem), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_no_toml_is_an_error_of_one_line() {
-        let error = collect("port = = 1\n", &[], &[]).unwrap_err().to_string();
-        assert!(error.contains("server.toml") && error.contains("line 1"), "{error}");
-        assert_eq!(error.lines().count(), 1, "{error}");
     }
 }

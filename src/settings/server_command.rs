@@ -5,17 +5,17 @@
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches};
+use clap::Arg;
 
 use super::command_line::{Arguments, Flags, flag, read};
 use super::error::ConfigError;
-use super::parsers::{base_url, number, path, time_in};
+use super::parsers::{base_url, deadline, number, optional, path};
 use super::raw::RawSettings;
-use super::server::{AdminConfig, SETTINGS, ServerConfig};
-use super::setting::{Definition, Setting, settings};
-use super::values::{CompareOptions, RequestSource};
+use super::server::{AdminConfig, ServerConfig, server_settings};
+use super::setting::{Definition, Expected, Setting, Texts, settings};
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,43 +44,49 @@ pub enum ServerCommand {
 }
 
 settings! {
-    /// Flags of the server beside its settings.
-    FLAGS:
-
-    /// read settings from this TOML file [variable: MIRRORLIST_CONFIG]
-    CONFIG: String = Setting::new("config", "FILE", |text| Ok(text.to_owned()));
-    /// answer from a small data set inside the binary, and print requests to try
-    DEMO: bool = Setting::switch("demo");
+    /// The flags of the server that are not settings.
+    struct ServerFlags {
+        /// read settings from this TOML file [variable: MIRRORLIST_CONFIG]
+        config: Option<String> = Setting::new("config", "FILE", |text| optional(text, any_text)).arg(|arg| arg.global(true));
+        /// answer from a small data set inside the binary, and print requests to try
+        demo: bool = Setting::switch("demo");
+    }
 }
 
 /// The argument of `explain`.
-const QUERY: Setting<String> = Setting::new("query", "QUERY", |text| Ok(text.to_owned()));
+const QUERY: Setting<String> = Setting::new("query", "QUERY", any_text);
 
 /// The flag of `reload`.
 const FORCE: Setting<bool> =
     Setting::switch("force").help("take new data even if it is older or much smaller than the current data");
 
 settings! {
-    /// Flags of `compare`.
-    COMPARE_FLAGS:
+    /// The options of `compare`.
+    pub struct CompareOptions {
+        /// the other server, like http://127.0.0.1:18081 or https://mirrors.example.org/prefix
+        against: String = Setting::new("against", "URL", base_url).arg(|arg| arg.required(true));
+        /// ask what is in this file: lines with a target like '/mirrorlist?repo=fedora-41&arch=x86_64' and, if that has no ip=,
+        /// the client's address after it; without a file, requests are made from the data files
+        requests: Option<PathBuf> = Setting::new("requests", "FILE", |text| optional(text, path));
+        /// ask what is in this access log, of this server or of the one before it
+        from_log: Option<PathBuf> = Setting::new("from-log", "FILE", |text| optional(text, path))
+            .arg(|arg| arg.conflicts_with("requests"));
+        /// ask this many requests, a sample if there are more [default: all of --requests, 1000 of --from-log, each repository
+        /// otherwise]
+        count: Option<NonZeroUsize> = Setting::new("count", "N", |text| optional(text, at_least_one));
+        /// ask at most this many requests a second
+        rate: NonZeroU32 = Setting::new("rate", "N", at_least_one).default("50");
+        /// give up on an answer after this time
+        timeout: Duration = Setting::new("timeout", "TIME", deadline).default("10s");
+    }
+}
 
-    /// the other server, like http://127.0.0.1:18081 or https://mirrors.example.org/prefix
-    AGAINST: String = Setting::new("against", "URL", base_url);
-    /// ask what is in this file: lines with a target like '/mirrorlist?repo=fedora-41&arch=x86_64' and, if that has no ip=, the
-    /// client's address after it; without a file, requests are made from the data files
-    REQUESTS: PathBuf = Setting::new("requests", "FILE", path);
-    /// ask what is in this access log, of this server or of the one before it
-    FROM_LOG: PathBuf = Setting::new("from-log", "FILE", path);
-    /// ask this many requests, a sample if there are more [default: all of --requests, 1000 of --from-log, each repository
-    /// otherwise]
-    COUNT: NonZeroUsize = Setting::new("count", "N", |text| number(text, "a number, at least 1"));
-    /// ask at most this many requests a second
-    RATE: NonZeroU32 = Setting::new("rate", "N", |text| number(text, "a number, at least 1")).default("50");
-    /// give up on an answer after this time
-    TIMEOUT: Duration = Setting::new("timeout", "TIME", |text| {
-        time_in(text, Duration::from_millis(100)..=Duration::from_secs(3_600))
-    })
-    .default("10s");
+fn any_text(text: &str) -> Result<String, Expected> {
+    Ok(text.to_owned())
+}
+
+fn at_least_one<T: FromStr>(text: &str) -> Result<T, Expected> {
+    number(text, "a number, at least 1")
 }
 
 const CHECK: &str = "check";
@@ -102,19 +108,19 @@ impl ServerCommand {
             Arguments::Matches(matches) => matches,
             Arguments::Print(text) => return Ok(Self::Print(text)),
         };
-        let flags = Flags(&matches);
-        let set = SETTINGS.iter().filter_map(|setting| {
+        let ServerFlags { config: file, demo } = ServerFlags::check(&Flags(&matches))?;
+        let table = server_settings();
+        let set = table.iter().filter_map(|setting| {
             let text = matches.get_one::<String>(setting.key)?;
             Some((setting.key, text.clone()))
         });
-        let raw = RawSettings::collect(SETTINGS, flags.given(&CONFIG)?.as_deref(), environment, set)?;
+        let raw = RawSettings::collect(&table, file.as_deref(), environment, set)?;
         let config = ServerConfig::check(&raw)?;
-        let demo = flags.get(&DEMO)?;
         Ok(match matches.subcommand() {
             Some((name, _)) if demo => return Err(ConfigError::new(format!("--demo does not go with {name}"))),
             Some((CHECK, _)) => Self::Check(config),
             Some((EXPLAIN, arguments)) => Self::Explain(config, Flags(arguments).get(&QUERY)?),
-            Some((COMPARE, arguments)) => Self::Compare(config, compare_options(arguments)?),
+            Some((COMPARE, arguments)) => Self::Compare(config, CompareOptions::check(&Flags(arguments))?),
             Some((HEALTHCHECK, _)) => Self::Healthcheck(admin(config)?),
             Some((RELOAD, arguments)) => Self::Reload {
                 admin: admin(config)?,
@@ -131,22 +137,6 @@ fn admin(config: ServerConfig) -> Result<AdminConfig, ConfigError> {
     config.admin.ok_or_else(off)
 }
 
-fn compare_options(arguments: &ArgMatches) -> Result<CompareOptions, ConfigError> {
-    let flags = Flags(arguments);
-    let source = match (flags.given(&REQUESTS)?, flags.given(&FROM_LOG)?) {
-        (Some(file), _) => RequestSource::Targets(file),
-        (None, Some(file)) => RequestSource::Log(file),
-        (None, None) => RequestSource::Cache,
-    };
-    Ok(CompareOptions {
-        against: flags.get(&AGAINST)?,
-        source,
-        count: flags.given(&COUNT)?,
-        rate: flags.get(&RATE)?,
-        timeout: flags.get(&TIMEOUT)?,
-    })
-}
-
 /// The grammar of the command line, for clap.
 fn grammar() -> clap::Command {
     clap::Command::new("mirrorlist-server")
@@ -157,9 +147,8 @@ fn grammar() -> clap::Command {
              configuration file (port = 3000). Flags count before variables, variables before the file.",
         )
         .args_override_self(true)
-        .args(SETTINGS.iter().map(|setting| flag(setting).allow_hyphen_values(true).global(true)))
-        .args(FLAGS.iter().map(flag))
-        .mut_arg(CONFIG.definition.key, |config| config.global(true))
+        .args(server_settings().iter().map(|setting| flag(setting).allow_hyphen_values(true).global(true)))
+        .args(ServerFlags::TABLE.iter().map(flag))
         .subcommand(
             clap::Command::new(CHECK).about("Load all data files, print what they hold and what is wrong in them, and exit"),
         )
@@ -179,9 +168,7 @@ fn grammar() -> clap::Command {
                      purpose. Exit code 0 if nothing differs but on purpose, 1 if something does, 69 if the other server does \
                      not answer or is not a mirrorlist server",
                 )
-                .args(COMPARE_FLAGS.iter().map(|definition| flag(definition).help_heading("Comparison")))
-                .mut_arg(AGAINST.definition.key, |against| against.required(true))
-                .mut_arg(FROM_LOG.definition.key, |from_log| from_log.conflicts_with(REQUESTS.definition.key)),
+                .args(CompareOptions::TABLE.iter().map(|definition| flag(definition).help_heading("Comparison"))),
         )
         .subcommand(
             clap::Command::new(HEALTHCHECK)
@@ -196,8 +183,10 @@ fn grammar() -> clap::Command {
 
 #[cfg(test)]
 mod tests {
-    use super::super::values::Deadlines;
+    use super::super::server::Deadlines;
+    use super::super::values::AdminAddress;
     use super::*;
+    use std::fs;
     use std::path::Path;
 
     fn parse_line(line: &str) -> Result<ServerCommand, ConfigError> {
@@ -223,7 +212,7 @@ mod tests {
         assert_eq!(config.files.country_continent, Path::new("/s"));
         assert_eq!(config.files.geoip, Path::new("/m"));
         assert_eq!(config.public.minimum, 7);
-        assert_eq!(config.connections.deadlines, Deadlines::STANDARD);
+        assert_eq!(config.deadlines, Deadlines::STANDARD);
         let short = serve("mirrorlist-server -c /c -i /i -g /g -l - --listen ::1");
         assert_eq!(short.files.cache, Path::new("/c"));
         assert_eq!(short.listen.to_string(), "[::1]:3000");
@@ -231,12 +220,98 @@ mod tests {
 
     #[test]
     fn the_last_of_a_repeated_flag_counts() {
+        let config = serve("mirrorlist-server --port 1 -m 3 --port 2 --minimum 4");
+        assert_eq!((config.listen.port(), config.public.minimum), (2, 4));
+    }
+
+    /// The command of a file and a variable, besides a flag.
+    fn parse_all(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<ServerCommand, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        fs::write(&path, file).unwrap();
+        let arguments = ["mirrorlist-server", "--config", path.to_str().unwrap()];
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        ServerCommand::parse(arguments.iter().chain(flags), variables)
+    }
+
+    #[test]
+    fn flags_count_before_variables_before_the_file_before_defaults() {
+        let file = "port = 1\nminimum = 1\nlisten = \"::1\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n\
+                    [reload]\nwatch = \"1s\"\nmax_shrink = 12.5\n[shutdown]\ngrace = 90\n";
+        let variables = [
+            ("MIRRORLIST_PORT", "2"),
+            ("MIRRORLIST_MINIMUM", "2"),
+            ("MIRRORLIST_RELOAD__WATCH", "off"),
+            ("PATH", "/bin"),
+        ];
+        let Ok(ServerCommand::Serve(config)) = parse_all(file, &variables, &["--port", "3"]) else {
+            panic!("no server")
+        };
         assert_eq!(
-            serve("mirrorlist-server --port 1 -m 3 --port 2 --minimum 4")
-                .listen
-                .port(),
-            2
+            (config.listen.to_string().as_str(), config.public.minimum),
+            ("[::1]:3", 2)
         );
+        let proxies = config.public.trusted_proxies;
+        assert!(
+            ["10.1.2.3", "::1"]
+                .iter()
+                .all(|proxy| proxies.contains(proxy.parse().unwrap()))
+        );
+        assert!(!proxies.contains("192.168.0.1".parse().unwrap()));
+        assert_eq!((config.watch, config.logging.level), (None, slog::Level::Info));
+        assert_eq!(config.reload.max_shrink.to_string(), "12.5%");
+        assert_eq!(config.shutdown_grace, Duration::from_secs(90));
+        let admin = config.admin.unwrap();
+        assert!(!admin.is_set && admin.listen == AdminAddress::Tcp("127.0.0.1:3001".parse().unwrap()));
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_what_may_be_meant() {
+        for (file, variable, said) in [
+            ("prot = 1\n", None, "unknown setting prot in "),
+            ("prot = 1\n", None, "server.toml; did you mean port?"),
+            ("[admin]\nlisen = 1\n", None, "did you mean admin.listen?"),
+            ("admin_listen = 1\n", None, "did you mean admin.listen?"),
+            ("port = { a = 1 }\n", None, "unknown setting port.a in "),
+            ("colour = 1\n", None, "; the settings are listen, port, "),
+            (
+                "",
+                Some("MIRRORLIST_PROT"),
+                "unknown setting MIRRORLIST_PROT in the environment; did you mean MIRRORLIST_PORT?",
+            ),
+            (
+                "",
+                Some("MIRRORLIST_ADMIN__LISEN"),
+                "did you mean MIRRORLIST_ADMIN__LISTEN?",
+            ),
+        ] {
+            let variables: Vec<_> = variable.iter().map(|name| (*name, "1")).collect();
+            let error = parse_all(file, &variables, &[]).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_can_hold_no_settings_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large.toml");
+        fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+        for (path, problem) in [
+            (large.to_str().unwrap(), "more than 1048576 bytes"),
+            (folder.path().to_str().unwrap(), "not a regular file"),
+            ("/dev/zero", "not a regular file"),
+            ("/dev/null/x", "cannot read it"),
+        ] {
+            let error = parse_line(&format!("mirrorlist-server --config {path}"))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(path) && error.contains(problem), "{error}");
+        }
+        let error = parse_all("port = = 1\n", &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("server.toml") && error.contains("line 1"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
 
     #[test]
@@ -269,7 +344,7 @@ mod tests {
         let ServerCommand::Print(help) = parse_line("mirrorlist-server --help").unwrap() else {
             panic!("no help")
         };
-        for setting in SETTINGS {
+        for setting in server_settings() {
             assert!(help.contains(&format!("--{} <", setting.key)), "{}", setting.key);
         }
         assert_eq!(

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -126,40 +125,6 @@ impl TrustedProxies {
     }
 }
 
-/// How long the steps of a connection may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// From the first byte of a request's head to its last one.
-    pub head: Duration,
-    /// Without a request.
-    pub idle: Duration,
-    /// Without progress of an answer that the client does not read.
-    pub stall: Duration,
-    /// From the moment when an answer has to wait for the client to its last byte.
-    pub answer: Duration,
-}
-
-impl Deadlines {
-    /// The defaults of the server's settings, for listeners that have none of their own.
-    pub const STANDARD: Self = Self {
-        head: Duration::from_secs(5),
-        idle: Duration::from_secs(75),
-        stall: Duration::from_secs(10),
-        answer: Duration::from_secs(60),
-    };
-}
-
-/// How the public handler answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicSettings {
-    /// With fewer listed hosts than this, hosts worldwide are added.
-    pub minimum: usize,
-    /// The proxies whose X-Forwarded-For counts.
-    pub trusted_proxies: TrustedProxies,
-    /// Whether only trusted proxies may say `ip=`; for others it is as if absent.
-    pub ip_from_trusted_only: bool,
-}
-
 /// When the watch looks at the data files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchSettings {
@@ -174,24 +139,6 @@ pub struct WatchSettings {
 pub struct ReloadLimits {
     /// The share of a count of entries that may be lost.
     pub max_shrink: Share,
-}
-
-/// How the age of the data changes readiness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadinessLimits {
-    /// Older data is stale; `None`: data is never stale.
-    pub max_data_age: Option<Duration>,
-    /// Whether a server with stale data is unready, or only degraded.
-    pub unready_when_stale: bool,
-}
-
-/// How messages are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoggingSettings {
-    /// The least severe level that is written.
-    pub level: Level,
-    /// The format of messages.
-    pub format: LogFormat,
 }
 
 /// The levels of messages and their names, the most severe first.
@@ -212,32 +159,6 @@ pub enum LogFormat {
     Json,
     /// For people.
     Terminal,
-}
-
-/// The options of `mirrorlist-server compare`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompareOptions {
-    /// The other server: what goes before the path of each request, without a slash at its end.
-    pub against: String,
-    /// The source of requests.
-    pub source: RequestSource,
-    /// How many requests; `None`: all that the source has, within reason.
-    pub count: Option<NonZeroUsize>,
-    /// At most this many requests in a second.
-    pub rate: NonZeroU32,
-    /// How long an answer may take.
-    pub timeout: Duration,
-}
-
-/// The source of the requests that a comparison asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestSource {
-    /// The repositories, directories, files and networks of the data files.
-    Cache,
-    /// A file of targets like `/mirrorlist?repo=fedora-41&arch=x86_64`.
-    Targets(PathBuf),
-    /// An access log.
-    Log(PathBuf),
 }
 
 /// The options of `generate-mirrorlist-cache compare`.

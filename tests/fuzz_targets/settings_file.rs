@@ -14,7 +14,7 @@ pub(crate) fn check(bytes: &[u8]) {
     match ServerCommand::parse(["mirrorlist-server", "--config", path], []) {
         Ok(ServerCommand::Serve(config)) => {
             assert!(config.workers.is_none_or(|workers| workers.get() <= 512));
-            assert!(!config.connections.deadlines.head.is_zero());
+            assert!(!config.deadlines.head.is_zero());
         }
         Ok(other) => panic!("a file makes a command: {other:?}"),
         Err(error) => {

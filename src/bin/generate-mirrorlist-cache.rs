@@ -1,5 +1,5 @@
-//! The generator's command: configuration, logger, run, exit code; or the health of another one that runs, or what differs
-//! between two caches.
+//! The program `generate-mirrorlist-cache`: settings, logger, run, exit code. Or it asks a running generator for its health, or
+//! compares two caches.
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write};

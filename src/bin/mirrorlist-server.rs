@@ -1,4 +1,4 @@
-//! The server's command: configuration, logger, data, run, exit code.
+//! The program `mirrorlist-server`: settings, logger, data, run, exit code.
 
 use std::env;
 use std::io::{self, Write};

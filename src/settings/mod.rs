@@ -1,18 +1,21 @@
-//! Settings of both programs: texts from flags, variables and a file become checked values, or an error that says which setting
-//! is wrong, where it was set and what is expected. Every other room imports the types of its settings from here.
+//! Settings of both programs: texts from flags, variables and a file become checked values, or an error that names the setting,
+//! its origin and what is expected. The lowest room but for [`crate::geo`]: every other room imports the types of its settings from
+//! here.
 //!
-//! - [`setting`]: a setting as one typed value; [`parsers`]: one parser per kind of value; [`values`]: the types of values
-//! - [`server`]: the settings of `mirrorlist-server`, checked into structs, one per concern; [`raw`]: the layers below them
-//!   (flag over variable over file over default); [`server_command`]: its command line
-//! - [`generator`]: the flags of `generate-mirrorlist-cache`, checked; `DB_URL` is parsed in [`crate::generate`]
-//! - [`command_line`]: flags of tables, for both
+//! - [`setting`]: a setting as one typed value, and the macro that makes a checked struct of a list of them
+//! - [`parsers`]: one parser per kind of value; [`values`]: the types of values
+//! - [`server`]: the settings of `mirrorlist-server`, a struct per concern; [`raw`]: the layers that their texts come from (flag over
+//!   variable over file over default); [`server_command`]: its command line
+//! - [`generator`]: the settings of `generate-mirrorlist-cache`, which are flags, and its command line. `DB_URL` is read in
+//!   [`crate::generate`].
+//! - [`command_line`]: definitions of settings to flags, for both
 //!
-//! A new setting has three places:
+//! A new setting has two places:
 //!
-//! 1. its row in the table of [`server`] or [`generator`], from which flag, `--help`, variable, file key and the documentation
-//!    follow. If its kind of value is new, the row names a new parser.
-//! 2. its field in a checked struct, filled by `get` a few lines below the struct
-//! 3. its use. Then `UPDATE_README=1 cargo test --test readme` writes its row of README.md or docs/generator.md.
+//! 1. its row in [`server`] or [`generator`]: field, type, key, name of the value, parser, default, and the doc comment that is its
+//!    help. Flag, variable, file key and check follow. The documentation follows by `UPDATE_README=1 cargo test --test readme`.
+//! 2. its use. A row in a struct of one concern that is handed down as a whole, like [`PublicSettings`], needs nothing else; another
+//!    one is handed on in `ServerConfig::check`.
 
 mod command_line;
 mod error;

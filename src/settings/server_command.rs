@@ -63,7 +63,7 @@ const FORCE: Setting<bool> =
 settings! {
     /// The options of `compare`.
     pub struct CompareOptions {
-        /// the other server, like http://127.0.0.1:18081 or https://mirrors.example.org/prefix
+        /// the other server, like `http://127.0.0.1:18081` or `https://mirrors.example.org/prefix`
         against: String = Setting::new("against", "URL", base_url).arg(|arg| arg.required(true));
         /// ask what is in this file: lines with a target like '/mirrorlist?repo=fedora-41&arch=x86_64' and, if that has no ip=,
         /// the client's address after it; without a file, requests are made from the data files

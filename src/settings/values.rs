@@ -111,11 +111,10 @@ impl TrustedProxies {
 
     /// Trusts this machine.
     pub fn loopback() -> Self {
-        let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        let networks = addresses.map(|address| match address {
-            IpAddr::V4(_) => IpNetwork::new_truncate(address, 8),
-            IpAddr::V6(_) => IpNetwork::new_truncate(address, 128),
-        });
+        let networks = [
+            IpNetwork::new_truncate(Ipv4Addr::LOCALHOST, 8),
+            IpNetwork::new_truncate(Ipv6Addr::LOCALHOST, 128),
+        ];
         Self::new(networks.into_iter().flatten().collect())
     }
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use prost::Message;
 
@@ -15,11 +15,12 @@ use crate::cache::proto::{
 };
 use crate::geo::{AsTable, ContinentTable};
 use crate::snapshot::Snapshot;
+use crate::snapshot::age;
 use crate::snapshot::cache::{self, CacheError};
 use crate::snapshot::load::{Loaded, Source};
 use crate::warnings::Warnings;
 
-/// A mirror of the demonstration.
+/// A mirror of the demonstration, with its bandwidth in Mbit/s.
 struct Mirror {
     name: &'static str,
     country: &'static str,
@@ -43,7 +44,7 @@ const fn mirror(
     }
 }
 
-/// The mirrors; a host's id is its place here, from 1.
+/// The mirrors. A host's id is its place here, from 1.
 const MIRRORS: [Mirror; 10] = [
     mirror("mirror.berlin.example", "DE", 10_000, &["https", "http", "rsync"]),
     mirror("ftp.munich.example", "DE", 1_000, &["https", "http", "ftp"]),
@@ -60,11 +61,11 @@ const MIRRORS: [Mirror; 10] = [
     },
 ];
 
-/// Boston's host: the one that the AS has.
+/// The id of Boston's host, which the AS has.
 const BOSTON: i64 = 5;
-/// Bogota's host: the one that is offered in its own country only.
+/// The id of Bogota's host, which is offered in its own country only.
 const BOGOTA: i64 = 9;
-/// The campus's private host: the one that registered a network.
+/// The id of the campus's private host, which registered a network.
 const CAMPUS: i64 = 10;
 
 const TOP_DIRECTORY: &str = "pub/example";
@@ -79,10 +80,10 @@ const CAMPUS_NETBLOCK: &str = "192.0.2.128/25";
 const GLOBAL_NETBLOCKS: &str = "198.51.100.0/25 64496\n2001:db8::/32 64497\n";
 const CONTINENTS: &str = "country,continent\nDE,EU\nFR,EU\nCZ,EU\nUS,NA\nJP,AS\nAU,OC\nNZ,OC\nCO,SA\n";
 
-/// The demonstration's data, through the same loader as any.
+/// Loads the demonstration's data through the readers of data files.
 ///
 /// # Errors
-/// None while the loader takes what the tables above make.
+/// A reader refuses what is made from the tables above, which is a defect.
 pub fn snapshot() -> Result<Snapshot, CacheError> {
     let mut warnings = Warnings::default();
     let catalogue = cache::read(cache_file().as_slice(), &mut warnings)?;
@@ -98,7 +99,7 @@ pub fn snapshot() -> Result<Snapshot, CacheError> {
     ))
 }
 
-/// Requests to try on a demonstration that listens on this address.
+/// Returns requests to try on a demonstration that listens on this address.
 pub fn examples(address: SocketAddr) -> String {
     format!(
         "The demonstration answers on http://{address}. Try:\n\
@@ -126,9 +127,8 @@ fn cache_file() -> Vec<u8> {
         value: value.to_owned(),
     };
     let numbered = || (1_i64..).zip(&MIRRORS);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let cache = MirrorList {
-        time: now.unwrap_or_default().as_secs(),
+        time: age::now(),
         netblock_country_cache: NETBLOCK_COUNTRIES
             .iter()
             .map(|(network, country)| pair(network, country))
@@ -176,7 +176,7 @@ fn cache_file() -> Vec<u8> {
     cache.encode_to_vec()
 }
 
-/// Prefix, architecture and directory of every repository.
+/// Lists the prefix, architecture and directory of every repository.
 fn repositories() -> impl Iterator<Item = (String, &'static str, String)> {
     let releases = ["0", "1", "2"].into_iter();
     releases.flat_map(|release| {
@@ -201,7 +201,7 @@ fn directories() -> impl Iterator<Item = String> {
     std::iter::once(TOP_DIRECTORY.to_owned()).chain(of_repositories)
 }
 
-/// Every mirror carries every directory.
+/// Makes a directory that every mirror carries.
 fn directory(name: String) -> MirrorListCacheType {
     let ids = || 1_i64..;
     let public = || ids().zip(&MIRRORS).filter(|(_, mirror)| !mirror.private);
@@ -235,7 +235,7 @@ fn urls(host: i64, mirror: &Mirror) -> impl Iterator<Item = IntStringMap> {
     })
 }
 
-/// Details of an invented `repomd.xml` and of the one before it.
+/// Makes details of an invented `repomd.xml` and of its version before.
 fn repomd(directory: String) -> FileDetailsCacheDirectoryType {
     let version = |age: u64, digit: &str| FileDetailsType {
         time_stamp: 1_767_225_600 - age,

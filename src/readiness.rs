@@ -4,14 +4,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-/// What the data's age means for readiness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadinessLimits {
-    /// Older data is stale; none: data is never stale.
-    pub max_data_age: Option<Duration>,
-    /// Whether a server with stale data is unready, or only degraded.
-    pub unready_when_stale: bool,
-}
+use crate::settings::ReadinessLimits;
 
 /// The phases of a server's life, in order; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,14 +23,13 @@ use signal_hook::low_level::signal_name;
 use slog::{Logger, error, info, warn};
 use tokio::sync::Notify;
 
-use crate::access_log::{AccessLog, AccessLogLines, AccessLogTarget};
+use crate::access_log::{AccessLog, AccessLogLines};
 use crate::admin::access::Access;
 use crate::admin::socket::{self, SocketFile};
 use crate::admin::token::TokenFile;
-use crate::admin::{self, Admin, AdminAddress, AdminData};
+use crate::admin::{self, Admin, AdminData};
 use crate::background::Background;
 use crate::descriptors;
-use crate::http::client_address::TrustedProxies;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::http::listener::{self, Listener, Serving};
 use crate::http::public::{self, Public};
@@ -39,7 +38,7 @@ use crate::metrics::Metrics;
 use crate::readiness::{Gate, Phase};
 use crate::reload::watch::Watch;
 use crate::reload::{Cause, Reloader, sources};
-use crate::settings::ServerConfig;
+use crate::settings::{AccessLogTarget, AdminAddress, ServerConfig, TrustedProxies};
 use crate::snapshot::load::{self, LoadError};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
@@ -210,7 +209,7 @@ async fn serve(
         listener::serve(listener, serving, move || fn_service(public::handler(&public))).map_err(cannot_listen)?;
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
-    let watch = match (&reloader, config.reload.watch) {
+    let watch = match (&reloader, config.watch) {
         (Some(reloader), Some(settings)) => {
             Some(Watch::start(Arc::clone(reloader), settings).map_err(ServerError::System)?)
         }
@@ -275,7 +274,7 @@ async fn load_data(
     let reloader = watched.then(|| {
         Reloader::new(
             config.files.clone(),
-            config.reload.limits,
+            config.reload,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
             admin.logger.clone(),
@@ -324,7 +323,7 @@ fn public_serving(
     };
     Serving {
         workers,
-        deadlines: config.connections.deadlines,
+        deadlines: config.deadlines,
         connections: Connections::new(limits, Arc::clone(&metrics.public_connections), logger.clone()),
         stop_seconds: STOP_SECONDS,
     }
@@ -368,7 +367,7 @@ async fn admin_server(
     let metrics = Arc::clone(&admin.metrics.admin_connections);
     let serving = Serving {
         workers: ADMIN_WORKERS,
-        deadlines: config.connections.deadlines,
+        deadlines: config.deadlines,
         connections: Connections::new(limits, metrics, admin.logger.clone()),
         stop_seconds: ADMIN_STOP_SECONDS,
     };

@@ -624,21 +624,20 @@ mod access {
     use actix_web::http::StatusCode;
     use actix_web::test::{TestRequest, call_service, init_service};
     use actix_web::{App, rt};
-    use mirrorlist_server::access_log::{AccessLog, AccessLogTarget};
+    use mirrorlist_server::access_log::AccessLog;
     use mirrorlist_server::admin::access::Access;
-    use mirrorlist_server::admin::browser::AllowedHosts;
     use mirrorlist_server::admin::token::TokenFile;
     use mirrorlist_server::admin::{Admin, AdminData, configure};
     use mirrorlist_server::logging;
     use mirrorlist_server::metrics::Metrics;
     use mirrorlist_server::readiness::Gate;
-    use mirrorlist_server::settings::{Command, parse};
+    use mirrorlist_server::settings::{AccessLogTarget, AllowedHosts, ServerCommand};
     use mirrorlist_server::snapshot::SharedSnapshot;
     use std::sync::OnceLock;
 
     /// The status that a peer gets with an Authorization header, given the token file.
     fn status(token_file: Option<PathBuf>, peer: &str, target: &str, authorization: Option<&str>) -> u16 {
-        let Command::Serve(config) = parse(["mirrorlist-server"], []).unwrap() else {
+        let ServerCommand::Serve(config) = ServerCommand::parse(["mirrorlist-server"], []).unwrap() else {
             panic!("no server")
         };
         let logging = logging::logger(config.logging);

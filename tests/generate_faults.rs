@@ -23,7 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mirrorlist_server::cache::proto::MirrorList;
 use mirrorlist_server::generate::database::Environment;
-use mirrorlist_server::generate::{self, GenerateError, GeneratorConfig, SilenceLimits};
+use mirrorlist_server::generate::{self, DatabaseSource, GenerateError, SilenceLimits};
+use mirrorlist_server::settings::GeneratorCommand;
 use prost::Message as _;
 use slog::Logger;
 use support::generator::{Setup, checked, fails, generator, read, setup, setup_in, wait_for, waiting_generator};
@@ -128,13 +129,12 @@ fn generate_here(url: &str, setup: &Setup<'_>, silence: SilenceLimits) -> Result
         "-o",
         outfile.to_str().unwrap(),
     ];
-    let generate::Command::Generate(config) =
-        generate::config::parse(arguments, &Environment::from([("DB_URL", url)])).unwrap()
-    else {
+    let GeneratorCommand::Generate(config) = GeneratorCommand::parse(arguments).unwrap() else {
         panic!("no command to generate");
     };
-    let config = GeneratorConfig { silence, ..*config };
-    generate::generate(&config, &Logger::root(slog::Discard, slog::o!()))
+    let source = DatabaseSource::find(&config, &Environment::from([("DB_URL", url)])).unwrap();
+    let source = DatabaseSource { silence, ..source };
+    generate::generate(&config, &source, &Logger::root(slog::Discard, slog::o!()))
 }
 
 const SHORT: SilenceLimits = SilenceLimits {

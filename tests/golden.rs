@@ -12,12 +12,12 @@ use std::sync::Arc;
 use actix_web::body::to_bytes;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
-use mirrorlist_server::access_log::{AccessLog, AccessLogTarget};
+use mirrorlist_server::access_log::AccessLog;
 use mirrorlist_server::clock::Clock;
 use mirrorlist_server::geo::network;
-use mirrorlist_server::http::client_address::TrustedProxies;
-use mirrorlist_server::http::public::{Public, PublicSettings, Worker};
+use mirrorlist_server::http::public::{Public, Worker};
 use mirrorlist_server::metrics::Metrics;
+use mirrorlist_server::settings::{AccessLogTarget, PublicSettings, TrustedProxies};
 use mirrorlist_server::snapshot::{SharedSnapshot, Snapshot};
 use slog::{Discard, Logger, o};
 

@@ -9,7 +9,6 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use slog::{Logger, error};
 use crate::background::Background;
 use crate::metrics::Metrics;
 use crate::mirrorlist::answer::AnsweredRepository;
+use crate::settings::AccessLogTarget;
 use sink::{FileSink, Sink};
 use writer::{Reopen, Writer};
 
@@ -38,15 +38,6 @@ const DROP_LIMIT: Duration = Duration::from_secs(5);
 
 /// MirrorManager2 stores a field in a column of this many characters.
 const FIELD_LIMIT: usize = 255;
-
-/// Where the access log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccessLogTarget {
-    /// To the end of a file.
-    File(PathBuf),
-    /// To standard output.
-    Stdout,
-}
 
 /// The access log; closing it writes what is left.
 pub struct AccessLog {

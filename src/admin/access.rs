@@ -9,12 +9,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use slog::{Logger, warn};
 
-use super::browser::{AllowedHosts, Suspicion, suspect};
+use super::browser::{Suspicion, suspect};
 use super::error;
 use super::guesses::Guesses;
 use super::peer::Peer;
 use super::token::TokenFile;
 use crate::metrics::{AdminRefusal, Metrics};
+use crate::settings::AllowedHosts;
 
 /// Refusals of one kind are logged at most this often; the line has their number.
 const LOG_EVERY: Duration = Duration::from_secs(10);

@@ -11,32 +11,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
-/// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AllowedHosts {
-    /// In lower case, without a dot at the end.
-    names: Vec<String>,
-}
-
-impl AllowedHosts {
-    /// Reads a comma list of names without ports; none if one of them is no host name.
-    pub fn parse(list: &str) -> Option<Self> {
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let names = names.map(|name| match Host::parse(name) {
-            Some(Host::Name(name)) => Some(name),
-            // An address is allowed anyway.
-            Some(Host::Address(_)) | None => None,
-        });
-        names.collect::<Option<Vec<_>>>().map(|names| Self { names })
-    }
-
-    fn allow(&self, host: &Host) -> bool {
-        match host {
-            Host::Address(_) => true,
-            Host::Name(name) => name == "localhost" || self.names.contains(name),
-        }
-    }
-}
+use crate::settings::{AllowedHosts, host_name};
 
 /// Why a request may be a web page's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +62,7 @@ fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Au
     for text in target.into_iter().chain(hosts) {
         let text = str::from_utf8(text).ok();
         let authority = text.and_then(Authority::parse).ok_or(Suspicion::Host(None))?;
-        if !allowed.allow(&authority.host) {
+        if !authority.host.is_allowed(allowed) {
             let name = match authority.host {
                 Host::Name(name) => Some(name),
                 Host::Address(_) => None,
@@ -154,17 +129,17 @@ impl Authority {
 
 impl Host {
     fn parse(text: &str) -> Option<Self> {
-        let text = text.strip_suffix('.').unwrap_or(text);
-        if let Ok(address) = text.parse::<Ipv4Addr>() {
-            return Some(Self::Address(address.into()));
+        match text.strip_suffix('.').unwrap_or(text).parse::<Ipv4Addr>() {
+            Ok(address) => Some(Self::Address(address.into())),
+            Err(_) => host_name(text).map(Self::Name),
         }
-        let is_label = |label: &str| {
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            !label.is_empty() && label.bytes().all(valid)
-        };
-        text.split('.')
-            .all(is_label)
-            .then(|| Self::Name(text.to_ascii_lowercase()))
+    }
+
+    fn is_allowed(&self, allowed: &AllowedHosts) -> bool {
+        match self {
+            Self::Address(_) => true,
+            Self::Name(name) => name == "localhost" || allowed.contains(name),
+        }
     }
 }
 

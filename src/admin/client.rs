@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::AdminAddress;
+use crate::settings::AdminAddress;
 
 /// A reload of a large cache takes some seconds; nothing else takes long.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -7,8 +7,6 @@
 //!
 //! What is asked for is answered in [`status`], done in [`actions`] and explained in [`explain`].
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -37,15 +35,6 @@ pub mod peer;
 pub mod socket;
 mod status;
 pub mod token;
-
-/// The address of the admin listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AdminAddress {
-    /// On a TCP port.
-    Tcp(SocketAddr),
-    /// On a Unix socket.
-    Unix(PathBuf),
-}
 
 /// What the admin listener works with. What is there once data serves comes later than the listener itself.
 pub struct Admin {

@@ -2,20 +2,11 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::CacheCompareError;
-
-/// What the command is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheCompareSettings {
-    /// The two caches.
-    pub caches: [PathBuf; 2],
-    /// `--examples`: how many differences of a kind are shown for each table.
-    pub examples: usize,
-}
+use crate::settings::CacheCompareSettings;
 
 /// How a comparison ended.
 #[derive(Debug)]

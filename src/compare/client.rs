@@ -36,17 +36,6 @@ impl fmt::Display for NoAnswer {
 
 impl std::error::Error for NoAnswer {}
 
-/// What goes before a path, as a text that is checked: a URL of http or https with a host, without a query, and without a slash at its
-/// end.
-pub fn parse_base(text: &str) -> Option<String> {
-    let uri: ureq::http::Uri = text.parse().ok()?;
-    let right = matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.host().is_some_and(|host| !host.is_empty())
-        && uri.query().is_none()
-        && !text.contains(['#', '@']);
-    right.then(|| text.trim_end_matches('/').to_owned())
-}
-
 impl OtherServer {
     /// The server at this URL, each of whose answers may take this long.
     pub fn new(base: &str, timeout: Duration, connections: usize) -> Self {
@@ -117,32 +106,5 @@ fn words(error: &Error) -> String {
         Error::Timeout(_) => "no answer in time".to_owned(),
         Error::Protocol(error) => format!("not HTTP: {error}"),
         error => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_is_a_url_without_a_query() {
-        for (text, base) in [
-            ("http://127.0.0.1:18081", Some("http://127.0.0.1:18081")),
-            (
-                "https://mirrors.example/prefix/",
-                Some("https://mirrors.example/prefix"),
-            ),
-            ("http://[::1]:3000/", Some("http://[::1]:3000")),
-            ("mirrors.example", None),
-            ("mirrors.example:80", None),
-            ("ftp://mirrors.example", None),
-            ("http://", None),
-            ("http://a/?x", None),
-            ("http://user:secret@a/", None),
-            ("/mirrorlist", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_base(text).as_deref(), base, "{text}");
-        }
     }
 }

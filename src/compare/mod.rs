@@ -22,33 +22,3 @@ pub mod requests;
 pub mod run;
 pub mod summary;
 pub mod urls;
-
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// What to compare, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompareOptions {
-    /// The other server: what goes before the path of each request, without a slash at its end.
-    pub against: String,
-    /// Where requests come from.
-    pub source: RequestSource,
-    /// How many requests; none: what the source has, within reason.
-    pub count: Option<NonZeroUsize>,
-    /// At most so many requests in a second.
-    pub rate: NonZeroU32,
-    /// How long an answer may take.
-    pub timeout: Duration,
-}
-
-/// Where requests come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestSource {
-    /// The repositories, directories, files and networks of the data files.
-    Cache,
-    /// A file of targets like `/mirrorlist?repo=fedora-41&arch=x86_64`.
-    Targets(PathBuf),
-    /// An access log.
-    Log(PathBuf),
-}

@@ -14,11 +14,12 @@ use super::answer::{AnswerContent, RawAnswer, parse};
 use super::classes::Class;
 use super::client::{NoAnswer, OtherServer};
 use super::difference::{Difference, compare, shown};
+use super::from_cache;
 use super::own::OwnServer;
 use super::requests::{Request, RequestsError, from_log, from_targets};
 use super::summary::{Summary, Tally, text};
-use super::{CompareOptions, RequestSource, from_cache};
 use crate::mirrorlist::Endpoint;
+use crate::settings::CompareOptions;
 use crate::snapshot::Snapshot;
 use crate::snapshot::age::Utc;
 
@@ -124,10 +125,10 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
 }
 
 fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<Request>, CompareError> {
-    let requests = match &options.source {
-        RequestSource::Targets(path) => from_targets(path, options.count).map_err(CompareError::Requests)?,
-        RequestSource::Log(path) => from_log(path, options.count).map_err(CompareError::Requests)?,
-        RequestSource::Cache => from_cache::requests(snapshot, options.count),
+    let requests = match (&options.requests, &options.from_log) {
+        (Some(path), _) => from_targets(path, options.count).map_err(CompareError::Requests)?,
+        (None, Some(path)) => from_log(path, options.count).map_err(CompareError::Requests)?,
+        (None, None) => from_cache::requests(snapshot, options.count),
     };
     match requests.is_empty() {
         true => Err(CompareError::NothingToAsk),

@@ -25,11 +25,10 @@ use super::error::GenerateError;
 use super::findings::Kind;
 use super::progress::{Progress, StepKind};
 use super::run::Outcome;
-use crate::http::client_address::TrustedProxies;
-use crate::http::connection::guard::Deadlines;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::http::listener::{self, Listener, Serving};
 use crate::metrics::connections::{ConnectionMetrics, ConnectionMetricsVec};
+use crate::settings::{Deadlines, TrustedProxies};
 
 /// The metrics of a generator, and how its last run ended.
 pub struct Metrics {

@@ -1,7 +1,7 @@
 //! From MirrorManager2's database to a cache: the work of `generate-mirrorlist-cache`.
 //!
-//! - [`config`]: arguments, environment and file to checked settings; [`database`] takes `DB_URL` and libpq's variables apart
-//!   and hides the password
+//! - [`database`]: takes `DB_URL` and libpq's variables apart, and hides the password; [`source`]: with how long it may be
+//!   silent
 //! - [`connect`]: connections to one of the servers, protected by [`tls`]; [`refusal`]: the database's errors in words;
 //!   [`session`]: a connection that can't hang
 //! - [`collect`]: reads everything as it was at one moment: the small [`tables`] (a struct for each row), from which
@@ -19,7 +19,6 @@
 
 mod cache;
 mod collect;
-pub mod config;
 mod connect;
 pub mod database;
 pub mod deadline;
@@ -44,6 +43,7 @@ pub mod run;
 pub mod schedule;
 pub mod served;
 mod session;
+pub mod source;
 mod supervise;
 pub mod tables;
 mod tls;
@@ -56,11 +56,11 @@ use rand::rngs::SmallRng;
 use rand::{SeedableRng as _, TryRng as _, rngs::SysRng};
 use slog::{Logger, error, info};
 
-pub use config::{Command, GeneratorConfig};
 pub use error::GenerateError;
 pub use session::SilenceLimits;
+pub use source::DatabaseSource;
 
-use crate::settings::ConfigError;
+use crate::settings::{ConfigError, GeneratorConfig};
 use metrics::Metrics;
 use schedule::{Patience, Pauses, Schedule};
 use supervise::Supervisor;
@@ -70,7 +70,7 @@ use unfinished::Unfinished;
 ///
 /// # Errors
 /// If a single run fails, or the configuration is wrong.
-pub fn generate(config: &GeneratorConfig, logger: &Logger) -> Result<(), GenerateError> {
+pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logger) -> Result<(), GenerateError> {
     let metrics = Metrics::new(config.interval).map_err(|error| ConfigError::new(format!("metrics: {error}")))?;
     let metrics = Arc::new(metrics);
     if let Some(address) = config.metrics_listen {
@@ -88,7 +88,7 @@ pub fn generate(config: &GeneratorConfig, logger: &Logger) -> Result<(), Generat
     };
     let pauses =
         Pauses::new(patience, unfinished.clone()).map_err(|error| ConfigError::new(format!("signals: {error}")))?;
-    let mut supervisor = Supervisor::new(config, logger, metrics, unfinished.clone());
+    let mut supervisor = Supervisor::new(config, source, logger, metrics, unfinished.clone());
     let Some(interval) = config.interval else {
         let result = supervisor.run();
         // The process ends, and with it whatever hangs.

@@ -23,6 +23,7 @@ use super::unfinished::Unfinished;
 use foldhash::fast::FixedState;
 
 use crate::cache::wire::{self, Field, FieldReader, Value};
+use crate::settings::Previous;
 use crate::snapshot::Catalogue;
 use crate::snapshot::age::{self, Utc};
 use crate::snapshot::cache;
@@ -145,15 +146,6 @@ impl NewFile {
         let folder = folder_of(&self.target);
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
-}
-
-/// What becomes of the file that is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Previous {
-    /// It stays as `….previous`.
-    Keep,
-    /// It goes. A `….previous` of an earlier run stays as it is.
-    Drop,
 }
 
 /// What a run does at its end, for messages.

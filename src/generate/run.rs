@@ -10,7 +10,6 @@ use slog::{Logger, debug, info, warn};
 
 use super::cache;
 use super::collect::{Collected, collect};
-use super::config::GeneratorConfig;
 use super::connect::Connector;
 use super::deadline::Deadline;
 use super::error::GenerateError;
@@ -21,7 +20,9 @@ use super::publish::{self, NewFile, Present, Size};
 use super::report::{self, Contents, Report};
 use super::served::Gone;
 use super::session::{Context, ReadError};
+use super::source::DatabaseSource;
 use super::unfinished::Unfinished;
+use crate::settings::GeneratorConfig;
 use crate::snapshot::Catalogue;
 use crate::snapshot::age;
 
@@ -42,6 +43,8 @@ pub struct Outcome {
 pub struct RunContext<'a> {
     /// Its settings.
     pub config: &'a GeneratorConfig,
+    /// The database that it reads.
+    pub source: &'a DatabaseSource,
     /// Its logger.
     pub logger: &'a Logger,
     /// Notes what it is doing.
@@ -76,7 +79,7 @@ pub fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
         if !config.force {
             publish::check_clock(present.as_ref(), run.time)?;
             let size = present.as_ref().map(|present| present.size);
-            publish::check_loss(size, made.size, config.max_shrink, &made.gone)?;
+            publish::check_loss(size, made.size, config.max_shrink.fraction(), &made.gone)?;
         }
         if let Some(file) = new_file {
             let step = context.progress.phase("publish");
@@ -128,7 +131,7 @@ impl<'a> Run<'a> {
             logger: context.logger,
             progress: context.progress,
             context,
-            connector: Connector::new(&context.config.database, context.logger)?,
+            connector: Connector::new(&context.source.database, context.logger)?,
             started: Instant::now(),
             time: age::now(),
         })
@@ -209,10 +212,10 @@ impl<'a> Run<'a> {
         let context = Context {
             connector: &self.connector,
             deadline: self.context.deadline,
-            silence: self.config.silence,
+            silence: self.context.source.silence,
             logger: self.logger,
         };
-        let (collected, netblocks) = collect(&context, self.config.dns_timeout, self.progress, &mut findings)?;
+        let (collected, netblocks) = collect(&context, self.config.dns_limit(), self.progress, &mut findings)?;
         let networks = netblocks.finish(&mut findings);
         step.finish(0);
         Ok((collected, networks, findings))

@@ -1,36 +1,8 @@
 //! Whose request it is: `ip=`, else what trusted proxies say in X-Forwarded-For, else the peer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use ip_network::IpNetwork;
-
-/// The proxies whose word about the client counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustedProxies {
-    networks: Vec<IpNetwork>,
-}
-
-impl TrustedProxies {
-    /// Trusts these networks.
-    pub fn new(networks: Vec<IpNetwork>) -> Self {
-        Self { networks }
-    }
-
-    /// Trusts this machine.
-    pub fn loopback() -> Self {
-        let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        let networks = addresses.map(|address| match address {
-            IpAddr::V4(_) => IpNetwork::new_truncate(address, 8),
-            IpAddr::V6(_) => IpNetwork::new_truncate(address, 128),
-        });
-        Self::new(networks.into_iter().flatten().collect())
-    }
-
-    /// Whether an address is a trusted proxy's.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(address))
-    }
-}
+use crate::settings::TrustedProxies;
 
 /// The client's address as the connection and its proxies tell it.
 ///

@@ -19,9 +19,10 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryE
 use actix_web::dev::Server;
 use actix_web::rt::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::connection::guard::{Deadlines, GuardedStream, Socket, Stopping};
+use super::connection::guard::{GuardedStream, Socket, Stopping};
 use super::connection::limits::Connections;
 use super::connection::peer::{Connected, UnixPeer};
+use crate::settings::Deadlines;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;

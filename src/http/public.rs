@@ -21,24 +21,14 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use slog::{Logger, debug};
 
-use super::client_address::{TrustedProxies, client_address, parse_address};
+use super::client_address::{client_address, parse_address};
 use crate::access_log::AccessLogLines;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::mirrorlist::answer::Circumstances;
 use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, Refusal, answer, refuse};
+use crate::settings::PublicSettings;
 use crate::snapshot::{SharedSnapshot, Snapshot};
-
-/// How the public handler answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicSettings {
-    /// With fewer listed hosts than this, hosts from all over the world are added.
-    pub minimum: usize,
-    /// The proxies whose X-Forwarded-For counts.
-    pub trusted_proxies: TrustedProxies,
-    /// Whether only trusted proxies may say `ip=`; for others it is as if absent.
-    pub ip_from_trusted_only: bool,
-}
 
 /// What all workers share.
 #[derive(Clone)]

@@ -14,6 +14,7 @@ use slog::{Logger, debug, error, info, warn};
 
 use crate::background::Background;
 use crate::metrics::{Metrics, ReloadOutcome};
+use crate::settings::ReloadLimits;
 use crate::snapshot::age;
 use crate::snapshot::load::{self, Table};
 use crate::snapshot::{DataFiles, SharedSnapshot, Snapshot};
@@ -22,13 +23,6 @@ pub mod watch;
 
 /// This many past reloads are remembered.
 const REMEMBERED: usize = 10;
-
-/// What a new file may be, compared with the one in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReloadLimits {
-    /// A count of entries may shrink by this many percent of the present one.
-    pub max_shrink_percent: u8,
-}
 
 /// Why a reload happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -414,15 +408,17 @@ fn compare(present: &Snapshot, new: &Snapshot, limits: ReloadLimits) -> Vec<Stri
             ("geoip", "nodes", usize::try_from(geoip).unwrap_or(usize::MAX)),
         ]
     };
-    let shrunk = counts(present).into_iter().zip(counts(new)).filter_map(|((key, kind, before), (_, _, after))| {
-        let kept = 100 - u128::from(limits.max_shrink_percent.min(100));
-        (after as u128 * 100 < before as u128 * kept).then(|| {
+    let shrunk = counts(present)
+        .into_iter()
+        .zip(counts(new))
+        .filter_map(|((key, kind, before), (_, _, after))| {
+            limits.max_shrink.is_exceeded_by_loss(before, after).then(|| {
             format!(
-                "{key}: {kind} shrank from {before} to {after}, more than {} %; reload with force=true if that is right",
-                limits.max_shrink_percent
+                "{key}: {kind} shrank from {before} to {after}, more than {}; reload with force=true if that is right",
+                limits.max_shrink
             )
         })
-    });
+        });
     let times = [
         ("cache", present.catalogue().created(), new.catalogue().created()),
         (

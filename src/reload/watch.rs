@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Cause, ReloadReport, Reloader, STOP_LIMIT, sources};
 use crate::background::Background;
+use crate::settings::WatchSettings;
 use crate::snapshot::load::FileIdentity;
 
 /// Watches the data files: reloads when one has changed and then been still for a moment, and again, ever more slowly, while one
@@ -13,15 +14,6 @@ use crate::snapshot::load::FileIdentity;
 pub struct Watch {
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: Background,
-}
-
-/// When files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WatchSettings {
-    /// Time between two looks.
-    pub interval: Duration,
-    /// How long a changed file has to be still before it is read.
-    pub settle: Duration,
 }
 
 impl Watch {

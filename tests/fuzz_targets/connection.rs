@@ -10,10 +10,10 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mirrorlist_server::http::client_address::TrustedProxies;
-use mirrorlist_server::http::connection::guard::{Deadlines, GuardedStream, Socket};
+use mirrorlist_server::http::connection::guard::{GuardedStream, Socket};
 use mirrorlist_server::http::connection::limits::{ConnectionLimits, Connections};
 use mirrorlist_server::metrics::connections::ConnectionMetricsVec;
+use mirrorlist_server::settings::{Deadlines, TrustedProxies};
 use prometheus::Registry;
 use slog::{Discard, Logger, o};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

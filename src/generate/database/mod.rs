@@ -9,6 +9,7 @@ pub mod parameters;
 mod parse;
 pub mod passfile;
 mod tls_settings;
+mod url;
 
 use std::fmt;
 use std::net::IpAddr;

@@ -20,29 +20,7 @@ use super::head::{HeadScanner, Refusal, Scan, judge};
 use super::limits::Admission;
 use super::progress::AnswerProgress;
 use crate::metrics::connections::{ConnectionMetrics, Cut};
-
-/// How long the steps of a connection may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// From the first byte of a request's head to its last one.
-    pub head: Duration,
-    /// Without a request.
-    pub idle: Duration,
-    /// Without progress of an answer that the client does not read.
-    pub stall: Duration,
-    /// From the moment when an answer has to wait for the client to its last byte.
-    pub answer: Duration,
-}
-
-impl Deadlines {
-    /// What holds where nothing else is set.
-    pub const STANDARD: Self = Self {
-        head: Duration::from_secs(5),
-        idle: Duration::from_secs(75),
-        stall: Duration::from_secs(10),
-        answer: Duration::from_secs(60),
-    };
-}
+use crate::settings::Deadlines;
 
 /// Closing a socket with unread bytes takes the last answer away from the client (RFC 9112, 9.6). What a client sends after its
 /// last request is therefore read and dropped, for this long.

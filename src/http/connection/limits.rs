@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use slog::{Logger, warn};
 
-use crate::http::client_address::TrustedProxies;
 use crate::metrics::connections::{ConnectionLimit, ConnectionMetrics};
+use crate::settings::TrustedProxies;
 
 /// The log has at most one line in this time about connections over a limit.
 const LOG_EVERY: Duration = Duration::from_secs(60);

@@ -11,9 +11,9 @@ use prometheus::Registry;
 use slog::{Discard, Logger, o};
 
 use super::*;
-use crate::http::client_address::TrustedProxies;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::metrics::connections::ConnectionMetricsVec;
+use crate::settings::TrustedProxies;
 
 /// What a client does.
 #[derive(Default)]

@@ -299,7 +299,7 @@ fn a_category_that_is_gone_is_refused_however_it_went() {
         setup.execute(way);
         let gone = refused(
             &setup,
-            "lacks what the present file serves and the database does not disable: the categories (by topdir) \"pub/extra\"",
+            "lacks what the current file serves and the database does not disable: the categories (by topdir) \"pub/extra\"",
         );
         assert_eq!(
             gone,
@@ -349,7 +349,7 @@ fn a_repository_that_is_gone_is_refused_unless_it_is_disabled_or_redirected() {
          INSERT INTO repository_redirect VALUES (102, 'linux-102', 'linux-41');
          UPDATE repository SET disabled = true, directory_id = 999 WHERE id = 2",
     );
-    // The repository that was disabled in the present file, and is an incomplete row now, was not served before.
+    // The repository that was disabled in the current file, and is an incomplete row now, was not served before.
     setup.cache();
     assert_eq!(
         setup.report()["gone"],

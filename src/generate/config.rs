@@ -11,8 +11,8 @@ use clap::{Arg, ArgAction, ArgMatches};
 use slog::Level;
 
 use super::database::{Database, Environment};
-use super::publish::Previous;
-use super::session::SilenceLimits;
+use super::read::silence::SilenceLimits;
+use super::write::publish::Previous;
 use crate::cache_compare::command::CacheCompareSettings;
 use crate::settings::ConfigError;
 

@@ -10,10 +10,10 @@ use slog::Logger;
 use super::config::GeneratorConfig;
 use super::deadline::Deadline;
 use super::error::GenerateError;
-use super::metrics::Metrics;
-use super::progress::Progress;
+use super::metrics::GeneratorMetrics;
+use super::progress::RunProgress;
 use super::run::{self, Outcome, RunContext};
-use super::unfinished::Unfinished;
+use super::write::unfinished::Unfinished;
 
 /// A run notices its deadline by itself, and has this long to cancel its queries and remove its file.
 const GRACE: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Supervisor {
     config: Arc<GeneratorConfig>,
     logger: Logger,
-    metrics: Arc<Metrics>,
+    metrics: Arc<GeneratorMetrics>,
     unfinished: Unfinished,
     /// A run that did not notice its deadline: it hangs in the operating system, which nothing can interrupt.
     stuck: Option<RunThread>,
@@ -31,7 +31,7 @@ pub(super) struct Supervisor {
 struct RunThread {
     thread: JoinHandle<()>,
     result: Receiver<Result<Outcome, GenerateError>>,
-    progress: Arc<Progress>,
+    progress: Arc<RunProgress>,
 }
 
 impl Supervisor {
@@ -39,7 +39,7 @@ impl Supervisor {
     pub(super) fn new(
         config: &GeneratorConfig,
         logger: &Logger,
-        metrics: Arc<Metrics>,
+        metrics: Arc<GeneratorMetrics>,
         unfinished: Unfinished,
     ) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Supervisor {
     }
 
     fn start(&self, deadline: Deadline) -> Result<RunThread, GenerateError> {
-        let progress = Arc::new(Progress::new(&self.logger));
+        let progress = Arc::new(RunProgress::new(&self.logger));
         self.metrics.begin(Arc::clone(&progress));
         let (sender, result) = channel();
         let (config, logger, unfinished) = (Arc::clone(&self.config), self.logger.clone(), self.unfinished.clone());

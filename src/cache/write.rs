@@ -133,7 +133,7 @@ pub(crate) struct DirectoryEncoder {
     message: Vec<u8>,
 }
 
-/// What a column adds to a directory that it carries.
+/// The bytes that a column adds to a directory.
 struct Piece {
     host: i64,
     urls: Vec<i64>,

@@ -27,7 +27,7 @@ pub enum GenerateError {
     Deadline {
         /// The time that it could take.
         limit: Duration,
-        /// What it was doing, as in `reading host`.
+        /// Its work at the end, as in `reading host`.
         doing: String,
     },
     /// The new cache is not good enough to replace the current one.
@@ -38,7 +38,7 @@ pub enum GenerateError {
     Output {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem, with advice.
         problem: String,
     },
 }

@@ -120,12 +120,12 @@ impl Findings {
         }
     }
 
-    /// How many there are of a kind.
+    /// The number of warnings of a kind.
     pub fn count(&self, kind: Kind) -> u64 {
         self.by_kind.get(&kind).map_or(0, |found| found.count)
     }
 
-    /// How many there are.
+    /// The number of all warnings.
     pub fn total(&self) -> u64 {
         self.by_kind.values().map(|found| found.count).sum()
     }

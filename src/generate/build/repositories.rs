@@ -45,7 +45,7 @@ impl<'a> RepositoryTable<'a> {
     }
 }
 
-/// What a repository has to have. A row that lacks one of them has no effect.
+/// The columns that a repository needs. A row that lacks one of them has no effect.
 struct Complete<'a> {
     prefix: &'a str,
     arch: &'a str,

@@ -269,7 +269,7 @@ impl Connector {
         }
     }
 
-    /// Why there is no connection, in words.
+    /// A failure to connect, in words.
     pub(super) fn explain_refusal(&self, error: &ConnectError) -> ReadFailure {
         let advice = match error.last() {
             Some(Failure::Driver(error)) => {
@@ -291,7 +291,7 @@ impl Connector {
         }
     }
 
-    /// What is wrong with the database, with its name.
+    /// An error about the database, with its name.
     pub(crate) fn failure(&self, problem: &str) -> GenerateError {
         GenerateError::Database(format!("{}: {}", self.database, problem.replace('\n', " ")))
     }

@@ -46,7 +46,7 @@ pub(super) enum Failure {
 }
 
 impl ConnectError {
-    /// What the last server said.
+    /// The code that the last server gave.
     pub(super) fn code(&self) -> Option<&SqlState> {
         match self.last() {
             Some(Failure::Driver(error)) => error.code(),
@@ -109,7 +109,7 @@ fn is_about_us(error: &DriverError) -> bool {
         .any(|kind| text.starts_with(kind))
 }
 
-/// What the server or the driver says.
+/// The message of the server or of the driver.
 pub(super) fn said(error: &DriverError) -> String {
     match error.as_db_error() {
         Some(said) => said.message().to_owned(),
@@ -117,7 +117,7 @@ pub(super) fn said(error: &DriverError) -> String {
     }
 }
 
-/// What the operator can do about it.
+/// Advice for the operator.
 pub(super) fn advice_on(error: &DriverError) -> &'static str {
     match error.as_db_error() {
         Some(said) => advice(said.code()).unwrap_or("see the database's log"),

@@ -244,13 +244,13 @@ rows! {
         id: i64 = "r.id::bigint",
         /// The repository's name in MirrorManager2.
         name: String = "coalesce(r.name, '')::text",
-        /// What clients ask for.
+        /// The name that clients ask for.
         prefix: Option<String> = "r.prefix::text",
         /// The version it is of, if that exists.
         version: Option<i64> = "v.id::bigint",
         /// Its architecture's name, if that exists.
         arch: Option<String> = "a.name::text",
-        /// Where it is, if that exists.
+        /// Its directory, if that exists.
         directory: Option<DirectoryId> = "d.id::bigint",
         /// Whether clients are told that it is disabled.
         disabled: bool = "r.disabled IS TRUE",

@@ -135,7 +135,7 @@ pub(super) fn sibling(path: &Path, before: &str, after: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// What is wrong with a path that leads to something other than a file; `None` if nothing is there.
+/// The problem with a path that leads to something other than a file; `None` if nothing is there.
 pub(super) fn not_a_file(path: &Path, flag: &str) -> Option<String> {
     let there = fs::metadata(path).ok()?;
     (!there.is_file())

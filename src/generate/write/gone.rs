@@ -40,7 +40,7 @@ impl Gone {
         }
     }
 
-    /// What is gone, in words; `None` if nothing is.
+    /// A message that names some of it; `None` if nothing is gone.
     pub(crate) fn describe(&self) -> Option<String> {
         let lists = [
             ("categories (by topdir)", &self.categories),

@@ -22,7 +22,7 @@ impl Unfinished {
     /// Does the last thing to a file: gives it its real name, or removes it.
     ///
     /// # Errors
-    /// What `finish` gives; the file stays unfinished.
+    /// If `finish` fails; the file stays unfinished.
     pub(crate) fn finish(&self, path: &Path, finish: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         // Under the lock: a file of that name that comes later is not ours.
         let mut paths = self.0.lock();

@@ -1,13 +1,13 @@
-//! The variables that the generator reads, taken once; and parameters of a connection with the place that each comes from.
+//! The variables that the generator reads, taken once, and the parameters of a connection that `DB_URL` and they set.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::parameters::{PARAMETERS, Parameter};
+use super::parameters::{Given, PARAMETERS, Parameter};
 use crate::settings::ConfigError;
 
-/// The variables of a process that say something about the database.
+/// The variables of a process that are about the database.
 #[derive(Default)]
 pub struct Environment(BTreeMap<String, OsString>);
 
@@ -22,14 +22,11 @@ impl Environment {
     /// The value of a variable.
     ///
     /// # Errors
-    /// If it is no text in UTF-8.
+    /// If it is not UTF-8.
     pub fn text(&self, name: &str) -> Result<Option<&str>, ConfigError> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(value) => match value.to_str() {
-                Some(value) => Ok(Some(value)),
-                None => Err(ConfigError::new(format!("{name} is not a text in UTF-8"))),
-            },
+        match self.0.get(name).map(|value| value.to_str()) {
+            Some(None) => Err(ConfigError::new(format!("{name} is not a text in UTF-8"))),
+            text => Ok(text.flatten()),
         }
     }
 
@@ -41,7 +38,7 @@ impl Environment {
     }
 
     /// The user's folder: `HOME`, else that of the operating system's list of users.
-    pub(crate) fn home(&self) -> Option<PathBuf> {
+    pub(super) fn home(&self) -> Option<PathBuf> {
         match self.0.get("HOME").filter(|home| !home.is_empty()) {
             Some(home) => Some(home.into()),
             None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
@@ -60,63 +57,43 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
     }
 }
 
-/// A parameter that is set somewhere.
-pub(crate) struct Given {
-    pub(crate) value: String,
-    /// As in `DB_URL: sslmode` or `PGSSLMODE`.
-    origin: String,
-}
-
-impl Given {
-    pub(crate) fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// What is wrong with it. The text names the parameter or the variable, never the value.
-    pub(crate) fn mistake(&self, text: &str) -> ConfigError {
-        ConfigError::new(format!("{}: {text}", self.origin))
-    }
-}
-
-/// Parameters whose values are in messages.
+/// Parameters whose values messages show.
 const SHOWN: [&str; 3] = ["host", "user", "dbname"];
 
-/// All parameters that are set: those of `DB_URL`, and below them those of the environment.
-pub(crate) struct Settings(BTreeMap<&'static str, Given>);
+/// All parameters that are set. `DB_URL` counts before the environment.
+pub(super) struct GivenParameters(BTreeMap<&'static str, Given>);
 
-impl Settings {
-    /// Puts both together. What can't be honoured is refused here.
+impl GivenParameters {
+    /// Puts both together.
     ///
     /// # Errors
     /// The first parameter or variable with a value that can't be honoured.
-    pub(crate) fn new(
+    pub(super) fn new(
         given: Vec<(&'static Parameter, String)>,
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
         let mut settings = BTreeMap::new();
         for (parameter, value) in given {
             let origin = format!("DB_URL: {}", parameter.name);
-            settings.insert(parameter.name, Given { value, origin });
+            settings.insert(parameter.name, Given::new(&value, &origin));
         }
         for parameter in PARAMETERS {
-            let Some(variable) = parameter.variable else { continue };
-            let Some(value) = environment.text(variable)? else {
-                continue;
-            };
-            settings.entry(parameter.name).or_insert_with(|| Given {
-                value: value.to_owned(),
-                origin: variable.to_owned(),
-            });
+            if let Some(variable) = parameter.variable
+                && let Some(value) = environment.text(variable)?
+            {
+                settings
+                    .entry(parameter.name)
+                    .or_insert_with(|| Given::new(value, variable));
+            }
         }
         // libpq reads the older variable where the newer one is not set.
         if environment
             .text("PGREQUIRESSL")?
             .is_some_and(|value| value.starts_with('1'))
         {
-            settings.entry("sslmode").or_insert_with(|| Given {
-                value: "require".to_owned(),
-                origin: "PGREQUIRESSL".to_owned(),
-            });
+            settings
+                .entry("sslmode")
+                .or_insert_with(|| Given::new("require", "PGREQUIRESSL"));
         }
         for parameter in PARAMETERS {
             if let Some(given) = settings.get(parameter.name) {
@@ -134,12 +111,12 @@ impl Settings {
         Ok(Self(settings))
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Given> {
+    pub(super) fn get(&self, name: &str) -> Option<&Given> {
         self.0.get(name)
     }
 
     /// The value of a parameter, if it is set and not empty.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         let given = self.get(name)?;
         (!given.value.is_empty()).then_some(&given.value)
     }
@@ -148,11 +125,11 @@ impl Settings {
     ///
     /// # Errors
     /// If it is none.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<i32>, ConfigError> {
-        let Some(given) = self.get(name) else { return Ok(None) };
-        match given.value.trim().parse() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(given.mistake("expected a whole number")),
-        }
+    pub(super) fn number(&self, name: &str) -> Result<Option<i32>, ConfigError> {
+        let read = |given: &Given| {
+            let number = given.value.trim().parse();
+            number.map_err(|_| given.mistake("expected a whole number"))
+        };
+        self.get(name).map(read).transpose()
     }
 }

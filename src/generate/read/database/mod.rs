@@ -1,5 +1,6 @@
-//! `DB_URL` and libpq's variables to what a connection needs, checked. [`parse`] reads the two forms of `DB_URL`, [`parameters`]
-//! is the table of what can be asked for, [`environment`] puts variables below it, [`passfile`] reads passwords.
+//! `DB_URL` and libpq's variables to the settings of a connection, checked. [`parse`] reads the two forms of `DB_URL`,
+//! [`parameters`] is the table of parameters, [`environment`] adds variables, `tls_settings` are those of TLS, [`passfile`] reads
+//! passwords.
 //!
 //! The password goes into the driver's configuration and nowhere else: nothing here prints `DB_URL` or a value of it, in no
 //! error and no debug output.
@@ -21,7 +22,7 @@ pub use environment::Environment;
 pub use tls_settings::{ClientFile, Roots, TlsMode, TlsSettings};
 
 use crate::settings::ConfigError;
-use environment::Settings;
+use environment::GivenParameters;
 use parse::mistake;
 
 /// A database and how to get in.
@@ -47,7 +48,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
 }
 
-/// Where a server is.
+/// The place of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ServerHost {
     /// A name or an address; connected to there or at another address.
@@ -67,24 +68,24 @@ pub(crate) enum Wanted {
     PreferStandby,
 }
 
-/// How long getting into a server may take.
+/// The time that connecting to a server may take (`connect_timeout`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectTimeout {
-    /// As nothing is said.
+    /// It is not given.
     Usual,
-    /// As long as all else.
+    /// The time of the run.
     Never,
     /// This long, for each address.
     After(Duration),
 }
 
-/// Where libpq looks for a Unix socket, as Debian and Fedora build it.
+/// The folder of Unix sockets, as Debian and Fedora build libpq.
 const SOCKET_FOLDER: &str = "/var/run/postgresql";
 
 /// The name in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "generate-mirrorlist-cache";
 
-/// Sent data that nobody acknowledges for this long means that the connection is dead.
+/// A connection whose sent data is not acknowledged for this long is dead.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection that gives nothing for this long is asked by the operating system whether it is still there, this often and
@@ -97,8 +98,8 @@ const KEEPALIVES_COUNT: u32 = 3;
 const SYSTEM_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl Database {
-    /// Reads a URL like `postgresql://user:password@host:5432/database?sslmode=require`, or `host=… user=…`. What it does not
-    /// say, libpq's variables say.
+    /// Reads a URL like `postgresql://user:password@host:5432/database?sslmode=require`, or `host=… user=…`. libpq's variables
+    /// give the parameters that it lacks.
     ///
     /// # Errors
     /// If it is neither, or asks for something that can't be honoured. The text never holds a value.
@@ -109,7 +110,7 @@ impl Database {
                 "it is empty; expected a URL like postgresql://user:password@host/database",
             ));
         }
-        let settings = Settings::new(assigned, environment)?;
+        let settings = GivenParameters::new(assigned, environment)?;
         let home = environment.home();
         let user = match settings.text("user") {
             Some(user) => user.to_owned(),
@@ -164,7 +165,7 @@ impl Database {
         &self.driver
     }
 
-    /// How connections are protected.
+    /// The protection of connections.
     pub(crate) fn tls(&self) -> &TlsSettings {
         &self.tls
     }
@@ -212,7 +213,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// Where the database is and who asks: all but the password.
+/// The name, the servers and the user: all but the password.
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "database {:?}", self.name)?;
@@ -230,7 +231,7 @@ impl fmt::Debug for Database {
 }
 
 /// The servers of `host`, `hostaddr` and `port`, which are lists of the same length.
-fn servers(settings: &Settings) -> Result<Vec<Server>, ConfigError> {
+fn servers(settings: &GivenParameters) -> Result<Vec<Server>, ConfigError> {
     let list = |name| settings.text(name).map(|text| text.split(',').collect::<Vec<_>>());
     let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
     let count = hosts.as_ref().or(addresses.as_ref()).map_or(1, Vec::len);
@@ -245,6 +246,7 @@ fn servers(settings: &Settings) -> Result<Vec<Server>, ConfigError> {
             )));
         }
     }
+    // An item that is not given is as good as an empty one.
     let at = |list: &Option<Vec<&str>>, index: usize| -> String {
         let list = list.as_deref().unwrap_or_default();
         let item = list.get(index).or(list.first().filter(|_| list.len() == 1));
@@ -302,9 +304,9 @@ fn server_host(name: String, address: Option<IpAddr>) -> Result<ServerHost, &'st
     Ok(ServerHost::Tcp { name, address })
 }
 
-/// What is said to the driver for each server.
+/// The driver's configuration for all servers.
 fn driver(
-    settings: &Settings,
+    settings: &GivenParameters,
     user: &str,
     name: &str,
     tls: &TlsSettings,

@@ -1,6 +1,5 @@
-//! All parameters of a connection that libpq knows (version 17 and what version 18 adds), with what comes of each.
+//! All parameters of a connection that libpq knows (version 17 and those that version 18 adds), with the treatment of each.
 
-use super::environment::Given;
 use crate::settings::ConfigError;
 
 /// A parameter of `DB_URL`.
@@ -9,23 +8,44 @@ pub struct Parameter {
     pub name: &'static str,
     /// The variable that gives its value if `DB_URL` does not.
     pub variable: Option<&'static str>,
-    /// What holds if nothing is said; empty: nothing.
+    /// Its value if none is given; empty if there is none.
     pub default: &'static str,
-    /// What it does here, in the words of the documentation.
+    /// Its effect here, in the words of the documentation.
     pub meaning: &'static str,
-    pub(crate) treatment: Treatment,
+    pub(super) treatment: Treatment,
 }
 
-/// A variable of libpq that is no parameter.
+/// A variable of libpq that sets no parameter.
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What it does here.
+    /// Its effect here.
     pub meaning: &'static str,
 }
 
-/// What comes of a parameter's value.
-pub(crate) enum Treatment {
+/// The value of a parameter.
+pub(super) struct Given {
+    pub(super) value: String,
+    /// Its place, as in `DB_URL: sslmode` or `PGSSLMODE`.
+    pub(super) origin: String,
+}
+
+impl Given {
+    pub(super) fn new(value: &str, origin: &str) -> Self {
+        Self {
+            value: value.to_owned(),
+            origin: origin.to_owned(),
+        }
+    }
+
+    /// An error about it. The text names the parameter or the variable, never the value.
+    pub(super) fn mistake(&self, text: &str) -> ConfigError {
+        ConfigError::new(format!("{}: {text}", self.origin))
+    }
+}
+
+/// The treatment of a parameter's value.
+pub(super) enum Treatment {
     /// It is honoured; [`super::Database`] checks it.
     Honoured,
     /// It is one of these, and honoured.
@@ -43,7 +63,7 @@ pub(crate) enum Treatment {
 
 impl Treatment {
     /// Refuses values that can't be honoured.
-    pub(crate) fn check(&self, given: &Given) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, given: &Given) -> Result<(), ConfigError> {
         if given.value.contains('\0') {
             return Err(given.mistake("it has a zero byte"));
         }
@@ -79,17 +99,16 @@ const fn parameter(
     }
 }
 
+const fn refused(instead: &'static str) -> Treatment {
+    Treatment::Refused { unless: &[""], instead }
+}
+
 const OFF: &[&str] = &["", "0", "false", "off", "no"];
 const SWITCH: Treatment = Treatment::Choice(&["0", "1"]);
 const VERSIONS: Treatment = Treatment::ChoiceInAnyCase(&["", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]);
-const NO_OAUTH: Treatment = Treatment::Refused {
-    unless: &[""],
-    instead: "OAuth is not among the generator's ways in; use a password or a client certificate",
-};
-const NO_SCRAM_KEYS: Treatment = Treatment::Refused {
-    unless: &[""],
-    instead: "give the password itself",
-};
+const NO_OAUTH: Treatment =
+    refused("OAuth is not among the generator's ways in; use a password or a client certificate");
+const NO_SCRAM_KEYS: Treatment = refused("give the password itself");
 const NO_PROTOCOL_CHOICE: Treatment = Treatment::Refused {
     unless: &["", "3.0"],
     instead: "the generator speaks version 3.0 of the protocol; leave it out",
@@ -147,7 +166,7 @@ pub const PARAMETERS: &[Parameter] = &[
         Treatment::Refused { unless: &["allow", "disable"], instead: "use allow or disable, and ask for the certificate in the server's pg_hba.conf" },
         "`allow`: send the certificate if the server asks for one; `disable`: never. `require` is refused"),
     parameter("sslpassword", None, "",
-        Treatment::Refused { unless: &[""], instead: "keep the key of sslkey unencrypted (openssl pkey), readable by the generator's user only" },
+        refused("keep the key of sslkey unencrypted (openssl pkey), readable by the generator's user only"),
         "refused: encrypted keys are not supported"),
     parameter("sslsni", Some("PGSSLSNI"), "1", SWITCH, "0: the server's name is not sent in clear text at the begin of TLS"),
     parameter("ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION"), "TLSv1.2", VERSIONS,
@@ -156,11 +175,11 @@ pub const PARAMETERS: &[Parameter] = &[
         "`TLSv1.2` or `TLSv1.3`"),
     parameter("sslcompression", Some("PGSSLCOMPRESSION"), "0", SWITCH, "no effect: TLS is not compressed, as with today's OpenSSL"),
     parameter("sslkeylogfile", None, "",
-        Treatment::Refused { unless: &[""], instead: "the secrets of TLS are not written anywhere" }, "refused"),
+        refused("the secrets of TLS are not written anywhere"), "refused"),
     parameter("channel_binding", Some("PGCHANNELBINDING"), "prefer", Treatment::Choice(&["disable", "prefer", "require"]),
         "`require`: only servers that prove with SCRAM over TLS that they know the password"),
     parameter("require_auth", Some("PGREQUIREAUTH"), "",
-        Treatment::Refused { unless: &[""], instead: "use channel_binding=require or sslmode=verify-full, so that no other server gets the password" },
+        refused("use channel_binding=require or sslmode=verify-full, so that no other server gets the password"),
         "refused"),
     parameter("gssencmode", Some("PGGSSENCMODE"), "disable",
         Treatment::Refused { unless: &["disable", "prefer"], instead: "GSSAPI is not available; encrypt with sslmode=verify-full" },
@@ -169,11 +188,11 @@ pub const PARAMETERS: &[Parameter] = &[
     parameter("gsslib", Some("PGGSSLIB"), "", Treatment::WithoutEffect, "no effect: GSSAPI is not available"),
     parameter("gssdelegation", Some("PGGSSDELEGATION"), "0", Treatment::WithoutEffect, "no effect: GSSAPI is not available"),
     parameter("requirepeer", Some("PGREQUIREPEER"), "",
-        Treatment::Refused { unless: &[""], instead: "use a folder for the Unix socket in which only the server's user may write" }, "refused"),
+        refused("use a folder for the Unix socket in which only the server's user may write"), "refused"),
     parameter("service", Some("PGSERVICE"), "",
-        Treatment::Refused { unless: &[""], instead: "put the service's parameters into DB_URL" }, "refused: service files are not read"),
+        refused("put the service's parameters into DB_URL"), "refused: service files are not read"),
     parameter("servicefile", None, "",
-        Treatment::Refused { unless: &[""], instead: "put the service's parameters into DB_URL" }, "refused: service files are not read"),
+        refused("put the service's parameters into DB_URL"), "refused: service files are not read"),
     parameter("replication", None, "false",
         Treatment::Refused { unless: OFF, instead: "the generator reads tables, which a connection for replication can't; leave it out" }, "only `false`"),
     parameter("min_protocol_version", Some("PGMINPROTOCOLVERSION"), "3.0", NO_PROTOCOL_CHOICE, "only `3.0`"),
@@ -187,36 +206,16 @@ pub const PARAMETERS: &[Parameter] = &[
     parameter("oauth_scope", None, "", NO_OAUTH, "refused"),
 ];
 
-/// Variables that are no parameters.
+/// Variables that set no parameter.
+#[rustfmt::skip]
 pub const VARIABLES: &[Variable] = &[
-    Variable {
-        name: "PGREQUIRESSL",
-        meaning: "1: as `PGSSLMODE=require`, where neither that nor `sslmode` is set",
-    },
-    Variable {
-        name: "PGSERVICEFILE",
-        meaning: "no effect without a service, which is refused",
-    },
-    Variable {
-        name: "PGSYSCONFDIR",
-        meaning: "no effect without a service, which is refused",
-    },
-    Variable {
-        name: "PGLOCALEDIR",
-        meaning: "no effect: the generator's messages are English",
-    },
-    Variable {
-        name: "PGDATESTYLE",
-        meaning: "no effect: dates and times are read in binary",
-    },
-    Variable {
-        name: "PGTZ",
-        meaning: "no effect: times are read in binary, as UTC",
-    },
-    Variable {
-        name: "PGGEQO",
-        meaning: "no effect: all queries are of a few tables",
-    },
+    Variable { name: "PGREQUIRESSL", meaning: "1: as `PGSSLMODE=require`, where neither that nor `sslmode` is set" },
+    Variable { name: "PGSERVICEFILE", meaning: "no effect without a service, which is refused" },
+    Variable { name: "PGSYSCONFDIR", meaning: "no effect without a service, which is refused" },
+    Variable { name: "PGLOCALEDIR", meaning: "no effect: the generator's messages are English" },
+    Variable { name: "PGDATESTYLE", meaning: "no effect: dates and times are read in binary" },
+    Variable { name: "PGTZ", meaning: "no effect: times are read in binary, as UTC" },
+    Variable { name: "PGGEQO", meaning: "no effect: all queries are of a few tables" },
 ];
 
 /// Parameters of other libraries that have another name here.
@@ -235,13 +234,13 @@ const RENAMED: &[(&str, &str)] = &[
 ];
 
 /// The parameter of this name.
-pub(crate) fn find(name: &str) -> Option<&'static Parameter> {
+pub(super) fn find(name: &str) -> Option<&'static Parameter> {
     PARAMETERS.iter().find(|parameter| parameter.name == name)
 }
 
 /// The name of the parameter that is meant by one that does not exist: of another library, or without capital letters,
 /// hyphens and underscores the same.
-pub(crate) fn meant_by(name: &str) -> Option<&'static str> {
+pub(super) fn meant_by(name: &str) -> Option<&'static str> {
     let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_'], "");
     let renamed = RENAMED.iter().find(|(other, _)| *other == name).map(|(_, own)| *own);
     renamed.or_else(|| {

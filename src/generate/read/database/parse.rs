@@ -9,14 +9,14 @@ use percent_encoding::percent_decode_str;
 use super::parameters::{self, Parameter};
 use crate::settings::ConfigError;
 
-/// What a text sets: the parameters in its order, the same one maybe more than once.
-pub(crate) type Assignments = Vec<(&'static Parameter, String)>;
+/// The parameters that a text sets, in its order; one can occur several times.
+pub(super) type Assignments = Vec<(&'static Parameter, String)>;
 
 /// Reads either form.
 ///
 /// # Errors
 /// The first mistake.
-pub(crate) fn parse(text: &str) -> Result<Assignments, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<Assignments, ConfigError> {
     let url = text.trim();
     let rest = url
         .strip_prefix("postgresql://")
@@ -24,8 +24,8 @@ pub(crate) fn parse(text: &str) -> Result<Assignments, ConfigError> {
     match rest {
         Some(rest) => parse_url(rest),
         None => {
-            let first = text.split(['=', ' ', '\t', '\n']).next().unwrap_or_default();
-            if first.contains("://") {
+            let first = text.split(['=', ' ', '\t', '\n']).next();
+            if first.is_some_and(|first| first.contains("://")) {
                 return Err(mistake(
                     "expected a URL like postgresql://user:password@host/database, or host=… user=… password=… dbname=…",
                 ));
@@ -36,7 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<Assignments, ConfigError> {
 }
 
 /// A mistake in `DB_URL`.
-pub(crate) fn mistake(text: &str) -> ConfigError {
+pub(super) fn mistake(text: &str) -> ConfigError {
     ConfigError::new(format!("DB_URL: {text}"))
 }
 
@@ -106,11 +106,10 @@ fn split_server(server: &str) -> Result<(&str, &str), ConfigError> {
     let Some(bracketed) = server.strip_prefix('[') else {
         return Ok(server.split_once(':').unwrap_or((server, "")));
     };
-    match bracketed.split_once(']') {
-        Some((host, "")) if !host.is_empty() => Ok((host, "")),
-        Some((host, rest)) if !host.is_empty() && rest.starts_with(':') => {
-            Ok((host, rest.strip_prefix(':').unwrap_or_default()))
-        }
+    let parts = bracketed.split_once(']').filter(|(host, _)| !host.is_empty());
+    match parts.map(|(host, rest)| (host, rest, rest.strip_prefix(':'))) {
+        Some((host, "", _)) => Ok((host, "")),
+        Some((host, _, Some(port))) => Ok((host, port)),
         _ => Err(mistake("expected an IPv6 address in brackets, as in [::1]:5432")),
     }
 }
@@ -132,7 +131,7 @@ fn decoded(parameter: &Parameter, text: &str) -> Result<String, ConfigError> {
     })
 }
 
-/// Takes %XX for what it stands for; none if it isn't written so, or the result is no text.
+/// Decodes %XX. Returns `None` if a % is not followed by two digits, or the result is not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut parts = text.split('%').skip(1);
     let whole = parts.all(|part| {
@@ -210,7 +209,7 @@ fn skip_spaces(rest: &mut Peekable<Chars<'_>>) {
     while rest.next_if(|character| is_space(*character)).is_some() {}
 }
 
-/// What libpq, in the C locale, takes for white space.
+/// White space, as libpq has it in the C locale.
 fn is_space(character: char) -> bool {
     character.is_ascii_whitespace() || character == '\u{b}'
 }

@@ -12,10 +12,10 @@ pub struct Passwords(Vec<u8>);
 const SIZE_LIMIT: u64 = 16 << 20;
 
 impl Passwords {
-    /// Reads a file; nothing if there is none.
+    /// Reads a file. Returns `None` if there is none.
     ///
     /// # Errors
-    /// Why it does not count, as a text with the file's name.
+    /// The reason why it does not count, with the file's name.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, String> {
         let unusable = |problem: &str| format!("the password file {} is ignored: {problem}", path.display());
         // A pipe without a writer must not hold up the run.

@@ -1,4 +1,4 @@
-//! What of `DB_URL` and the variables is taken, what is refused, and that no password is shown.
+//! Parameters of `DB_URL` and of variables that are taken and refused, and passwords that are never shown.
 
 use std::fmt::Write as _;
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tokio_postgres::config::SslNegotiation;
 
-use super::environment::Settings;
+use super::environment::GivenParameters;
 use crate::settings::ConfigError;
 
-/// How a connection is protected.
+/// The protection of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// `sslmode`.
@@ -33,7 +33,7 @@ pub struct TlsSettings {
     pub direct: bool,
 }
 
-/// When a connection is encrypted, and whose certificate is good (`sslmode`).
+/// The conditions under which a connection is encrypted and a certificate is good (`sslmode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsMode {
     /// Never.
@@ -50,10 +50,10 @@ pub enum TlsMode {
     VerifyFull,
 }
 
-/// Who signs certificates of servers (`sslrootcert`).
+/// The certificates that sign those of servers (`sslrootcert`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Roots {
-    /// As nothing is said and there is no folder of the user's: the system's where they are needed.
+    /// Nothing is given, and the user has no folder: the system's, if they are needed.
     Usual,
     /// The system's.
     System,
@@ -68,18 +68,18 @@ pub struct ClientFile {
     pub path: PathBuf,
     /// Whether it is asked for, so that it has to be there.
     pub asked_for: bool,
-    /// What names it, as in `DB_URL: sslrootcert`.
+    /// Its setting, as in `DB_URL: sslrootcert`.
     name: String,
 }
 
 impl ClientFile {
     /// The file of a parameter; without that, the one of this name in a folder, which counts if it is there.
-    pub(crate) fn new(settings: &Settings, parameter: &str, folder: Option<&Path>, usual: &str) -> Option<Self> {
+    pub(super) fn new(settings: &GivenParameters, parameter: &str, folder: Option<&Path>, usual: &str) -> Option<Self> {
         match settings.get(parameter).filter(|given| !given.value.is_empty()) {
             Some(given) => Some(Self {
                 path: given.value.clone().into(),
                 asked_for: true,
-                name: given.origin().to_owned(),
+                name: given.origin.clone(),
             }),
             None => folder.map(|folder| Self {
                 path: folder.join(usual),
@@ -94,14 +94,14 @@ impl ClientFile {
         self.asked_for || self.path.exists()
     }
 
-    /// What is wrong with the file.
+    /// An error about the file.
     pub(crate) fn mistake(&self, problem: impl fmt::Display) -> ConfigError {
         ConfigError::new(format!("{} {}: {problem}", self.name, self.path.display()))
     }
 }
 
 impl TlsSettings {
-    pub(crate) fn new(settings: &Settings, home: Option<&Path>) -> Result<Self, ConfigError> {
+    pub(super) fn new(settings: &GivenParameters, home: Option<&Path>) -> Result<Self, ConfigError> {
         let folder = home.map(|home| home.join(".postgresql"));
         let file = |parameter: &str, usual: &str| ClientFile::new(settings, parameter, folder.as_deref(), usual);
         let roots = match settings.text("sslrootcert") {
@@ -146,7 +146,7 @@ impl TlsSettings {
         })
     }
 
-    pub(crate) fn negotiation(&self) -> SslNegotiation {
+    pub(super) fn negotiation(&self) -> SslNegotiation {
         if self.direct {
             SslNegotiation::Direct
         } else {
@@ -155,7 +155,7 @@ impl TlsSettings {
     }
 }
 
-fn mode(settings: &Settings, roots: &Roots) -> Result<TlsMode, ConfigError> {
+fn mode(settings: &GivenParameters, roots: &Roots) -> Result<TlsMode, ConfigError> {
     let Some(given) = settings.get("sslmode") else {
         return Ok(if *roots == Roots::System {
             TlsMode::VerifyFull

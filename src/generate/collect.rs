@@ -20,7 +20,7 @@ use super::build::urls::HostUrls;
 use super::findings::Findings;
 use super::progress::{RunProgress, Step};
 use super::read::refusal::ReadFailure;
-use super::read::scan::{self, HOST_CATEGORY_DIR, PageRange, Scan, ScanPlan};
+use super::read::scan::{self, HOST_CATEGORY_DIR, PageRange, PartScan, ScanPlan};
 use super::read::session::{Abandoned, ReadContext, Session};
 use super::read::tables::{CarrierTables, TableReader};
 use super::threads::join;
@@ -136,7 +136,7 @@ impl Scanned {
         }
     }
 
-    fn take(&mut self, scan: Scan<'_>, step: &Step<'_>) -> Result<(), ReadFailure> {
+    fn take(&mut self, scan: PartScan<'_>, step: &Step<'_>) -> Result<(), ReadFailure> {
         scan.for_each(|host_category, ids| {
             self.matrix.carry(&self.layout, host_category, ids);
             let rows = ids.len() as u64 / 4;
@@ -168,7 +168,7 @@ impl SharedScan<'_> {
             return Ok(None);
         };
         // The server scans while the small tables are read, from which the layout is made.
-        let scan = Scan::start(&session, part)?;
+        let scan = PartScan::start(&session, part)?;
         let Ok(layout) = layouts.recv() else {
             // The small tables could not be read: that is the error of this run.
             return Ok(None);
@@ -183,7 +183,7 @@ impl SharedScan<'_> {
     /// Scans the parts that no other connection has taken.
     fn scan(&self, session: &Session<'_>, scanned: &mut Scanned) -> Result<(), ReadFailure> {
         while let Some(part) = self.next_part() {
-            scanned.take(Scan::start(session, part)?, self.step)?;
+            scanned.take(PartScan::start(session, part)?, self.step)?;
         }
         Ok(())
     }

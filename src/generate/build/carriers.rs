@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use super::table::{Table, number};
+use super::table::{RowTable, number};
 use crate::cache::write::CarrierColumn;
 use crate::generate::read::ids::{CategoryId, DirectoryId, HostCategoryId, HostId};
 
@@ -28,7 +28,7 @@ pub(crate) struct Topdir {
     /// Sorted by country, then by host.
     pub(crate) columns: Vec<HostColumn>,
     /// By id.
-    pub(crate) directories: Table<DirectoryNumber, DirectoryEntry>,
+    pub(crate) directories: RowTable<DirectoryNumber, DirectoryEntry>,
 }
 
 /// A host with its URLs for a category.
@@ -77,7 +77,7 @@ pub(super) struct ColumnPlace {
 #[derive(Debug, Default)]
 pub(crate) struct CarrierLayout {
     /// By name.
-    pub(super) topdirs: Table<TopdirNumber, Topdir>,
+    pub(super) topdirs: RowTable<TopdirNumber, Topdir>,
     pub(super) categories: HashMap<CategoryId, Category>,
     pub(super) columns: HashMap<HostCategoryId, ColumnPlace, FixedState>,
     pub(super) directories: HashMap<DirectoryId, (TopdirNumber, DirectoryNumber), FixedState>,

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use super::carriers::{CarrierLayout, DirectoryNumber, Topdir, TopdirNumber};
-use super::table::Table;
+use super::table::RowTable;
 use crate::cache::write::ones;
 use crate::generate::read::ids::{DirectoryId, HostCategoryId, HostId};
 
 /// A table of bits for each topdir.
-pub(crate) struct CarrierMatrix(Table<TopdirNumber, TopdirBits>);
+pub(crate) struct CarrierMatrix(RowTable<TopdirNumber, TopdirBits>);
 
 /// The bits of a topdir: words for each directory, a bit for each column.
 struct TopdirBits {

@@ -3,21 +3,21 @@
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-/// A vector that only numbers of type `N` look into. They come from [`Table::push`], so that a look-up finds its row: one that
+/// A vector that only numbers of type `N` look into. They come from [`RowTable::push`], so that a look-up finds its row: one that
 /// does not fails in tests, and gives nothing in a release build, never another row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Table<N, T> {
+pub(crate) struct RowTable<N, T> {
     rows: Vec<T>,
     numbers: PhantomData<fn() -> N>,
 }
 
-impl<N, T> Default for Table<N, T> {
+impl<N, T> Default for RowTable<N, T> {
     fn default() -> Self {
         Self::from_iter([])
     }
 }
 
-impl<N, T> FromIterator<T> for Table<N, T> {
+impl<N, T> FromIterator<T> for RowTable<N, T> {
     fn from_iter<I: IntoIterator<Item = T>>(rows: I) -> Self {
         Self {
             rows: rows.into_iter().collect(),
@@ -26,7 +26,7 @@ impl<N, T> FromIterator<T> for Table<N, T> {
     }
 }
 
-impl<N: Copy + Debug + From<usize> + Into<usize>, T> Table<N, T> {
+impl<N: Copy + Debug + From<usize> + Into<usize>, T> RowTable<N, T> {
     /// Adds a row. Returns its number.
     pub(crate) fn push(&mut self, row: T) -> N {
         self.rows.push(row);
@@ -58,7 +58,7 @@ impl<N: Copy + Debug + From<usize> + Into<usize>, T> Table<N, T> {
     }
 }
 
-/// Makes a type of numbers for a [`Table`].
+/// Makes a type of numbers for a [`RowTable`].
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_number_finds_its_row() {
-        let mut table = Table::<RowOfTest, &str>::default();
+        let mut table = RowTable::<RowOfTest, &str>::default();
         let (first, second) = (table.push("one"), table.push("two"));
         assert_eq!((table.get(first), table.get(second)), (Some(&"one"), Some(&"two")));
     }
@@ -97,6 +97,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "there is no RowOfTest(1)")]
     fn a_number_of_another_table_is_noticed() {
-        Table::<RowOfTest, u8>::from_iter([0]).get(RowOfTest(1));
+        RowTable::<RowOfTest, u8>::from_iter([0]).get(RowOfTest(1));
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Connector {
     tls: Option<MakeRustlsConnect>,
     passwords: Option<Passwords>,
     /// The server to which the last connection leads that could go anywhere.
-    chosen: Mutex<Option<Endpoint>>,
+    chosen: Mutex<Option<ServerAddress>>,
 }
 
 /// A connection, and the task that keeps it going.
@@ -38,7 +38,7 @@ pub(super) type OpenConnection = (Client, JoinHandle<Result<(), Error>>);
 
 /// A server at one of its addresses; `None` for a Unix socket.
 #[derive(Clone)]
-struct Endpoint {
+struct ServerAddress {
     server: Server,
     address: Option<IpAddr>,
 }
@@ -139,7 +139,7 @@ impl Connector {
                 addresses.shuffle(&mut random);
             }
             for (address, last_address) in with_last(addresses) {
-                let place = Endpoint {
+                let place = ServerAddress {
                     server: server.clone(),
                     address,
                 };
@@ -187,7 +187,7 @@ impl Connector {
     /// Tries a server in each way that `sslmode` allows, as long as it refuses the way and not us.
     async fn attempt(
         &self,
-        place: &Endpoint,
+        place: &ServerAddress,
         wanted: Wanted,
         others: bool,
         failures: &mut ConnectError,
@@ -218,7 +218,7 @@ impl Connector {
         None
     }
 
-    async fn connect(&self, place: &Endpoint, way: SslMode) -> Result<OpenConnection, Error> {
+    async fn connect(&self, place: &ServerAddress, way: SslMode) -> Result<OpenConnection, Error> {
         let mut driver = self.database.driver().clone();
         driver.port(place.server.port).ssl_mode(way);
         match (&place.server.host, place.address) {

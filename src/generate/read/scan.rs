@@ -96,9 +96,9 @@ pub(crate) fn prepare(session: &Session<'_>) -> Result<(), ReadFailure> {
 }
 
 /// A scan that the server has begun.
-pub(crate) struct Scan<'s>(Rows<'s>);
+pub(crate) struct PartScan<'s>(Rows<'s>);
 
-impl<'s> Scan<'s> {
+impl<'s> PartScan<'s> {
     /// Has the server begin to scan a part.
     pub(crate) fn start(session: &'s Session<'_>, part: PageRange) -> Result<Self, ReadFailure> {
         session.query(HOST_CATEGORY_DIR, &query(part)).map(Self)

@@ -9,11 +9,11 @@ use slog::Logger;
 
 use super::deadline::Deadline;
 use super::error::GenerateError;
-use super::metrics::Metrics;
-use super::progress::Progress;
+use super::metrics::GeneratorMetrics;
+use super::progress::RunProgress;
+use super::read::source::DatabaseSource;
 use super::run::{self, Outcome, RunContext};
-use super::source::DatabaseSource;
-use super::unfinished::Unfinished;
+use super::write::unfinished::Unfinished;
 use crate::settings::GeneratorConfig;
 
 /// A run notices its deadline by itself, and has this long to cancel its queries and remove its file.
@@ -24,7 +24,7 @@ pub(super) struct Supervisor {
     config: Arc<GeneratorConfig>,
     source: Arc<DatabaseSource>,
     logger: Logger,
-    metrics: Arc<Metrics>,
+    metrics: Arc<GeneratorMetrics>,
     unfinished: Unfinished,
     /// A run that did not notice its deadline: it hangs in the operating system, which nothing can interrupt.
     stuck: Option<RunThread>,
@@ -33,7 +33,7 @@ pub(super) struct Supervisor {
 struct RunThread {
     thread: JoinHandle<()>,
     result: Receiver<Result<Outcome, GenerateError>>,
-    progress: Arc<Progress>,
+    progress: Arc<RunProgress>,
 }
 
 impl Supervisor {
@@ -42,7 +42,7 @@ impl Supervisor {
         config: &GeneratorConfig,
         source: &DatabaseSource,
         logger: &Logger,
-        metrics: Arc<Metrics>,
+        metrics: Arc<GeneratorMetrics>,
         unfinished: Unfinished,
     ) -> Self {
         Self {
@@ -74,7 +74,7 @@ impl Supervisor {
     }
 
     fn start(&self, deadline: Deadline) -> Result<RunThread, GenerateError> {
-        let progress = Arc::new(Progress::new(&self.logger));
+        let progress = Arc::new(RunProgress::new(&self.logger));
         self.metrics.begin(Arc::clone(&progress));
         let (sender, result) = channel();
         let (config, source) = (Arc::clone(&self.config), Arc::clone(&self.source));

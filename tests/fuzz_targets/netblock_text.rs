@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use mirrorlist_server::generate::build::hosts::Hosts;
+use mirrorlist_server::generate::build::netblocks::Netblocks;
 use mirrorlist_server::generate::findings::Findings;
-use mirrorlist_server::generate::hosts::Hosts;
-use mirrorlist_server::generate::ids::{HostId, SiteId};
-use mirrorlist_server::generate::netblocks::Netblocks;
-use mirrorlist_server::generate::tables::{HostNetblockRow, HostRow, SiteRow};
+use mirrorlist_server::generate::read::ids::{HostId, SiteId};
+use mirrorlist_server::generate::read::rows::{HostNetblockRow, HostRow, SiteRow};
 use mirrorlist_server::geo::network;
 
 use super::assert_one_line;

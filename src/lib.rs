@@ -44,5 +44,6 @@ pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod snapshot;
+mod throttle;
 pub mod warnings;
 pub mod xml;

@@ -622,16 +622,16 @@ mod access {
 
     use super::*;
     use actix_web::http::StatusCode;
+    use actix_web::rt;
     use actix_web::test::{TestRequest, call_service, init_service};
-    use actix_web::{App, rt};
     use mirrorlist_server::access_log::{AccessLog, AccessLogTarget};
     use mirrorlist_server::admin::access::Access;
     use mirrorlist_server::admin::browser::AllowedHosts;
     use mirrorlist_server::admin::token::TokenFile;
-    use mirrorlist_server::admin::{Admin, AdminData, configure};
+    use mirrorlist_server::admin::{Admin, AdminData, app};
     use mirrorlist_server::logging;
     use mirrorlist_server::metrics::Metrics;
-    use mirrorlist_server::readiness::Gate;
+    use mirrorlist_server::readiness::Readiness;
     use mirrorlist_server::settings::{Command, parse};
     use mirrorlist_server::snapshot::SharedSnapshot;
     use std::sync::OnceLock;
@@ -649,7 +649,7 @@ mod access {
             reloader: None,
         };
         let admin = Arc::new(Admin {
-            gate: Arc::new(Gate::new(config.readiness)),
+            readiness: Readiness::new(config.readiness),
             access: Access::new(
                 AllowedHosts::default(),
                 token_file.map(TokenFile::new),
@@ -665,7 +665,7 @@ mod access {
             data: OnceLock::from(data),
         });
         rt::System::new().block_on(async {
-            let service = init_service(App::new().configure(configure(&admin))).await;
+            let service = init_service(app(admin)).await;
             let mut request = TestRequest::with_uri(target)
                 .peer_addr(peer.parse().unwrap())
                 .insert_header(("Host", "localhost"));

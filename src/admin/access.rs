@@ -1,22 +1,25 @@
-//! Who may do what on the admin listener: [`browser`](super::browser) keeps web pages away from everything; `/admin/*` is for
+//! The rules of the admin listener: [`browser`](super::browser) keeps web pages away from everything; `/admin/*` is for
 //! operators, who are peers on this machine, and holders of the bearer token.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
 use slog::{Logger, warn};
 
 use super::browser::{AllowedHosts, Suspicion, suspect};
-use super::error;
 use super::guesses::Guesses;
 use super::peer::Peer;
+use super::response::error;
 use super::token::TokenFile;
+use crate::metrics::table::ByLabel;
 use crate::metrics::{AdminRefusal, Metrics};
+use crate::throttle::Throttle;
 
-/// Refusals of one kind are logged at most this often; the line has their number.
+/// The log has at most one line in this time about each kind of refusal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Decides about requests.
@@ -26,28 +29,20 @@ pub struct Access {
     metrics: Arc<Metrics>,
     logger: Logger,
     guesses: Guesses,
-    logged: Mutex<[Logged; AdminRefusal::ALL.len()]>,
-}
-
-/// What was logged of one kind of refusals.
-#[derive(Debug, Clone, Copy, Default)]
-struct Logged {
-    last: Option<Instant>,
-    /// Refusals that no line tells of yet.
-    untold: u64,
+    logged: ByLabel<AdminRefusal, Throttle>,
 }
 
 /// A request that is refused.
 struct Refused {
     kind: AdminRefusal,
-    /// What the log says of it.
+    /// For the log.
     detail: String,
-    /// What the answer says.
+    /// For the client.
     text: String,
 }
 
 impl Access {
-    /// Access for these names of the listener, and for the holders of a token, if there is one.
+    /// Allows requests for these names of the listener. Without a token, operators are peers on this machine only.
     pub fn new(hosts: AllowedHosts, token: Option<TokenFile>, metrics: Arc<Metrics>, logger: Logger) -> Self {
         Self {
             hosts,
@@ -55,68 +50,59 @@ impl Access {
             metrics,
             logger,
             guesses: Guesses::default(),
-            logged: Mutex::default(),
+            logged: ByLabel::new(|_| Throttle::new(LOG_EVERY)),
         }
     }
 
-    /// The answer to a request that is refused.
-    pub(super) async fn refuse(&self, request: &HttpRequest, peer: Peer) -> Option<HttpResponse> {
-        let refused = self.judge(request, peer).err()?;
-        self.metrics.admin_refused(refused.kind);
-        self.log(&refused, peer);
+    /// The answer to a request that a web page of another site may have sent.
+    pub(super) fn refuse_page(&self, head: &RequestHead, peer: Peer) -> Option<HttpResponse> {
+        let refused = page_refusal(suspect(head, &self.hosts)?);
+        Some(self.refuse(&refused, peer))
+    }
+
+    /// The answer to a request for `/admin/*` that is not an operator's. Wrong tokens get it late.
+    pub(super) async fn refuse_stranger(&self, headers: &HeaderMap, peer: Peer) -> Option<HttpResponse> {
+        let refused = self.check_operator(headers, peer).err()?;
+        let answer = self.refuse(&refused, peer);
         if refused.kind == AdminRefusal::WrongToken {
             actix_web::rt::time::sleep(self.guesses.count(peer.address(), Instant::now())).await;
         }
-        Some(refused.answer())
+        Some(answer)
     }
 
-    fn judge(&self, request: &HttpRequest, peer: Peer) -> Result<(), Refused> {
-        if let Some(suspicion) = suspect(request.head(), &self.hosts) {
-            return Err(refuse_page(suspicion));
-        }
-        if !request.path().starts_with("/admin") {
-            return Ok(());
-        }
-        let proxy = forwarding_header(request.headers());
+    fn check_operator(&self, headers: &HeaderMap, peer: Peer) -> Result<(), Refused> {
+        let proxy = forwarding_header(headers);
         if peer.is_local() && proxy.is_none() {
             return Ok(());
         }
         let Some(token) = &self.token else {
-            return Err(refuse_stranger(proxy));
+            return Err(stranger_refusal(proxy));
         };
-        let Some(sent) = bearer_token(request.headers()) else {
-            return Err(refuse_token(AdminRefusal::NoToken, String::new()));
+        let Some(sent) = bearer_token(headers) else {
+            return Err(token_refusal(AdminRefusal::NoToken, String::new()));
         };
         if !self.guesses.may_try(peer.address(), Instant::now()) {
-            return Err(refuse_guesser());
+            return Err(guesser_refusal());
         }
-        let problem = match token.is_token(sent) {
-            Ok(true) => return Ok(()),
-            Ok(false) => String::new(),
-            Err(problem) => problem,
-        };
-        Err(refuse_token(AdminRefusal::WrongToken, problem))
+        match token.is_token(sent) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(token_refusal(AdminRefusal::WrongToken, String::new())),
+            Err(problem) => Err(token_refusal(AdminRefusal::WrongToken, problem)),
+        }
     }
 
-    fn log(&self, refused: &Refused, peer: Peer) {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(logged) = logged.get_mut(refused.kind as usize) else {
-            return;
-        };
-        logged.untold += 1;
-        if logged.last.is_some_and(|last| last.elapsed() < LOG_EVERY) {
-            return;
+    /// Counts and logs a refusal, and makes its answer.
+    fn refuse(&self, refused: &Refused, peer: Peer) -> HttpResponse {
+        self.metrics.admin_refusals.inc(refused.kind);
+        if let Some(requests) = self.logged.of(refused.kind).count(Instant::now()) {
+            warn!(self.logger, "admin request refused";
+                "reason" => refused.kind.label(), "peer" => %peer, "detail" => &refused.detail, "requests" => requests);
         }
-        warn!(self.logger, "admin request refused";
-            "reason" => refused.kind.label(), "peer" => %peer, "detail" => &refused.detail, "requests" => logged.untold);
-        *logged = Logged {
-            last: Some(Instant::now()),
-            untold: 0,
-        };
+        refused.answer()
     }
 }
 
-fn refuse_page(suspicion: Suspicion) -> Refused {
+fn page_refusal(suspicion: Suspicion) -> Refused {
     let (kind, detail, text) = match suspicion {
         Suspicion::Host(name) => {
             let name = name.unwrap_or_default();
@@ -135,7 +121,7 @@ fn refuse_page(suspicion: Suspicion) -> Refused {
     Refused { kind, detail, text }
 }
 
-fn refuse_stranger(proxy: Option<&str>) -> Refused {
+fn stranger_refusal(proxy: Option<&str>) -> Refused {
     let text = match proxy {
         None => {
             "/admin/* is for loopback only; to use it from elsewhere, set admin.token_file and send its content as a \
@@ -154,7 +140,7 @@ fn refuse_stranger(proxy: Option<&str>) -> Refused {
     }
 }
 
-fn refuse_token(kind: AdminRefusal, problem: String) -> Refused {
+fn token_refusal(kind: AdminRefusal, problem: String) -> Refused {
     Refused {
         kind,
         detail: problem,
@@ -162,7 +148,7 @@ fn refuse_token(kind: AdminRefusal, problem: String) -> Refused {
     }
 }
 
-fn refuse_guesser() -> Refused {
+fn guesser_refusal() -> Refused {
     Refused {
         kind: AdminRefusal::TooManyTokens,
         detail: String::new(),
@@ -172,25 +158,22 @@ fn refuse_guesser() -> Refused {
 
 impl Refused {
     fn answer(&self) -> HttpResponse {
-        if self.kind == AdminRefusal::TooManyTokens {
-            let mut answer = error(StatusCode::TOO_MANY_REQUESTS, &self.text);
-            answer
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
-            return answer;
+        let (status, further) = match self.kind {
+            AdminRefusal::TooManyTokens => (StatusCode::TOO_MANY_REQUESTS, Some((header::RETRY_AFTER, "10"))),
+            AdminRefusal::NoToken | AdminRefusal::WrongToken => {
+                (StatusCode::UNAUTHORIZED, Some((header::WWW_AUTHENTICATE, "Bearer")))
+            }
+            AdminRefusal::Browser | AdminRefusal::Host | AdminRefusal::Elsewhere => (StatusCode::FORBIDDEN, None),
+        };
+        let mut answer = error(status, &self.text);
+        if let Some((name, value)) = further {
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        if !matches!(self.kind, AdminRefusal::NoToken | AdminRefusal::WrongToken) {
-            return error(StatusCode::FORBIDDEN, &self.text);
-        }
-        let mut answer = error(StatusCode::UNAUTHORIZED, &self.text);
-        let scheme = HeaderValue::from_static("Bearer");
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         answer
     }
 }
 
-/// The headers by which proxies tell of themselves and of whose request they pass on, apart from all that begin with
-/// `x-forwarded`.
+/// The headers in which proxies name themselves or their client, apart from all that begin with `x-forwarded`.
 const FORWARDING_HEADERS: [&str; 8] = [
     "forwarded",
     "via",
@@ -202,7 +185,7 @@ const FORWARDING_HEADERS: [&str; 8] = [
     "x-original-forwarded-for",
 ];
 
-/// A header by which a proxy gives itself away.
+/// The header that shows that a request has passed a proxy.
 fn forwarding_header(headers: &HeaderMap) -> Option<&str> {
     let mut names = headers.keys().map(header::HeaderName::as_str);
     names.find(|name| name.starts_with("x-forwarded") || FORWARDING_HEADERS.contains(name))
@@ -210,7 +193,7 @@ fn forwarding_header(headers: &HeaderMap) -> Option<&str> {
 
 const BEARER: &[u8] = b"Bearer ";
 
-/// The token that a request brings.
+/// The bearer token of a request.
 fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(BEARER.len())?;

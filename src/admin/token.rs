@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 
 use crate::snapshot::load::FileIdentity;
@@ -30,7 +30,7 @@ impl TokenFile {
     /// The file can't be read or is empty, so that nothing is the token; the text names the file.
     pub(super) fn is_token(&self, text: &[u8]) -> Result<bool, String> {
         let problem = |error: io::Error| format!("{}: cannot read it: {error}", self.path.display());
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         let identity = FileIdentity::at(&self.path).map_err(problem)?;
         if known.as_ref().is_none_or(|(known, _)| *known != identity) {
             *known = None;

@@ -28,8 +28,8 @@ use super::run::Outcome;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::guard::Deadlines;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
+use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::listener::{self, Listener, Serving};
-use crate::metrics::connections::{ConnectionMetrics, ConnectionMetricsVec};
 
 /// The metrics of a generator, and how its last run ended.
 pub struct Metrics {
@@ -65,7 +65,7 @@ impl Metrics {
         let opts = |name: &str, help: &str| Opts::new(format!("{PREFIX}_{name}"), help);
         let registry = Registry::new();
         let metrics = Self {
-            connections: ConnectionMetricsVec::new(&registry, PREFIX)?.of("metrics"),
+            connections: ConnectionMetrics::of_listener(&registry, PREFIX, "metrics")?,
             registry,
             last_success: gauge(
                 "last_success_timestamp_seconds",

@@ -19,9 +19,10 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryE
 use actix_web::dev::Server;
 use actix_web::rt::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::connection::guard::{Deadlines, GuardedStream, Socket, Stopping};
+use super::connection::guard::{Deadlines, GuardedStream};
 use super::connection::limits::Connections;
-use super::connection::peer::{Connected, UnixPeer};
+use super::connection::socket::{Socket, UnixPeer};
+use super::connection::timer::Stopping;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -129,7 +130,7 @@ where
 }
 
 /// Connections to guarded streams, as far as they are admitted.
-fn guarded<S: Socket + Connected + 'static>(
+fn guarded<S: Socket + 'static>(
     serving: Serving,
     stopping: impl Fn() -> Stopping + Clone + 'static,
 ) -> impl ServiceFactory<
@@ -140,7 +141,7 @@ fn guarded<S: Socket + Connected + 'static>(
     InitError = (),
 > {
     fn_service(move |socket: S| {
-        let peer = socket.connected();
+        let peer = socket.prepare();
         let admission = serving.connections.admit(peer.map(|peer| peer.ip()));
         ready(match admission {
             Some(admission) => {

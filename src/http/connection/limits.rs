@@ -1,17 +1,19 @@
-//! How many connections may be open, in all and for one address. What is over a limit is closed at once, counted, and logged
-//! once a minute.
+//! How many connections may be open, in all and for one address. A connection over a limit is closed at once, counted, and
+//! logged once a minute.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use slog::{Logger, warn};
 
+use super::metrics::{ConnectionLimit, ConnectionMetrics};
 use crate::http::client_address::TrustedProxies;
-use crate::metrics::connections::{ConnectionLimit, ConnectionMetrics};
+use crate::throttle::Throttle;
 
 /// The log has at most one line in this time about connections over a limit.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -31,18 +33,11 @@ pub struct ConnectionLimits {
 pub struct Connections {
     limits: ConnectionLimits,
     open: AtomicUsize,
-    /// Filled only where there is a limit for an address.
+    /// Empty without a limit for an address.
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    over: Mutex<OverLimit>,
+    over: Throttle,
     metrics: Arc<ConnectionMetrics>,
     logger: Logger,
-}
-
-/// Connections that were closed and are not logged yet.
-#[derive(Default)]
-struct OverLimit {
-    closed: u64,
-    logged: Option<Instant>,
 }
 
 /// The right to be connected; it ends when this is dropped.
@@ -52,14 +47,14 @@ pub struct Admission {
 }
 
 impl Connections {
-    /// None is open yet.
+    /// Creates the count of a listener's connections, none of which is open yet.
     pub fn new(limits: ConnectionLimits, metrics: Arc<ConnectionMetrics>, logger: Logger) -> Arc<Self> {
-        metrics.limit(limits.all);
+        metrics.limit.set(i64::try_from(limits.all).unwrap_or(i64::MAX));
         Arc::new(Self {
             limits,
             open: AtomicUsize::new(0),
             by_address: Mutex::default(),
-            over: Mutex::default(),
+            over: Throttle::new(LOG_EVERY),
             metrics,
             logger,
         })
@@ -82,7 +77,7 @@ impl Connections {
             self.note_over(ConnectionLimit::All);
             return None;
         }
-        self.metrics.opened();
+        self.metrics.open.inc();
         let mut admission = Admission {
             connections: Arc::clone(self),
             address: None,
@@ -92,7 +87,7 @@ impl Connections {
             && let Some(address) = address.filter(|address| !self.limits.exempt.contains(*address))
         {
             let address = network(address);
-            let mut by_address = self.by_address();
+            let mut by_address = self.by_address.lock();
             let open = by_address.entry(address).or_default();
             if *open >= limit.get() {
                 drop(by_address);
@@ -106,22 +101,11 @@ impl Connections {
     }
 
     fn note_over(&self, limit: ConnectionLimit) {
-        self.metrics.limited(limit);
-        let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        over.closed += 1;
-        if over.logged.is_some_and(|logged| logged.elapsed() < LOG_EVERY) {
-            return;
+        self.metrics.limited.inc(limit);
+        if let Some(closed) = self.over.count(Instant::now()) {
+            warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
+                "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));
         }
-        over.logged = Some(Instant::now());
-        let closed = std::mem::take(&mut over.closed);
-        drop(over);
-        warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
-            "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));
-    }
-
-    fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // A count can't be left half changed.
-        self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,9 +113,9 @@ impl Drop for Admission {
     fn drop(&mut self) {
         let connections = &self.connections;
         connections.open.fetch_sub(1, Ordering::Relaxed);
-        connections.metrics.closed();
+        connections.metrics.open.dec();
         if let Some(address) = self.address {
-            let mut by_address = connections.by_address();
+            let mut by_address = connections.by_address.lock();
             if let Some(open) = by_address.get_mut(&address) {
                 *open -= 1;
                 if *open == 0 {
@@ -159,7 +143,6 @@ mod tests {
 
     use super::*;
     use crate::geo::network;
-    use crate::metrics::connections::ConnectionMetricsVec;
 
     /// Messages, as text.
     #[derive(Clone, Default)]
@@ -167,7 +150,7 @@ mod tests {
 
     impl io::Write for Messages {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -184,7 +167,7 @@ mod tests {
 
     fn rig(all: usize, per_address: Option<usize>) -> Rig {
         let registry = Registry::new();
-        let metrics = ConnectionMetricsVec::new(&registry, "test").unwrap().of("l");
+        let metrics = ConnectionMetrics::of_listener(&registry, "test", "l").unwrap();
         let messages = Messages::default();
         let drain = slog_json::Json::new(messages.clone()).add_default_keys().build();
         let limits = ConnectionLimits {
@@ -192,7 +175,7 @@ mod tests {
             per_address: per_address.and_then(NonZeroUsize::new),
             exempt: TrustedProxies::new(vec![network::parse("10.0.0.0/8").unwrap()]),
         };
-        let logger = Logger::root(Mutex::new(drain).fuse(), o!());
+        let logger = Logger::root(std::sync::Mutex::new(drain).fuse(), o!());
         Rig {
             connections: Connections::new(limits, metrics, logger),
             registry,
@@ -215,7 +198,7 @@ mod tests {
         }
 
         fn messages(&self) -> Vec<String> {
-            let bytes = self.messages.0.lock().unwrap();
+            let bytes = self.messages.0.lock();
             String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
         }
     }
@@ -267,7 +250,7 @@ mod tests {
         let unix: Vec<Admission> = (0..5).filter_map(|_| rig.connections.admit(None)).collect();
         assert_eq!(unix.len(), 5);
         drop((open, network, proxy, unix));
-        assert!(rig.connections.by_address().is_empty());
+        assert!(rig.connections.by_address.lock().is_empty());
         assert!(rig.admit("192.0.2.1").is_some());
     }
 
@@ -284,10 +267,5 @@ mod tests {
             messages[0].contains("\"closed\":1") && messages[0].contains("\"open\":1"),
             "{messages:?}"
         );
-        // A minute later, the next line tells of all since.
-        let minute_ago = Instant::now().checked_sub(LOG_EVERY);
-        rig.connections.over.lock().unwrap().logged = minute_ago;
-        assert!(rig.admit("192.0.2.1").is_none());
-        assert!(rig.messages()[1].contains("\"closed\":50"), "{:?}", rig.messages());
     }
 }

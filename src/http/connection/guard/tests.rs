@@ -13,7 +13,6 @@ use slog::{Discard, Logger, o};
 use super::*;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
-use crate::metrics::connections::ConnectionMetricsVec;
 
 /// What a client does.
 #[derive(Default)]
@@ -106,7 +105,7 @@ impl Rig {
 
     fn stopping_when(stopping: Stopping) -> Self {
         let registry = Registry::new();
-        let metrics = ConnectionMetricsVec::new(&registry, "test").unwrap().of("l");
+        let metrics = ConnectionMetrics::of_listener(&registry, "test", "l").unwrap();
         let limits = ConnectionLimits {
             all: 1,
             per_address: None,

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -46,8 +45,6 @@ pub(super) struct LineBuffer {
     work: Condvar,
     written: IntCounter,
     dropped: IntCounter,
-    /// Written lines of this log, which is not the only one in a test's process.
-    written_here: AtomicU64,
 }
 
 #[derive(Default)]
@@ -61,7 +58,7 @@ struct BufferState {
     closed: bool,
 }
 
-/// What the writer is asked to do.
+/// What the writer is asked to do beyond writing.
 pub(super) struct Work {
     pub(super) closed: bool,
     pub(super) reopen: bool,
@@ -74,7 +71,6 @@ impl LineBuffer {
             work: Condvar::new(),
             written: metrics.access_log_written.clone(),
             dropped: metrics.access_log_dropped.clone(),
-            written_here: AtomicU64::new(0),
         })
     }
 
@@ -123,11 +119,10 @@ impl LineBuffer {
 
     pub(super) fn count_written(&self, lines: u64) {
         self.written.inc_by(lines);
-        self.written_here.fetch_add(lines, Ordering::Relaxed);
     }
 
     pub(super) fn written(&self) -> u64 {
-        self.written_here.load(Ordering::Relaxed)
+        self.written.get()
     }
 
     /// Counts the lines that are not written as dropped. Returns how many there are.

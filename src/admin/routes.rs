@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::guard::{Any, Get, Guard, Head, Post};
+use actix_web::guard::fn_guard;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::middleware::{Next, from_fn};
@@ -21,11 +21,11 @@ use super::{actions, explain, status};
 /// - `/livez`: 200 while the process runs
 /// - `/readyz`: 200, or 503 with the reason: no data yet, stopping, data too old
 /// - `/metrics`: Prometheus' text format
-fn open_routes() -> [(&'static str, Methods, Route); 3] {
+fn open_routes() -> [(&'static str, &'static str, Route); 3] {
     [
-        ("/livez", Methods::Read, web::to(status::livez)),
-        ("/readyz", Methods::Read, web::to(status::readyz)),
-        ("/metrics", Methods::Read, web::to(status::metrics)),
+        ("/livez", READ, web::to(status::livez)),
+        ("/readyz", READ, web::to(status::readyz)),
+        ("/metrics", READ, web::to(status::metrics)),
     ]
 }
 
@@ -38,41 +38,20 @@ fn open_routes() -> [(&'static str, Methods, Route); 3] {
 ///   `host_id=N`, what is known of a mirror
 /// - `/log/reopen`: reopens the access log after it was renamed
 /// - `/log/level`: the level of diagnostics; `level=debug`, with POST, sets it
-fn operator_routes() -> [(&'static str, Methods, Route); 5] {
+fn operator_routes() -> [(&'static str, &'static str, Route); 5] {
     [
-        ("/status", Methods::Read, web::to(status::status)),
-        ("/reload", Methods::ReadOrAct, web::to(actions::reload)),
-        ("/explain", Methods::Read, web::to(explain_request)),
-        ("/log/reopen", Methods::ReadOrAct, web::to(actions::reopen_log)),
-        ("/log/level", Methods::ReadOrAct, web::to(actions::log_level)),
+        ("/status", READ, web::to(status::status)),
+        ("/reload", READ_OR_ACT, web::to(actions::reload)),
+        ("/explain", READ, web::to(explain_request)),
+        ("/log/reopen", READ_OR_ACT, web::to(actions::reopen_log)),
+        ("/log/level", READ_OR_ACT, web::to(actions::log_level)),
     ]
 }
 
 const OPERATOR_SCOPE: &str = "/admin";
 
-/// The methods that an endpoint takes.
-#[derive(Clone, Copy)]
-enum Methods {
-    Read,
-    ReadOrAct,
-}
-
-impl Methods {
-    fn guard(self) -> impl Guard {
-        let read = Any(Get()).or(Head());
-        match self {
-            Self::Read => read,
-            Self::ReadOrAct => read.or(Post()),
-        }
-    }
-
-    fn allow(self) -> &'static str {
-        match self {
-            Self::Read => "GET, HEAD",
-            Self::ReadOrAct => "GET, HEAD, POST",
-        }
-    }
-}
+const READ: &str = "GET, HEAD";
+const READ_OR_ACT: &str = "GET, HEAD, POST";
 
 /// The service of the admin listener.
 pub fn app(
@@ -88,10 +67,11 @@ pub fn app(
         .wrap(from_fn(refuse_pages))
 }
 
-fn resource((path, methods, route): (&str, Methods, Route)) -> Resource {
-    let refuse = move || async move { method_not_allowed(methods.allow(), "the method is not one of those in Allow") };
+fn resource((path, methods, route): (&str, &'static str, Route)) -> Resource {
+    let takes = fn_guard(move |request| methods.split(", ").any(|known| request.head().method == known));
+    let refuse = move || async move { method_not_allowed(methods, "the method is not one of those in Allow") };
     web::resource(path)
-        .route(route.guard(methods.guard()))
+        .route(route.guard(takes))
         .default_service(web::to(refuse))
 }
 

@@ -81,7 +81,7 @@ fn serve(config: &ServerConfig, data: Data, announce: impl FnOnce(SocketAddr)) -
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ ServerError::Load(_)) => fail(BAD_DATA, &error),
-        Err(error @ ServerError::Workers { .. }) => fail(USAGE, &error),
+        Err(error @ ServerError::Workers(..)) => fail(USAGE, &error),
         Err(error) => fail(UNAVAILABLE, &error),
     }
 }

@@ -17,43 +17,23 @@ pub enum ServerError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The public address can't be listened on.
-    #[error("cannot listen on {address}: {source}; choose another --listen or --port")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The operating system's reason.
-        source: io::Error,
-    },
+    #[error("cannot listen on {0}: {1}; choose another --listen or --port")]
+    Listen(SocketAddr, #[source] io::Error),
     /// The admin listener's address can't be listened on.
-    #[error("cannot listen on {address}: {source}; choose another --admin.listen, or off")]
-    AdminListen {
-        /// The address.
-        address: AdminAddress,
-        /// The operating system's reason.
-        source: io::Error,
-    },
+    #[error("cannot listen on {0}: {1}; choose another --admin.listen, or off")]
+    AdminListen(AdminAddress, #[source] io::Error),
     /// The access log's file can't be opened.
-    #[error("cannot open the access log {}: {source}; choose another --log, or - for standard output", path.display())]
-    AccessLogFile {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: io::Error,
-    },
+    #[error("cannot open the access log {path}: {1}; choose another --log, or - for standard output", path = .0.display())]
+    AccessLogFile(PathBuf, #[source] io::Error),
     /// Standard output can't take the access log.
     #[error("cannot write the access log: {0}")]
     AccessLogStdout(#[source] io::Error),
     /// There are more workers than open descriptors allow.
     #[error(
-        "workers = {workers} needs more open descriptors than the {descriptors} that are allowed; set fewer, or raise the \
-         limit (ulimit -n, LimitNOFILE=)"
+        "workers = {0} needs more open descriptors than the {1} that are allowed; set fewer, or raise the limit (ulimit -n, \
+         LimitNOFILE=)"
     )]
-    Workers {
-        /// The setting, or the number of processors.
-        workers: NonZeroUsize,
-        /// The limit of open descriptors.
-        descriptors: u64,
-    },
+    Workers(NonZeroUsize, u64),
     /// The operating system refuses something that a server needs.
     #[error(transparent)]
     System(#[from] io::Error),

@@ -87,10 +87,7 @@ pub(super) fn start_public(
     connections: Arc<Connections>,
     public: Public,
 ) -> Result<(RunningListener, SocketAddr), ServerError> {
-    let cannot_listen = |source| ServerError::Listen {
-        address: config.listen,
-        source,
-    };
+    let cannot_listen = |error| ServerError::Listen(config.listen, error);
     let listener = Listener::bind(config.listen).map_err(cannot_listen)?;
     let address = listener.address().unwrap_or(config.listen);
     let serving = Serving {
@@ -119,10 +116,7 @@ pub(super) async fn start_admin(
             bound.map(|(listener, file)| (Listener::Unix(listener), Some(file)))
         }
     };
-    let cannot_listen = |source| ServerError::AdminListen {
-        address: settings.listen.clone(),
-        source,
-    };
+    let cannot_listen = |error| ServerError::AdminListen(settings.listen.clone(), error);
     let (listener, socket_file) = match bound {
         Ok(bound) => bound,
         // Compatibility: command lines from before this listener run two servers on a machine.

@@ -78,7 +78,7 @@ pub fn run(
         .unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
     let descriptors = descriptors::raise_limit();
     if let Some(descriptors) = descriptors.filter(|limit| !descriptors::suffice(*limit, workers)) {
-        return Err(ServerError::Workers { workers, descriptors });
+        return Err(ServerError::Workers(workers, descriptors));
     }
     let metrics = Arc::new(Metrics::new()?);
     let access_log = open_access_log(&config.access_log, &metrics, logger)?;
@@ -100,7 +100,7 @@ pub fn run(
 
 fn open_access_log(target: &AccessLogTarget, metrics: &Metrics, logger: &Logger) -> Result<AccessLog, ServerError> {
     AccessLog::open(target.clone(), metrics, logger.clone()).map_err(|source| match target.clone() {
-        AccessLogTarget::File(path) => ServerError::AccessLogFile { path, source },
+        AccessLogTarget::File(path) => ServerError::AccessLogFile(path, source),
         AccessLogTarget::Stdout => ServerError::AccessLogStdout(source),
     })
 }

@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use prometheus::IntCounter;
 
 use super::line::format_line;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::mirrorlist::answer::AnsweredRepository;
 
 /// The buffer holds this many bytes, some 80,000 lines.
@@ -20,7 +20,7 @@ const WAKE_AT: usize = 64 << 10;
 /// Lines wait at most about this long.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// Puts lines into an access log; for each worker a clone.
+/// The handle that puts lines into an access log; each worker has a clone.
 #[derive(Clone)]
 pub struct AccessLogLines {
     pub(super) buffer: Arc<LineBuffer>,
@@ -39,7 +39,7 @@ impl AccessLogLines {
     }
 }
 
-/// The lines that wait, and what was counted of them.
+/// The lines that wait, and the counters of lines.
 pub(super) struct LineBuffer {
     state: Mutex<BufferState>,
     work: Condvar,
@@ -65,7 +65,7 @@ pub(super) struct Work {
 }
 
 impl LineBuffer {
-    pub(super) fn new(metrics: &Metrics) -> Arc<Self> {
+    pub(super) fn new(metrics: &ServerMetrics) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             work: Condvar::new(),

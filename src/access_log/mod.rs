@@ -17,7 +17,7 @@ use signal_hook::consts::SIGXFSZ;
 use slog::{Logger, error};
 
 use crate::background::Background;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 pub use buffer::AccessLogLines;
 use buffer::LineBuffer;
 use sink::{FileSink, Sink};
@@ -52,7 +52,7 @@ impl AccessLog {
     ///
     /// # Errors
     /// The file can't be opened for appending or the thread can't be started.
-    pub fn open(target: AccessLogTarget, metrics: &Metrics, logger: Logger) -> io::Result<Self> {
+    pub fn open(target: AccessLogTarget, metrics: &ServerMetrics, logger: Logger) -> io::Result<Self> {
         // With this handler, a file at its size limit (ulimit -f) fails the write and does not end the process.
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         match target {
@@ -66,7 +66,7 @@ impl AccessLog {
         }
     }
 
-    fn start(metrics: &Metrics, logger: Logger, sink: Box<dyn Sink>, reopen: Option<Reopen>) -> io::Result<Self> {
+    fn start(metrics: &ServerMetrics, logger: Logger, sink: Box<dyn Sink>, reopen: Option<Reopen>) -> io::Result<Self> {
         let buffer = LineBuffer::new(metrics);
         let writer = LogWriter::new(Arc::clone(&buffer), sink, reopen, logger.clone());
         Ok(Self {
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    fn log_on(disk: Disk, metrics: &Metrics) -> AccessLog {
+    fn log_on(disk: Disk, metrics: &ServerMetrics) -> AccessLog {
         let logger = Logger::root(slog::Discard, slog::o!());
         AccessLog::start(metrics, logger, Box::new(disk), None).unwrap()
     }
@@ -167,7 +167,7 @@ mod tests {
             full: Arc::clone(&full),
             asked,
         };
-        let log = log_on(disk, &Metrics::new().unwrap());
+        let log = log_on(disk, &ServerMetrics::new().unwrap());
         let record = |i: usize| record(&log.lines(), &format!("repo-{i}"));
         (0..50).for_each(record);
         was_asked.recv().unwrap();
@@ -192,7 +192,7 @@ mod tests {
             full: Arc::new(Mutex::new(true)),
             asked,
         };
-        let metrics = Metrics::new().unwrap();
+        let metrics = ServerMetrics::new().unwrap();
         let log = log_on(disk, &metrics);
         let (lines, repo) = (log.lines(), "r".repeat(line::FIELD_LIMIT));
         for _ in 0..2 * buffer::BUFFER_LIMIT / repo.len() + 10 {

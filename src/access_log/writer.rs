@@ -147,7 +147,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::metrics::ServerMetrics;
 
     /// A file that can't be read, so that nothing can be taken back.
     #[derive(Default)]
@@ -186,7 +186,7 @@ mod tests {
             room: 9,
             ..File::default()
         }));
-        let buffer = LineBuffer::new(&Metrics::new().unwrap());
+        let buffer = LineBuffer::new(&ServerMetrics::new().unwrap());
         let (opened, logger) = (Arc::clone(&file), Logger::root(slog::Discard, slog::o!()));
         let open = move || -> io::Result<Box<dyn Sink>> { Ok(Box::new(WriteOnly(Arc::clone(&opened)))) };
         let mut writer = LogWriter::new(buffer, open().unwrap(), Some(Box::new(open)), logger);

@@ -16,17 +16,17 @@ use super::peer::Peer;
 use super::response::error;
 use super::token::TokenFile;
 use crate::metrics::table::ByLabel;
-use crate::metrics::{AdminRefusal, Metrics};
+use crate::metrics::{AdminRefusal, ServerMetrics};
 use crate::throttle::Throttle;
 
 /// The log has at most one line in this time about each kind of refusal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Decides about requests.
+/// Refuses requests that break the rules, and counts and logs them.
 pub struct Access {
     hosts: AllowedHosts,
     token: Option<TokenFile>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<ServerMetrics>,
     logger: Logger,
     guesses: Guesses,
     logged: ByLabel<AdminRefusal, Throttle>,
@@ -43,7 +43,7 @@ struct Refused {
 
 impl Access {
     /// Allows requests for these names of the listener. Without a token, operators are peers on this machine only.
-    pub fn new(hosts: AllowedHosts, token: Option<TokenFile>, metrics: Arc<Metrics>, logger: Logger) -> Self {
+    pub fn new(hosts: AllowedHosts, token: Option<TokenFile>, metrics: Arc<ServerMetrics>, logger: Logger) -> Self {
         Self {
             hosts,
             token,

@@ -1,9 +1,8 @@
-//! The rule that keeps web pages away from the admin listener: a browser that shows a page of another site sends that page's
-//! requests from the operator's own machine, so that where a request comes from says nothing about who made it.
+//! Keeps web pages away from the admin listener. A browser sends the requests of a page from the operator's own machine, so the
+//! peer's address does not tell whether the operator made them.
 //!
-//! A browser can't be kept from sending a request, but it tells the truth about it in headers that pages can't set (Origin,
-//! Referer, Sec-Fetch-Site). And a page that reaches this listener as its own site, because its name was made to resolve to
-//! this machine (DNS rebinding), has that name in Host.
+//! A browser can't be kept from sending a request, but it tells the truth in headers that pages can't set (Origin, Referer,
+//! Sec-Fetch-Site). A page whose name was made to resolve to this machine (DNS rebinding) has that name in Host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +10,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
-/// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
+/// The names of the admin listener, apart from localhost and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AllowedHosts {
     /// In lower case, without a dot at the end.
@@ -19,21 +18,21 @@ pub struct AllowedHosts {
 }
 
 impl AllowedHosts {
-    /// Reads a comma list of names without ports; none if one of them is no host name.
+    /// Parses a comma list of names without ports. Returns `None` if one of them is not a host name.
     pub fn parse(list: &str) -> Option<Self> {
         let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let names = names.map(|name| match Host::parse(name) {
-            Some(Host::Name(name)) => Some(name),
+        let names = names.map(|name| match RequestHost::parse(name) {
+            Some(RequestHost::Name(name)) => Some(name),
             // An address is allowed anyway.
-            Some(Host::Address(_)) | None => None,
+            Some(RequestHost::Address(_)) | None => None,
         });
         names.collect::<Option<Vec<_>>>().map(|names| Self { names })
     }
 
-    fn allow(&self, host: &Host) -> bool {
+    fn allow(&self, host: &RequestHost) -> bool {
         match host {
-            Host::Address(_) => true,
-            Host::Name(name) => name == "localhost" || self.names.contains(name),
+            RequestHost::Address(_) => true,
+            RequestHost::Name(name) => name == "localhost" || self.names.contains(name),
         }
     }
 }
@@ -41,15 +40,15 @@ impl AllowedHosts {
 /// Why a request may be a web page's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Suspicion {
-    /// Its Host is a name that is not this listener's, malformed, missing or there twice.
+    /// Its Host is not a name of this listener, is malformed, missing, or there twice. The name, if it has one.
     Host(Option<String>),
-    /// This header says that a page of another site is behind it.
+    /// This header names a page of another site.
     Page(&'static str),
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What speaks against a request, if anything does.
+/// Finds out whether a request may be a web page's.
 pub(super) fn suspect(head: &RequestHead, allowed: &AllowedHosts) -> Option<Suspicion> {
     let own = match own_authority(head, allowed) {
         Ok(own) => own,
@@ -78,7 +77,7 @@ pub(super) fn suspect(head: &RequestHead, allowed: &AllowedHosts) -> Option<Susp
     None
 }
 
-/// The authority that a request is for; none if it names none, as HTTP/1.0 allows and no browser does.
+/// The authority that a request is for. `None` if it names none, which HTTP/1.0 allows and no browser does.
 fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Authority>, Suspicion> {
     // `GET http://name/path` names a host as well; browsers send that to proxies only.
     let target = head.uri.authority().map(|authority| authority.as_str().as_bytes());
@@ -89,8 +88,8 @@ fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Au
         let authority = text.and_then(Authority::parse).ok_or(Suspicion::Host(None))?;
         if !allowed.allow(&authority.host) {
             let name = match authority.host {
-                Host::Name(name) => Some(name),
-                Host::Address(_) => None,
+                RequestHost::Name(name) => Some(name),
+                RequestHost::Address(_) => None,
             };
             return Err(Suspicion::Host(name));
         }
@@ -105,7 +104,7 @@ fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Au
     Ok(own)
 }
 
-/// What follows `http://`.
+/// The rest of a URL after `http://`.
 fn after_scheme(url: &str) -> Option<&str> {
     const SCHEME: &str = "http://";
     let (scheme, rest) = url.split_at_checked(SCHEME.len())?;
@@ -115,31 +114,31 @@ fn after_scheme(url: &str) -> Option<&str> {
 /// A host and a port, as in Host and in URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Authority {
-    host: Host,
+    host: RequestHost,
     port: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Host {
+enum RequestHost {
     Address(IpAddr),
     /// In lower case, without a dot at the end.
     Name(String),
 }
 
 impl Authority {
-    /// Reads `host` or `host:port`; an IPv6 address is in brackets. User names are none of it.
+    /// Parses `host` or `host:port`; an IPv6 address is in brackets. User names are not allowed.
     fn parse(text: &str) -> Option<Self> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, port) = rest.split_once(']')?;
                 // The zone of a link-local address is the client's affair.
                 let address = address.split_once('%').map_or(address, |(address, _)| address);
-                (Host::Address(address.parse::<Ipv6Addr>().ok()?.into()), port)
+                (RequestHost::Address(address.parse::<Ipv6Addr>().ok()?.into()), port)
             }
             None => {
                 let end = text.find(':').unwrap_or(text.len());
                 let (host, port) = text.split_at_checked(end)?;
-                (Host::parse(host)?, port)
+                (RequestHost::parse(host)?, port)
             }
         };
         let port = match port.strip_prefix(':') {
@@ -152,7 +151,7 @@ impl Authority {
     }
 }
 
-impl Host {
+impl RequestHost {
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix('.').unwrap_or(text);
         if let Ok(address) = text.parse::<Ipv4Addr>() {

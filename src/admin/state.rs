@@ -8,7 +8,7 @@ use slog::Logger;
 use super::access::Access;
 use crate::access_log::AccessLogLines;
 use crate::logging::LevelHandle;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
 use crate::reload::Reloader;
 use crate::snapshot::SharedSnapshot;
@@ -18,7 +18,7 @@ pub struct Admin {
     /// Whether the server wants requests.
     pub readiness: Readiness,
     /// What is measured.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<ServerMetrics>,
     /// Reopens the access log.
     pub access_log: AccessLogLines,
     /// The level of diagnostics.

@@ -1,4 +1,4 @@
-//! The bearer token that makes an operator of a peer from elsewhere.
+//! The bearer token of operators on other machines.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// A token file; it is read when the token is needed.
+    /// Names the token file, which is read when a token is compared.
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -24,10 +24,10 @@ impl TokenFile {
         }
     }
 
-    /// Whether a text is the token.
+    /// Returns whether a text is the token, in a time that does not depend on the text.
     ///
     /// # Errors
-    /// The file can't be read or is empty, so that nothing is the token; the text names the file.
+    /// The file can't be read or is empty, so that no text is the token. The message names the file.
     pub(super) fn is_token(&self, text: &[u8]) -> Result<bool, String> {
         let problem = |error: io::Error| format!("{}: cannot read it: {error}", self.path.display());
         let mut known = self.known.lock();

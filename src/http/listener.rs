@@ -1,7 +1,7 @@
 //! A listener: an address, workers, and for each connection a guarded stream on which actix speaks HTTP/1.1. The public
-//! listener, the admin listener and the generator's metrics are each one of these; what a request gets is their handlers' job.
+//! listener, the admin listener and the generator's metrics listener are such listeners; their handlers answer the requests.
 //!
-//! HTTP/2 is left out: no proxy speaks it to this server, and neither its streams nor its header lists can be limited.
+//! HTTP/2 is not supported: no proxy speaks it to this server, and neither its streams nor its header lists can be limited.
 
 use std::fmt;
 use std::future::ready;
@@ -27,8 +27,7 @@ use super::connection::timer::Stopping;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Each worker accepts this many connections more than its share of the limit: those are closed, and so need a descriptor for a
-/// moment.
+/// Each worker accepts this many connections beyond its share of the limit. They are closed at once, but need a descriptor.
 pub const CONNECTIONS_TO_CLOSE: usize = 8;
 
 /// A socket that is listened on.
@@ -40,10 +39,10 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Listens on a TCP address, which a server that has just stopped may have had.
+    /// Listens on a TCP address, even if a server that has just stopped had it.
     ///
     /// # Errors
-    /// Where the operating system refuses it.
+    /// The operating system refuses it.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -54,7 +53,7 @@ impl Listener {
         Ok(Self::Tcp(socket.listen(BACKLOG)?.into_std()?))
     }
 
-    /// The TCP address; none for a Unix socket.
+    /// The TCP address; `None` for a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
@@ -66,20 +65,20 @@ impl Listener {
 /// How connections are served.
 #[derive(Clone)]
 pub struct Serving {
-    /// Threads.
+    /// The number of threads.
     pub workers: NonZeroUsize,
     /// How long the steps of a connection may take.
     pub deadlines: Deadlines,
     /// The open connections and their limit.
     pub connections: Arc<Connections>,
-    /// Once told to stop, requests under way have this many seconds to finish.
+    /// Seconds that requests under way have to finish after a stop.
     pub stop_seconds: u64,
 }
 
-/// Serves the connections of a listener. Each worker has a handler of its own, which `handler` makes.
+/// Serves the connections of a listener. `handler` makes each worker's handler.
 ///
 /// # Errors
-/// Where the workers can't be started.
+/// The workers can't be started.
 pub fn serve<H, F, S, B>(listener: Listener, serving: Serving, handler: H) -> io::Result<Server>
 where
     H: Fn() -> F + Send + Clone + 'static,
@@ -129,7 +128,7 @@ where
     Ok(builder?.run())
 }
 
-/// Connections to guarded streams, as far as they are admitted.
+/// Turns admitted connections into guarded streams.
 fn guarded<S: Socket + 'static>(
     serving: Serving,
     stopping: impl Fn() -> Stopping + Clone + 'static,
@@ -149,7 +148,7 @@ fn guarded<S: Socket + 'static>(
                 let stream = GuardedStream::new(socket, serving.deadlines, metrics, admission, stopping());
                 Ok((stream, peer))
             }
-            // With it, the connection is closed.
+            // This error closes the connection.
             None => Err(DispatchError::DisconnectTimeout),
         })
     })

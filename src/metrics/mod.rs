@@ -1,6 +1,6 @@
 //! What a server counts and measures, in Prometheus' format.
 //!
-//! The rows of [`Metrics`] are the table that docs/metrics.md is tested against; [`table`] is how such a table is declared. The
+//! The rows of [`ServerMetrics`] are the table that docs/metrics.md is tested against; [`table`] is how such a table is declared. The
 //! metrics of connections are with the connections, in [`crate::http::connection::metrics`].
 
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ pub(crate) mod table;
 
 metric_table! {
     /// The metrics of a server.
-    pub struct Metrics in registry {
+    pub struct ServerMetrics in registry {
         /// Always 1; the labels tell the version.
         build: IntGaugeVec = "mirrorlist_build_info", &["version"];
         /// Requests answered, by endpoint, class of status and tier of the first host.
@@ -32,7 +32,7 @@ metric_table! {
         response_bytes: IntCounter = "mirrorlist_response_bytes_total";
         /// Hosts chosen for an answer with mirrors.
         hosts: Histogram = "mirrorlist_answer_hosts", HOSTS_BUCKETS;
-        /// Answers with mirrors, by country of the client; unknown where nobody knows it.
+        /// Answers with mirrors, by country of the client, or unknown.
         countries: IntCounterVec = "mirrorlist_client_countries_total", &["country"];
         /// Requests whose answer is not yet completely handed to the network.
         pub(crate) in_flight: IntGauge = "mirrorlist_requests_in_flight";
@@ -107,7 +107,7 @@ label_values! {
     }
 }
 
-impl Metrics {
+impl ServerMetrics {
     /// Creates metrics that have counted nothing.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::listener::{self, Listener, Serving};
 use crate::http::public::{self, Public};
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::settings::ServerConfig;
 
 /// Seconds that requests under way have to finish.
@@ -62,7 +62,7 @@ pub(super) fn public_connections(
     config: &ServerConfig,
     workers: NonZeroUsize,
     descriptors: Option<u64>,
-    metrics: &Metrics,
+    metrics: &ServerMetrics,
     logger: &Logger,
 ) -> prometheus::Result<Arc<Connections>> {
     let room = descriptors::room_for_connections(descriptors, workers);

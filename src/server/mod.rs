@@ -27,7 +27,7 @@ use crate::descriptors;
 use crate::http::connection::limits::Connections;
 use crate::http::public::Public;
 use crate::logging::Logging;
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::readiness::{Phase, Readiness};
 use crate::reload::watch::Watch;
 use crate::reload::{Reloader, sources};
@@ -80,7 +80,7 @@ pub fn run(
     if let Some(descriptors) = descriptors.filter(|limit| !descriptors::suffice(*limit, workers)) {
         return Err(ServerError::Workers(workers, descriptors));
     }
-    let metrics = Arc::new(Metrics::new()?);
+    let metrics = Arc::new(ServerMetrics::new()?);
     let access_log = open_access_log(&config.access_log, &metrics, logger)?;
     let admin = Arc::new(admin_state(config, logging, &metrics, &access_log));
     let served = actix_web::rt::System::new().block_on(async {
@@ -98,14 +98,23 @@ pub fn run(
     served.inspect(|()| info!(logger, "stopped"))
 }
 
-fn open_access_log(target: &AccessLogTarget, metrics: &Metrics, logger: &Logger) -> Result<AccessLog, ServerError> {
+fn open_access_log(
+    target: &AccessLogTarget,
+    metrics: &ServerMetrics,
+    logger: &Logger,
+) -> Result<AccessLog, ServerError> {
     AccessLog::open(target.clone(), metrics, logger.clone()).map_err(|source| match target.clone() {
         AccessLogTarget::File(path) => ServerError::AccessLogFile(path, source),
         AccessLogTarget::Stdout => ServerError::AccessLogStdout(source),
     })
 }
 
-fn admin_state(config: &ServerConfig, logging: &Logging, metrics: &Arc<Metrics>, access_log: &AccessLog) -> Admin {
+fn admin_state(
+    config: &ServerConfig,
+    logging: &Logging,
+    metrics: &Arc<ServerMetrics>,
+    access_log: &AccessLog,
+) -> Admin {
     let (hosts, token) = match &config.admin {
         Some(admin) => (admin.hosts.clone(), admin.token_file.clone().map(TokenFile::new)),
         None => (AllowedHosts::default(), None),

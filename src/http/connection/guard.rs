@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix_web::rt::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head::judge;
+use super::head;
 use super::limits::Admission;
 use super::linger::{LINGER, Linger};
 use super::metrics::{ConnectionMetrics, Cut};
@@ -74,7 +74,7 @@ enum StreamPhase {
     Head(HeadScanner),
     /// A head of which `left` bytes are still to be let through.
     Deliver { left: usize, is_head: bool },
-    /// The handler is at work, or its answer is on its way.
+    /// The handler works, or its answer is being written.
     Answer(AnswerProgress, AnswerPatience),
     /// actix has seen the end of the stream; these bytes are still to be written.
     Ended(Vec<u8>),
@@ -151,7 +151,7 @@ impl<S: Socket> GuardedStream<S> {
         if read.is_empty() {
             self.phase = StreamPhase::Ended(Vec::new());
         } else if HeadScanner::default().scan(read) == Ok(Scan::Complete(read.len()))
-            && let Ok(accepted) = judge(read)
+            && let Ok(accepted) = head::check(read)
         {
             let length = read.len();
             out.advance(length);
@@ -193,7 +193,7 @@ impl<S: Socket> GuardedStream<S> {
                 return !self.waiting.is_empty();
             }
             // The scanner has seen all bytes of the head here.
-            Ok(Scan::Complete(length)) => match judge(self.waiting.split_at_mut(length).0) {
+            Ok(Scan::Complete(length)) => match head::check(self.waiting.split_at_mut(length).0) {
                 Ok(accepted) => {
                     self.phase = StreamPhase::Deliver {
                         left: length,
@@ -207,7 +207,7 @@ impl<S: Socket> GuardedStream<S> {
         true
     }
 
-    /// Lets the next bytes of a head through.
+    /// Lets the next bytes of a head through into `out`.
     fn deliver(&mut self, left: usize, is_head: bool, out: &mut ReadBuf<'_>) {
         let length = left.min(out.remaining());
         out.put_slice(self.waiting.drain(..length).as_slice());
@@ -261,7 +261,7 @@ impl<S: Socket> GuardedStream<S> {
         }
     }
 
-    /// An answer has to wait for its client: an error once it has waited too long.
+    /// Notes that an answer has to wait for its client, and fails once it has waited too long.
     fn poll_slow_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let StreamPhase::Answer(_, patience) = &mut self.phase else {
             return Ok(());

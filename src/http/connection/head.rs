@@ -20,11 +20,11 @@ pub(super) struct Accepted {
     pub(super) is_head: bool,
 }
 
-/// Judges a complete head. Headers by which a client asks for another protocol or for an interim answer are renamed in
-/// place, so that actix takes no notice of them.
-pub(super) fn judge(head: &mut [u8]) -> Result<Accepted, HeadRefusal> {
+/// Checks a complete head. Headers that ask for another protocol or for an interim answer are renamed in place, so that actix
+/// ignores them.
+pub(super) fn check(head: &mut [u8]) -> Result<Accepted, HeadRefusal> {
     let mut renamed = Vec::new();
-    let accepted = judge_unchanged(head, &mut renamed)?;
+    let accepted = check_unchanged(head, &mut renamed)?;
     for start in renamed {
         if let Some(byte) = head.get_mut(start) {
             *byte = b'-';
@@ -33,8 +33,8 @@ pub(super) fn judge(head: &mut [u8]) -> Result<Accepted, HeadRefusal> {
     Ok(accepted)
 }
 
-/// Judges a head; notes where the names of headers begin that are to be renamed.
-fn judge_unchanged(head: &[u8], renamed: &mut Vec<usize>) -> Result<Accepted, HeadRefusal> {
+/// Checks a head. `renamed` gets the positions of the header names that are to be renamed.
+fn check_unchanged(head: &[u8], renamed: &mut Vec<usize>) -> Result<Accepted, HeadRefusal> {
     let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, &mut headers) {
@@ -53,7 +53,7 @@ fn judge_unchanged(head: &[u8], renamed: &mut Vec<usize>) -> Result<Accepted, He
     let mut fields = Fields::default();
     for header in &*request.headers {
         if fields.take(header.name, header.value)? {
-            // A name is a part of the head, so that its place is the distance of their addresses.
+            // A name is a part of the head, so that its position is the distance of their addresses.
             renamed.push(header.name.as_ptr() as usize - head.as_ptr() as usize);
         }
     }
@@ -65,7 +65,9 @@ fn judge_unchanged(head: &[u8], renamed: &mut Vec<usize>) -> Result<Accepted, He
 
 /// Whether a request line is well-formed and names some HTTP version.
 fn names_a_version(head: &[u8]) -> bool {
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let Some(line) = head.split(|byte| *byte == b'\r').next() else {
+        return false;
+    };
     let mut parts = line.split(|byte| *byte == b' ');
     let (_, _, version, end) = (parts.next(), parts.next(), parts.next(), parts.next());
     let named = match version {
@@ -77,7 +79,7 @@ fn names_a_version(head: &[u8]) -> bool {
     named && end.is_none()
 }
 
-/// The header fields that say where a request ends and what becomes of its connection.
+/// The header fields that decide where a request ends.
 #[derive(Default)]
 struct Fields {
     host: bool,
@@ -86,7 +88,7 @@ struct Fields {
 }
 
 impl Fields {
-    /// Takes a field; says whether it is to be renamed.
+    /// Takes a field. Returns whether it is to be renamed.
     fn take(&mut self, name: &str, value: &[u8]) -> Result<bool, HeadRefusal> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
@@ -118,7 +120,7 @@ impl Fields {
         Ok(false)
     }
 
-    /// What speaks against the request as a whole.
+    /// Checks the request as a whole.
     fn check(&self, method: &str, is_1_1: bool) -> Result<(), HeadRefusal> {
         if is_1_1 && !self.host {
             return Err(HeadRefusal::Malformed);
@@ -159,8 +161,8 @@ fn asks_for_upgrade(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn judged(head: &str) -> Result<Accepted, HeadRefusal> {
-        judge(&mut head.as_bytes().to_vec())
+    fn checked(head: &str) -> Result<Accepted, HeadRefusal> {
+        check(&mut head.as_bytes().to_vec())
     }
 
     #[test]
@@ -175,7 +177,7 @@ mod tests {
             ("GET / HTTP/1.1", "Host: x\r\nX-Forwarded-For: \u{e4},,[::1\r\n", false),
         ] {
             let head = format!("{line}\r\n{headers}\r\n");
-            assert_eq!(judged(&head), Ok(Accepted { is_head }), "{head}");
+            assert_eq!(checked(&head), Ok(Accepted { is_head }), "{head}");
         }
     }
 
@@ -230,19 +232,19 @@ mod tests {
         ] {
             for (line, headers) in heads {
                 let head = format!("{line}\r\n{headers}\r\n");
-                assert_eq!(judged(&head), Err(refusal), "{head}");
+                assert_eq!(checked(&head), Err(refusal), "{head}");
             }
         }
         let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "a: b\r\n".repeat(MOST_HEADERS));
-        assert_eq!(judged(&many), Err(HeadRefusal::HeadTooLarge));
+        assert_eq!(checked(&many), Err(HeadRefusal::HeadTooLarge));
     }
 
     #[test]
-    fn wishes_for_another_protocol_are_hidden_from_actix() {
+    fn requests_for_another_protocol_are_hidden_from_actix() {
         let head = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nExpect: 100-continue\r\nConnection: Upgrade, HTTP2-Settings\r\n\
                     Connection: close, upgrade\r\n\r\n";
         let mut bytes = head.as_bytes().to_vec();
-        judge(&mut bytes).unwrap();
+        check(&mut bytes).unwrap();
         let hidden = head
             .replace("Upgrade: h2c", "-pgrade: h2c")
             .replace("Expect", "-xpect")

@@ -23,7 +23,7 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 pub struct ConnectionLimits {
     /// In all.
     pub all: usize,
-    /// For one IPv4 address or IPv6 network of 64 bits; none: only the limit in all counts.
+    /// For one IPv4 address or IPv6 network of 64 bits. `None`: only the limit in all counts.
     pub per_address: Option<NonZeroUsize>,
     /// Addresses for which `per_address` does not count.
     pub exempt: TrustedProxies,
@@ -40,7 +40,7 @@ pub struct Connections {
     logger: Logger,
 }
 
-/// The right to be connected; it ends when this is dropped.
+/// An open connection's place in the count, until it is dropped.
 pub struct Admission {
     connections: Arc<Connections>,
     address: Option<IpAddr>,
@@ -65,12 +65,12 @@ impl Connections {
         self.limits.all
     }
 
-    /// What is counted of the connections.
+    /// The metrics of the connections.
     pub fn metrics(&self) -> &Arc<ConnectionMetrics> {
         &self.metrics
     }
 
-    /// Admits a connection from an address (none for a Unix socket); `None` if it is over a limit and has to be closed.
+    /// Admits a connection from an address (`None` for a Unix socket). Returns `None` if it is over a limit and has to be closed.
     pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Admission> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.limits.all {
             self.open.fetch_sub(1, Ordering::Relaxed);
@@ -126,7 +126,7 @@ impl Drop for Admission {
     }
 }
 
-/// What counts as one address: an IPv6 client has a network of 64 bits to choose from.
+/// The network that counts as one address: an IPv6 client has 64 bits to choose from.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

@@ -1,6 +1,6 @@
-//! How far an answer on its way to the client is: its head, then as many bytes as its Content-Length says (RFC 9112, 6.3).
+//! How much of an answer is written: its head, then as many bytes as its Content-Length says (RFC 9112, 6.3).
 
-/// An answer head ends with this.
+/// The end of an answer's head.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// An answer that is being written.
@@ -13,16 +13,16 @@ pub(super) struct AnswerProgress {
 
 #[derive(Debug)]
 enum ProgressState {
-    /// The part of the head that has been written.
+    /// The written part of the head.
     Head(Vec<u8>),
-    /// Bytes of the body that are not written yet.
+    /// The bytes of the body that are not written yet.
     Body(u64),
     /// The end of the connection is the end of the body.
     UntilClose,
 }
 
 impl AnswerProgress {
-    /// An answer of which nothing is written yet.
+    /// Starts an answer.
     pub(super) fn new(to_head: bool) -> Self {
         Self {
             to_head,

@@ -15,35 +15,38 @@ const LEADING_EMPTY_LINES: u8 = 2;
 /// The state of a search for the end of a head.
 #[derive(Debug, Default)]
 pub(super) struct HeadScanner {
-    /// Bytes that have been looked at.
+    /// Bytes that are scanned already.
     scanned: usize,
-    /// Where the line at hand begins.
+    /// The start of the current line.
     line: usize,
     empty_lines: u8,
 }
 
-/// What the bytes so far are.
+/// The bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scan {
     /// The beginning of a head.
     Incomplete,
-    /// An empty line before a head, two bytes long: to be left out before the rest is scanned.
+    /// An empty line before a head, two bytes long. The caller removes it before it scans the rest.
     EmptyLine,
     /// A head of this many bytes.
     Complete(usize),
 }
 
 impl HeadScanner {
-    /// Looks at what has come since the last time. `bytes` begins where the head does.
+    /// Scans the bytes that have come since the last call. `bytes` begins with the head.
+    ///
+    /// # Errors
+    /// The bytes can't become a head.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Scan, HeadRefusal> {
-        // What can't be the beginning of a method, like a TLS handshake, never becomes a head.
+        // A TLS handshake, for example, is not the beginning of a method.
         if bytes
             .first()
             .is_some_and(|byte| !byte.is_ascii_graphic() && *byte != b'\r')
         {
             return Err(HeadRefusal::Malformed);
         }
-        while let Some(found) = memchr::memchr(b'\n', bytes.get(self.scanned..).unwrap_or_default()) {
+        while let Some(found) = bytes.get(self.scanned..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             let newline = self.scanned + found;
             let Some(line) = bytes.get(self.line..newline) else {
                 return Err(HeadRefusal::Malformed);

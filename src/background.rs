@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// A thread of its own.
-pub struct Background {
+pub(crate) struct Background {
     /// Receives nothing; it is disconnected when the thread ends.
     end: Receiver<()>,
 }
@@ -16,7 +16,7 @@ impl Background {
     ///
     /// # Errors
     /// The operating system starts no more threads.
-    pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (running, end) = mpsc::channel();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             // A panic drops it, too, and the panic hook reports the panic.
@@ -27,7 +27,7 @@ impl Background {
     }
 
     /// Waits for the thread's end, at most for this time. Returns whether it has ended. If not, it goes on until the process ends.
-    pub fn end_within(self, limit: Duration) -> bool {
+    pub(crate) fn end_within(self, limit: Duration) -> bool {
         matches!(self.end.recv_timeout(limit), Err(RecvTimeoutError::Disconnected))
     }
 }

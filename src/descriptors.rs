@@ -7,10 +7,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::listener::CONNECTIONS_TO_CLOSE;
 
 /// The admin listener serves this many connections at once.
-pub const ADMIN_CONNECTIONS: usize = 96;
+pub(crate) const ADMIN_CONNECTIONS: usize = 96;
 
 /// The admin listener serves this many connections of one address beyond loopback at once.
-pub const ADMIN_CONNECTIONS_PER_ADDRESS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+pub(crate) const ADMIN_CONNECTIONS_PER_ADDRESS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 
 /// Descriptors for data files during a reload, logs, standard streams, the token file and the files that metrics are read from.
 const FILES: usize = 32;
@@ -28,7 +28,7 @@ const MOST_BY_DEFAULT: usize = 65_536;
 const FEWEST: usize = 8;
 
 /// Raises the soft limit of open descriptors to the hard one. Returns the limit; `None` if there is none.
-pub fn raise_limit() -> Option<u64> {
+pub(crate) fn raise_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
         return current;
@@ -45,13 +45,13 @@ pub fn raise_limit() -> Option<u64> {
 }
 
 /// Returns whether a limit of descriptors is enough for this many workers.
-pub fn suffice(limit: u64, workers: NonZeroUsize) -> bool {
+pub(crate) fn suffice(limit: u64, workers: NonZeroUsize) -> bool {
     let needed = workers.get().saturating_mul(OF_A_WORKER).saturating_add(OF_THE_PROCESS);
     usize::try_from(limit).is_ok_and(|limit| needed <= limit)
 }
 
 /// The number of connections that fit into a limit of descriptors, if the public listener has this many workers.
-pub fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) -> usize {
+pub(crate) fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) -> usize {
     let Some(limit) = limit else {
         return usize::MAX;
     };
@@ -68,7 +68,7 @@ pub fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) -> usize 
 }
 
 /// The number of connections that the public listener serves at once, given `max_connections` and the room for them.
-pub fn connections(wanted: Option<NonZeroUsize>, room: usize) -> usize {
+pub(crate) fn connections(wanted: Option<NonZeroUsize>, room: usize) -> usize {
     wanted.map_or(MOST_BY_DEFAULT, NonZeroUsize::get).min(room)
 }
 

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use slog::{Logger, warn};
+use thiserror::Error;
 
-use super::browser::{AllowedHosts, Suspicion, suspect};
+use super::browser::{self, AllowedHosts, Suspicion};
 use super::guesses::Guesses;
 use super::peer::Peer;
 use super::response::error;
@@ -32,13 +33,27 @@ pub struct Access {
     logged: ByLabel<AdminRefusal, Throttle>,
 }
 
-/// A request that is refused.
-struct Refused {
-    kind: AdminRefusal,
-    /// For the log.
-    detail: String,
-    /// For the client.
-    text: String,
+/// A request that is refused; the text is for the client.
+#[derive(Debug, Error)]
+enum Refused {
+    #[error(transparent)]
+    Page(#[from] Suspicion),
+    #[error(
+        "/admin/* is for loopback only; to use it from elsewhere, set admin.token_file and send its content as a bearer token"
+    )]
+    Remote,
+    #[error(
+        "{0} says that a proxy passes this request on, so that it may be anyone's; ask without the proxy, or set \
+         admin.token_file and send its content as a bearer token"
+    )]
+    Proxied(HeaderName),
+    #[error("the bearer token is missing or wrong")]
+    NoToken,
+    /// With what is wrong with the token file, or an empty text.
+    #[error("the bearer token is missing or wrong")]
+    WrongToken(String),
+    #[error("this address has sent too many wrong bearer tokens; try again in some seconds")]
+    TooManyTokens,
 }
 
 impl Access {
@@ -56,15 +71,15 @@ impl Access {
 
     /// The answer to a request that a web page of another site may have sent.
     pub(super) fn refuse_page(&self, head: &RequestHead, peer: Peer) -> Option<HttpResponse> {
-        let refused = page_refusal(suspect(head, &self.hosts)?);
-        Some(self.refuse(&refused, peer))
+        let refused = browser::check(head, &self.hosts).err()?;
+        Some(self.refuse(&refused.into(), peer))
     }
 
     /// The answer to a request for `/admin/*` that is not an operator's. Wrong tokens get it late.
     pub(super) async fn refuse_stranger(&self, headers: &HeaderMap, peer: Peer) -> Option<HttpResponse> {
         let refused = self.check_operator(headers, peer).err()?;
         let answer = self.refuse(&refused, peer);
-        if refused.kind == AdminRefusal::WrongToken {
+        if matches!(refused, Refused::WrongToken(_)) {
             actix_web::rt::time::sleep(self.guesses.count(peer.address(), Instant::now())).await;
         }
         Some(answer)
@@ -76,96 +91,54 @@ impl Access {
             return Ok(());
         }
         let Some(token) = &self.token else {
-            return Err(stranger_refusal(proxy));
+            return Err(proxy.map_or(Refused::Remote, |header| Refused::Proxied(header.clone())));
         };
-        let Some(sent) = bearer_token(headers) else {
-            return Err(token_refusal(AdminRefusal::NoToken, String::new()));
-        };
+        let sent = bearer_token(headers).ok_or(Refused::NoToken)?;
         if !self.guesses.may_try(peer.address(), Instant::now()) {
-            return Err(guesser_refusal());
+            return Err(Refused::TooManyTokens);
         }
         match token.is_token(sent) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(token_refusal(AdminRefusal::WrongToken, String::new())),
-            Err(problem) => Err(token_refusal(AdminRefusal::WrongToken, problem)),
+            Ok(false) => Err(Refused::WrongToken(String::new())),
+            Err(problem) => Err(Refused::WrongToken(problem)),
         }
     }
 
     /// Counts and logs a refusal, and makes its answer.
     fn refuse(&self, refused: &Refused, peer: Peer) -> HttpResponse {
-        self.metrics.admin_refusals.inc(refused.kind);
-        if let Some(requests) = self.logged.of(refused.kind).count(Instant::now()) {
+        let (reason, detail) = refused.reason_and_detail();
+        self.metrics.admin_refusals.inc(reason);
+        if let Some(requests) = self.logged.of(reason).count(Instant::now()) {
             warn!(self.logger, "admin request refused";
-                "reason" => refused.kind.label(), "peer" => %peer, "detail" => &refused.detail, "requests" => requests);
+                "reason" => reason.label(), "peer" => %peer, "detail" => detail, "requests" => requests);
         }
         refused.answer()
     }
 }
 
-fn page_refusal(suspicion: Suspicion) -> Refused {
-    let (kind, detail, text) = match suspicion {
-        Suspicion::Host(name) => {
-            let name = name.unwrap_or_default();
-            let text = "Host is neither an IP address nor localhost nor one of admin.hosts; ask by address, or add the name \
-                        to admin.hosts if it is this server's";
-            (AdminRefusal::Host, name, text.to_owned())
-        }
-        Suspicion::Page(header) => {
-            let text = format!(
-                "{header} says that a web page of another site is behind this request; use curl, or type the URL into \
-                 the browser's address bar"
-            );
-            (AdminRefusal::Browser, header.to_owned(), text)
-        }
-    };
-    Refused { kind, detail, text }
-}
-
-fn stranger_refusal(proxy: Option<&str>) -> Refused {
-    let text = match proxy {
-        None => {
-            "/admin/* is for loopback only; to use it from elsewhere, set admin.token_file and send its content as a \
-             bearer token"
-                .to_owned()
-        }
-        Some(header) => format!(
-            "{header} says that a proxy passes this request on, so that it may be anyone's; ask without the proxy, or set \
-             admin.token_file and send its content as a bearer token"
-        ),
-    };
-    Refused {
-        kind: AdminRefusal::Elsewhere,
-        detail: proxy.unwrap_or_default().to_owned(),
-        text,
-    }
-}
-
-fn token_refusal(kind: AdminRefusal, problem: String) -> Refused {
-    Refused {
-        kind,
-        detail: problem,
-        text: "the bearer token is missing or wrong".to_owned(),
-    }
-}
-
-fn guesser_refusal() -> Refused {
-    Refused {
-        kind: AdminRefusal::TooManyTokens,
-        detail: String::new(),
-        text: "this address has sent too many wrong bearer tokens; try again in some seconds".to_owned(),
-    }
-}
-
 impl Refused {
+    /// For metrics and the log.
+    fn reason_and_detail(&self) -> (AdminRefusal, &str) {
+        match self {
+            Self::Page(Suspicion::Host(name)) => (AdminRefusal::Host, name.as_deref().unwrap_or("")),
+            Self::Page(Suspicion::Page(header)) => (AdminRefusal::Browser, header),
+            Self::Remote => (AdminRefusal::Elsewhere, ""),
+            Self::Proxied(header) => (AdminRefusal::Elsewhere, header.as_str()),
+            Self::NoToken => (AdminRefusal::NoToken, ""),
+            Self::WrongToken(problem) => (AdminRefusal::WrongToken, problem),
+            Self::TooManyTokens => (AdminRefusal::TooManyTokens, ""),
+        }
+    }
+
     fn answer(&self) -> HttpResponse {
-        let (status, further) = match self.kind {
-            AdminRefusal::TooManyTokens => (StatusCode::TOO_MANY_REQUESTS, Some((header::RETRY_AFTER, "10"))),
-            AdminRefusal::NoToken | AdminRefusal::WrongToken => {
+        let (status, further) = match self {
+            Self::TooManyTokens => (StatusCode::TOO_MANY_REQUESTS, Some((header::RETRY_AFTER, "10"))),
+            Self::NoToken | Self::WrongToken(_) => {
                 (StatusCode::UNAUTHORIZED, Some((header::WWW_AUTHENTICATE, "Bearer")))
             }
-            AdminRefusal::Browser | AdminRefusal::Host | AdminRefusal::Elsewhere => (StatusCode::FORBIDDEN, None),
+            Self::Page(_) | Self::Remote | Self::Proxied(_) => (StatusCode::FORBIDDEN, None),
         };
-        let mut answer = error(status, &self.text);
+        let mut answer = error(status, &self.to_string());
         if let Some((name, value)) = further {
             answer.headers_mut().insert(name, HeaderValue::from_static(value));
         }
@@ -186,9 +159,9 @@ const FORWARDING_HEADERS: [&str; 8] = [
 ];
 
 /// The header that shows that a request has passed a proxy.
-fn forwarding_header(headers: &HeaderMap) -> Option<&str> {
-    let mut names = headers.keys().map(header::HeaderName::as_str);
-    names.find(|name| name.starts_with("x-forwarded") || FORWARDING_HEADERS.contains(name))
+fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
+    let mut names = headers.keys();
+    names.find(|name| name.as_str().starts_with("x-forwarded") || FORWARDING_HEADERS.contains(&name.as_str()))
 }
 
 const BEARER: &[u8] = b"Bearer ";

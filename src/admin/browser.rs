@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use actix_web::dev::RequestHead;
 use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use thiserror::Error;
 
 /// The names of the admin listener, apart from localhost and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,44 +38,45 @@ impl AllowedHosts {
     }
 }
 
-/// Why a request may be a web page's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a request may be a web page's; the text is for the client.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Suspicion {
     /// Its Host is not a name of this listener, is malformed, missing, or there twice. The name, if it has one.
+    #[error(
+        "Host is neither an IP address nor localhost nor one of admin.hosts; ask by address, or add the name to admin.hosts if \
+         it is this server's"
+    )]
     Host(Option<String>),
     /// This header names a page of another site.
+    #[error(
+        "{0} says that a web page of another site is behind this request; use curl, or type the URL into the browser's address \
+         bar"
+    )]
     Page(&'static str),
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Finds out whether a request may be a web page's.
-pub(super) fn suspect(head: &RequestHead, allowed: &AllowedHosts) -> Option<Suspicion> {
-    let own = match own_authority(head, allowed) {
-        Ok(own) => own,
-        Err(suspicion) => return Some(suspicion),
-    };
-    let every = |name: HeaderName, is_own: &dyn Fn(&str) -> bool| {
-        let mut values = head.headers().get_all(name);
-        values.all(|value| value.to_str().is_ok_and(is_own))
+/// Checks that a request is not a web page's.
+pub(super) fn check(head: &RequestHead, allowed: &AllowedHosts) -> Result<(), Suspicion> {
+    let own = own_authority(head, allowed)?;
+    let is_own = |authority: &str| own.is_some() && Authority::parse(authority) == own;
+    let every = |name: &'static str, header: HeaderName, is_own: &dyn Fn(&str) -> bool| {
+        let mut values = head.headers().get_all(header);
+        let all = values.all(|value| value.to_str().is_ok_and(is_own));
+        all.then_some(()).ok_or(Suspicion::Page(name))
     };
     // `none` is what the user typed or chose from the bookmarks.
-    if !every(SEC_FETCH_SITE, &|value| matches!(value, "same-origin" | "none")) {
-        return Some(Suspicion::Page("Sec-Fetch-Site"));
-    }
-    let is_own = |authority: &str| own.is_some() && Authority::parse(authority) == own;
-    if !every(header::ORIGIN, &|value| after_scheme(value).is_some_and(is_own)) {
-        return Some(Suspicion::Page("Origin"));
-    }
-    let referer_is_own = |value: &str| {
-        let rest = after_scheme(value);
-        rest.and_then(|rest| rest.split(['/', '?', '#']).next())
-            .is_some_and(is_own)
-    };
-    if !every(header::REFERER, &referer_is_own) {
-        return Some(Suspicion::Page("Referer"));
-    }
-    None
+    every("Sec-Fetch-Site", SEC_FETCH_SITE, &|value| {
+        matches!(value, "same-origin" | "none")
+    })?;
+    every("Origin", header::ORIGIN, &|value| {
+        after_scheme(value).is_some_and(is_own)
+    })?;
+    every("Referer", header::REFERER, &|value| {
+        let authority = after_scheme(value).and_then(|rest| rest.split(['/', '?', '#']).next());
+        authority.is_some_and(is_own)
+    })
 }
 
 /// The authority that a request is for. `None` if it names none, which HTTP/1.0 allows and no browser does.
@@ -178,7 +180,7 @@ mod tests {
             request = request.append_header(*header);
         }
         let allowed = AllowedHosts::parse("Server, mirrorlist.monitoring.svc.").unwrap();
-        suspect(request.to_http_request().head(), &allowed)
+        check(request.to_http_request().head(), &allowed).err()
     }
 
     #[test]
@@ -218,13 +220,13 @@ mod tests {
             );
         }
         let http_1_0 = TestRequest::get().version(Version::HTTP_10).to_http_request();
-        assert_eq!(suspect(http_1_0.head(), &AllowedHosts::default()), None);
+        assert_eq!(check(http_1_0.head(), &AllowedHosts::default()), Ok(()));
         let from_a_page = TestRequest::get()
             .version(Version::HTTP_10)
             .insert_header(("Origin", "http://127.0.0.1"));
         assert_eq!(
-            suspect(from_a_page.to_http_request().head(), &AllowedHosts::default()),
-            Some(Suspicion::Page("Origin"))
+            check(from_a_page.to_http_request().head(), &AllowedHosts::default()),
+            Err(Suspicion::Page("Origin"))
         );
     }
 

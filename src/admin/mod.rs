@@ -25,7 +25,7 @@ mod guesses;
 mod peer;
 mod response;
 mod routes;
-pub mod socket;
+pub(crate) mod socket;
 mod state;
 mod status;
 pub mod token;

@@ -19,7 +19,7 @@ const BACKLOG: u32 = 128;
 const LOCK_LIMIT: Duration = Duration::from_secs(2);
 
 /// The file of a socket. Dropping it removes the file, unless another server has replaced it.
-pub struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }
@@ -28,7 +28,7 @@ pub struct SocketFile {
 ///
 /// # Errors
 /// A server listens there (`AddrInUse`), something else than a socket is there, or the operating system refuses.
-pub async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+pub(crate) async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let _lock = lock_folder(path)?;
     if holds_socket(path)? && is_alive(path).await? {
         return Err(io::Error::new(

@@ -28,10 +28,10 @@ use super::connection::timer::Stopping;
 const BACKLOG: u32 = 1024;
 
 /// Each worker accepts this many connections beyond its share of the limit. They are closed at once, but need a descriptor.
-pub const CONNECTIONS_TO_CLOSE: usize = 8;
+pub(crate) const CONNECTIONS_TO_CLOSE: usize = 8;
 
 /// A socket that is listened on.
-pub enum Listener {
+pub(crate) enum Listener {
     /// On a TCP port.
     Tcp(TcpListener),
     /// On a path.
@@ -43,7 +43,7 @@ impl Listener {
     ///
     /// # Errors
     /// The operating system refuses it.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -54,7 +54,7 @@ impl Listener {
     }
 
     /// The TCP address; `None` for a Unix socket.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
             Self::Unix(_) => None,
@@ -64,22 +64,22 @@ impl Listener {
 
 /// How connections are served.
 #[derive(Clone)]
-pub struct Serving {
+pub(crate) struct Serving {
     /// The number of threads.
-    pub workers: NonZeroUsize,
+    pub(crate) workers: NonZeroUsize,
     /// How long the steps of a connection may take.
-    pub deadlines: Deadlines,
+    pub(crate) deadlines: Deadlines,
     /// The open connections and their limit.
-    pub connections: Arc<Connections>,
+    pub(crate) connections: Arc<Connections>,
     /// Seconds that requests under way have to finish after a stop.
-    pub stop_seconds: u64,
+    pub(crate) stop_seconds: u64,
 }
 
 /// Serves the connections of a listener. `handler` makes each worker's handler.
 ///
 /// # Errors
 /// The workers can't be started.
-pub fn serve<H, F, S, B>(listener: Listener, serving: Serving, handler: H) -> io::Result<Server>
+pub(crate) fn serve<H, F, S, B>(listener: Listener, serving: Serving, handler: H) -> io::Result<Server>
 where
     H: Fn() -> F + Send + Clone + 'static,
     F: IntoServiceFactory<S, Request>,

@@ -7,5 +7,5 @@
 
 pub mod client_address;
 pub mod connection;
-pub mod listener;
+pub(crate) mod listener;
 pub mod public;

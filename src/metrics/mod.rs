@@ -6,17 +6,15 @@
 use std::time::{Duration, SystemTime};
 
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
-};
+use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
-use crate::geo::CountryCode;
-use crate::mirrorlist::select::Tier;
 use crate::mirrorlist::{Answer, Endpoint};
 use crate::snapshot::Snapshot;
 use crate::snapshot::load::Source;
+use requests::{CountryCounters, RequestCounters};
 use table::{CounterBy, label_values, metric_table};
 
+mod requests;
 pub(crate) mod table;
 
 metric_table! {
@@ -25,7 +23,7 @@ metric_table! {
         /// Always 1; the labels tell the version.
         build: IntGaugeVec = "mirrorlist_build_info", &["version"];
         /// Requests answered, by endpoint, class of status and tier of the first host.
-        requests: IntCounterVec = "mirrorlist_requests_total", &["endpoint", "status", "tier"];
+        requests: RequestCounters = "mirrorlist_requests_total", &["endpoint", "status", "tier"];
         /// Time from a request's head to its answer, without sending it.
         latency: Histogram = "mirrorlist_request_duration_seconds", LATENCY_BUCKETS;
         /// Bytes of the bodies of answers.
@@ -33,7 +31,7 @@ metric_table! {
         /// Hosts chosen for an answer with mirrors.
         hosts: Histogram = "mirrorlist_answer_hosts", HOSTS_BUCKETS;
         /// Answers with mirrors, by country of the client, or unknown.
-        countries: IntCounterVec = "mirrorlist_client_countries_total", &["country"];
+        countries: CountryCounters = "mirrorlist_client_countries_total", &["country"];
         /// Requests whose answer is not yet completely handed to the network.
         pub(crate) in_flight: IntGauge = "mirrorlist_requests_in_flight";
         /// Access log lines written.
@@ -119,16 +117,6 @@ impl ServerMetrics {
         }
         let metrics = Self::register(&registry, |opts| opts)?;
         metrics.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        // All series but those of countries are exposed from the start.
-        metrics.countries.with_label_values(&[UNKNOWN_COUNTRY]);
-        for endpoint in [Some(Endpoint::Mirrorlist), Some(Endpoint::Metalink), None] {
-            for status in [200, 300, 400, 500].map(status_class) {
-                for tier in Tier::ALL.map(Some).into_iter().chain([None]) {
-                    let labels = [endpoint_label(endpoint), status, tier_label(tier)];
-                    metrics.requests.with_label_values(&labels);
-                }
-            }
-        }
         Ok(metrics)
     }
 
@@ -140,15 +128,13 @@ impl ServerMetrics {
     /// Counts an answer to a request. `endpoint` is `None` if the path is no endpoint.
     pub fn answered(&self, endpoint: Option<Endpoint>, answer: &Answer<'_>, duration: Duration) {
         let tier = answer.listed.and_then(|listed| listed.first_tier);
-        let labels = [endpoint_label(endpoint), status_class(answer.status), tier_label(tier)];
-        self.requests.with_label_values(&labels).inc();
+        self.requests.of(endpoint, answer.status, tier).inc();
         self.latency.observe(duration.as_secs_f64());
         self.response_bytes.inc_by(answer.body.len() as u64);
         if let Some(listed) = &answer.listed {
             #[expect(clippy::cast_precision_loss, reason = "far fewer hosts than 2^52")]
             self.hosts.observe(listed.hosts as f64);
-            let country = listed.country.as_ref().map_or(UNKNOWN_COUNTRY, CountryCode::as_str);
-            self.countries.with_label_values(&[country]).inc();
+            self.countries.of(listed.country).inc();
         }
     }
 
@@ -229,39 +215,6 @@ impl ServerMetrics {
 
     fn entries(&self, file: &str, kind: &str, count: usize) {
         self.data_entries.with_label_values(&[file, kind]).set(signed(count));
-    }
-}
-
-const UNKNOWN_COUNTRY: &str = "unknown";
-
-/// The value of the label `endpoint`; `None` is a path that is no endpoint.
-fn endpoint_label(endpoint: Option<Endpoint>) -> &'static str {
-    match endpoint {
-        Some(Endpoint::Mirrorlist) => "mirrorlist",
-        Some(Endpoint::Metalink) => "metalink",
-        None => "other",
-    }
-}
-
-/// The value of the label `status`.
-fn status_class(status: u16) -> &'static str {
-    match status {
-        ..300 => "2xx",
-        300..400 => "3xx",
-        400..500 => "4xx",
-        500.. => "5xx",
-    }
-}
-
-/// The value of the label `tier`; `None` is an answer without hosts.
-fn tier_label(tier: Option<Tier>) -> &'static str {
-    match tier {
-        Some(Tier::Netblock) => "netblock",
-        Some(Tier::AutonomousSystem) => "as",
-        Some(Tier::Country) => "country",
-        Some(Tier::Continent) => "continent",
-        Some(Tier::Global) => "global",
-        None => "none",
     }
 }
 

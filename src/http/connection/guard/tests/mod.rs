@@ -19,7 +19,7 @@ mod requests;
 
 /// A client, as far as it is a socket.
 #[derive(Default)]
-struct Client {
+struct ClientSide {
     /// What arrives, piece by piece; an empty piece is the end.
     sends: VecDeque<Vec<u8>>,
     received: Vec<u8>,
@@ -30,7 +30,7 @@ struct Client {
 }
 
 #[derive(Clone, Default)]
-struct Memory(Rc<RefCell<Client>>);
+struct Memory(Rc<RefCell<ClientSide>>);
 
 impl AsyncRead for Memory {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -91,7 +91,7 @@ impl Wake for Wakes {
 /// A guarded connection, polled by hand as actix does.
 struct Rig {
     stream: GuardedStream<Memory>,
-    client: Rc<RefCell<Client>>,
+    client: Rc<RefCell<ClientSide>>,
     wakes: Arc<Wakes>,
 }
 

@@ -1,8 +1,8 @@
-//! The present time as answers and the access log write it, made once a second and once a day.
+//! The time as answers and the access log write it, formatted once a second and once a day.
 
 use std::time::{Duration, SystemTime};
 
-/// A clock that remembers what it last wrote.
+/// A clock that keeps what it last formatted.
 #[derive(Debug, Default)]
 pub struct Clock {
     /// The second at which the clock stands still, if it does.
@@ -16,7 +16,7 @@ pub struct Clock {
 const DAY: u64 = 24 * 60 * 60;
 
 impl Clock {
-    /// A clock that always says the same second since the Unix epoch, for answers that can be compared.
+    /// A clock that stands still at this second since the Unix epoch, for answers that can be compared.
     pub fn fixed(second: u64) -> Self {
         Self {
             fixed: Some(second),
@@ -24,7 +24,7 @@ impl Clock {
         }
     }
 
-    /// Sets the clock to the present.
+    /// Sets the clock to the current time.
     pub(super) fn tick(&mut self) {
         let second = self.fixed.unwrap_or_else(|| {
             let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -42,8 +42,8 @@ impl Clock {
         self.http_date = httpdate::fmt_http_date(now);
         if self.day != Some(second / DAY) {
             self.day = Some(second / DAY);
-            let date = time::OffsetDateTime::from(now).date();
-            self.date = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
+            self.date = humantime::format_rfc3339_seconds(now).to_string();
+            self.date.truncate("2026-01-31".len());
         }
     }
 

@@ -16,13 +16,14 @@
 //! [`admin`] listener shows all three, and is asked by commands like `mirrorlist-server reload`.
 //!
 //! Around this, [`settings`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
-//! handed down, [`server`] binds it all together and stops it in order, [`background`] threads hold up no stop, [`check`] tells
+//! handed down, [`server`] runs a server from its start to its stop, [`background`] threads hold up no stop, [`throttle`] limits log lines,
+//! [`check`] tells
 //! what the data files hold, [`cache_compare`] what differs between two caches, [`compare`] how answers differ from another server's,
 //! and [`demo`] is a small data set to try it on.
 
 pub mod access_log;
 pub mod admin;
-pub mod background;
+mod background;
 pub mod budget;
 pub mod cache;
 pub mod cache_compare;
@@ -31,7 +32,7 @@ pub mod chunked;
 pub mod clock;
 pub mod compare;
 pub mod demo;
-pub mod descriptors;
+mod descriptors;
 pub mod generate;
 pub mod geo;
 pub mod http;
@@ -44,5 +45,6 @@ pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod snapshot;
+mod throttle;
 pub mod warnings;
 pub mod xml;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::http::StatusCode;
+use actix_web::web::Query;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use serde_json::json;
@@ -43,8 +44,8 @@ impl ExplainError {
 /// # Errors
 /// Where the parameters are wrong or the host is unknown.
 pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<String, ExplainError> {
-    let parameters: Vec<(String, String)> =
-        serde_urlencoded::from_str(query).map_err(|_| ExplainError::Query("the query can't be decoded"))?;
+    let parameters = Query::<Vec<(String, String)>>::from_query(query)
+        .map_err(|_| ExplainError::Query("the query can't be decoded"))?;
     let last = |name: &str| {
         parameters
             .iter()

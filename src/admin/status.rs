@@ -5,32 +5,34 @@ use std::time::{Duration, SystemTime};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Admin, Call, error, text};
+use super::response::{error, text};
+use super::state::Admin;
 use crate::logging::level_name;
-use crate::readiness::Readiness;
+use crate::readiness::ReadinessStatus;
 use crate::reload::sources;
 use crate::snapshot::Snapshot;
 
-pub(super) fn livez(_: &Admin, _: &Call<'_>) -> HttpResponse {
+pub(super) async fn livez() -> HttpResponse {
     text(StatusCode::OK, "alive\n")
 }
 
-pub(super) fn readyz(admin: &Admin, _: &Call<'_>) -> HttpResponse {
+pub(super) async fn readyz(admin: Data<Admin>) -> HttpResponse {
     let created = admin
         .data
         .get()
         .map(|data| data.snapshot.present().catalogue().created());
-    match admin.gate.readiness(created.map(age)) {
-        Readiness::Ready => text(StatusCode::OK, "ready\n"),
-        Readiness::Degraded(reason) => text(StatusCode::OK, format!("degraded: {reason}\n")),
-        Readiness::Unready(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("unready: {reason}\n")),
+    match admin.readiness.status(created.map(age)) {
+        ReadinessStatus::Ready => text(StatusCode::OK, "ready\n"),
+        ReadinessStatus::Degraded(reason) => text(StatusCode::OK, format!("degraded: {reason}\n")),
+        ReadinessStatus::Unready(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("unready: {reason}\n")),
     }
 }
 
-pub(super) fn metrics(admin: &Admin, _: &Call<'_>) -> HttpResponse {
+pub(super) async fn metrics(admin: Data<Admin>) -> HttpResponse {
     let snapshot = admin.data.get().map(|data| data.snapshot.present_owned());
     match admin.metrics.render(snapshot.as_deref()) {
         Ok(body) => HttpResponse::Ok()
@@ -57,7 +59,7 @@ struct FileStatus {
     first_warnings: Vec<String>,
 }
 
-pub(super) fn status(admin: &Admin, _: &Call<'_>) -> HttpResponse {
+pub(super) async fn status(admin: Data<Admin>) -> HttpResponse {
     let data = admin.data.get();
     let snapshot = data.map(|data| data.snapshot.present_owned());
     let reloads = data
@@ -66,7 +68,7 @@ pub(super) fn status(admin: &Admin, _: &Call<'_>) -> HttpResponse {
     HttpResponse::Ok().json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": admin.started.elapsed().as_secs(),
-        "draining": admin.gate.is_draining(),
+        "draining": admin.readiness.is_draining(),
         "log_level": level_name(admin.level.get()),
         "files": snapshot.as_deref().map(file_statuses),
         "reloads": reloads.iter().flatten().map(|report| &**report).collect::<Vec<_>>(),

@@ -28,8 +28,8 @@ use super::findings::Kind;
 use super::progress::{RunProgress, StepKind};
 use super::run::Outcome;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
+use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::listener::{self, Listener, Serving};
-use crate::metrics::connections::{ConnectionMetrics, ConnectionMetricsVec};
 use crate::settings::{Deadlines, TrustedProxies};
 
 /// The metrics of a generator, and how its last run ended.
@@ -73,7 +73,7 @@ impl GeneratorMetrics {
         );
         let runs = opts("runs_total", "Runs since the start by their outcome");
         let metrics = Self {
-            connections: ConnectionMetricsVec::new(&registry, PREFIX)?.of("metrics"),
+            connections: ConnectionMetrics::of_listener(&registry, PREFIX, "metrics")?,
             last_success: gauge(
                 "last_success_timestamp_seconds",
                 "When the last cache was published, in seconds since the Unix epoch",

@@ -13,7 +13,7 @@ use serde::Serialize;
 use slog::{Logger, debug, error, info, warn};
 
 use crate::background::Background;
-use crate::metrics::{Metrics, ReloadOutcome};
+use crate::metrics::{ReloadOutcome, ServerMetrics};
 use crate::settings::ReloadLimits;
 use crate::snapshot::age;
 use crate::snapshot::load::{self, Table};
@@ -112,7 +112,7 @@ impl Reloader {
         files: DataFiles,
         limits: ReloadLimits,
         shared: Arc<SharedSnapshot>,
-        metrics: Arc<Metrics>,
+        metrics: Arc<ServerMetrics>,
         logger: Logger,
     ) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::default());
@@ -212,7 +212,7 @@ struct Worker {
     files: DataFiles,
     limits: ReloadLimits,
     shared: Arc<SharedSnapshot>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<ServerMetrics>,
     logger: Logger,
     /// The reasons of the last refusal and when they were last logged as an error.
     repeated: Option<(Vec<String>, Instant)>,

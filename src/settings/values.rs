@@ -65,6 +65,15 @@ pub enum AdminAddress {
     Unix(PathBuf),
 }
 
+impl fmt::Display for AdminAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AllowedHosts {

@@ -2,9 +2,6 @@
 //! and AS numbers that are set aside for documentation (RFC 5737, RFC 3849, RFC 5398).
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use prost::Message;
 
@@ -13,10 +10,9 @@ use crate::cache::proto::{
     IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
     StringStringMap,
 };
-use crate::geo::{AsTable, ContinentTable};
-use crate::snapshot::Snapshot;
+use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::snapshot::cache::{self, CacheError};
-use crate::snapshot::load::{Loaded, Source};
+use crate::snapshot::{DataSet, Loaded, Snapshot, age};
 use crate::warnings::Warnings;
 
 /// A mirror of the demonstration.
@@ -79,6 +75,9 @@ const CAMPUS_NETBLOCK: &str = "192.0.2.128/25";
 const GLOBAL_NETBLOCKS: &str = "198.51.100.0/25 64496\n2001:db8::/32 64497\n";
 const CONTINENTS: &str = "country,continent\nDE,EU\nFR,EU\nCZ,EU\nUS,NA\nJP,AS\nAU,OC\nNZ,OC\nCO,SA\n";
 
+/// What stands for the paths of the data files.
+const NAME: &str = "(inside the program)";
+
 /// The demonstration's data, through the same loader as any.
 ///
 /// # Errors
@@ -90,12 +89,12 @@ pub fn snapshot() -> Result<Snapshot, CacheError> {
     let netblocks = AsTable::read(GLOBAL_NETBLOCKS.as_bytes(), &mut warnings).unwrap_or_else(|_| AsTable::empty());
     let continents =
         ContinentTable::read(CONTINENTS.as_bytes(), &mut warnings).unwrap_or_else(|_| ContinentTable::empty());
-    Ok(Snapshot::new(
-        built_in(catalogue),
-        built_in(netblocks),
-        built_in(continents),
-        None,
-    ))
+    Ok(Snapshot::new(DataSet {
+        cache: Loaded::built_in(NAME, catalogue),
+        global_netblocks: Loaded::built_in(NAME, netblocks),
+        country_continent: Loaded::built_in(NAME, continents),
+        geoip: Loaded::without_file(GeoIp::empty()),
+    }))
 }
 
 /// Requests to try on a demonstration that listens on this address.
@@ -108,27 +107,14 @@ pub fn examples(address: SocketAddr) -> String {
     )
 }
 
-fn built_in<T>(table: T) -> Arc<Loaded<T>> {
-    Arc::new(Loaded {
-        table,
-        source: Source {
-            path: PathBuf::from("(inside the program)"),
-            identity: None,
-            duration: Duration::ZERO,
-            warnings: Warnings::default(),
-        },
-    })
-}
-
 fn cache_file() -> Vec<u8> {
     let pair = |key: &str, value: &str| StringStringMap {
         key: key.to_owned(),
         value: value.to_owned(),
     };
     let numbered = || (1_i64..).zip(&MIRRORS);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let cache = MirrorList {
-        time: now.unwrap_or_default().as_secs(),
+        time: age::now(),
         netblock_country_cache: NETBLOCK_COUNTRIES
             .iter()
             .map(|(network, country)| pair(network, country))

@@ -38,10 +38,9 @@ use crate::logging::Logging;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Phase};
 use crate::reload::watch::Watch;
-use crate::reload::{Cause, Reloader, sources};
+use crate::reload::{Cause, Reloader};
 use crate::settings::ServerConfig;
-use crate::snapshot::load::{self, LoadError};
-use crate::snapshot::{SharedSnapshot, Snapshot};
+use crate::snapshot::{LoadError, SharedSnapshot, Snapshot};
 
 /// Requests under way are given this many seconds to finish.
 const STOP_SECONDS: u64 = 15;
@@ -227,7 +226,7 @@ async fn serve(
     let watchdog = actix_web::rt::spawn(keep_watchdog(logger.clone()));
     admin.gate.enter(Phase::Serving);
     notify(&[NotifyState::Ready], logger);
-    log_snapshot(&shared.present(), logger);
+    log_snapshot(&shared.current(), logger);
     if let Some(admin_address) = admin_address {
         info!(logger, "admin listening"; "address" => admin_address);
     }
@@ -265,7 +264,7 @@ async fn load_data(
         Data::BuiltIn(snapshot) => (*snapshot, false),
         Data::Files => {
             let files = config.files.clone();
-            let loaded = web::block(move || load::load(&files)).await;
+            let loaded = web::block(move || Snapshot::load(&files)).await;
             let loaded = loaded.map_err(|error| ServerError::System(io::Error::other(error)))?;
             (loaded.map_err(ServerError::Load)?, true)
         }
@@ -291,15 +290,11 @@ async fn load_data(
 }
 
 fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
-    for (key, source) in sources(snapshot) {
+    for file in snapshot.files() {
         info!(logger, "data file loaded";
-            "file" => source.path.display().to_string(), "setting" => key,
-            "duration_ms" => source.duration.as_millis(), "left_out" => source.warnings.count());
-        if source.warnings.count() > 0 {
-            warn!(logger, "entries of a data file are left out";
-                "file" => source.path.display().to_string(), "count" => source.warnings.count(),
-                "first" => source.warnings.first().join("; "));
-        }
+            "file" => file.path.display().to_string(), "setting" => file.key,
+            "duration_ms" => file.duration.as_millis(), "left_out" => file.warnings.count());
+        file.log_warnings(logger);
     }
 }
 

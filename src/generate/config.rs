@@ -15,6 +15,7 @@ use super::publish::Previous;
 use super::session::SilenceLimits;
 use crate::cache_compare::command::CacheCompareSettings;
 use crate::settings::ConfigError;
+use crate::snapshot::shrink::Share;
 
 /// The settings of a generator.
 #[derive(Debug, Clone)]
@@ -31,8 +32,8 @@ pub struct GeneratorConfig {
     pub force: bool,
     /// `--no-previous`: what becomes of the file that is replaced.
     pub previous: Previous,
-    /// `--max-shrink`: the part (0 to 1) of the hosts, directories or repositories that may be lost in one run.
-    pub max_shrink: f64,
+    /// `--max-shrink`: the share of the hosts, directories or repositories that may be lost in one run.
+    pub max_shrink: Share,
     /// `--dns-timeout`: the time that resolving all names in netblocks may take; none (`--no-dns`): names are not resolved.
     pub dns_timeout: Option<Duration>,
     /// `--interval`: stay, and run this often; none (`--once`): one run.
@@ -123,7 +124,10 @@ pub fn parse(
             true => Previous::Drop,
             false => Previous::Keep,
         },
-        max_shrink: checked(&matches, "max-shrink", "a percentage like 25%", parse_share)?.unwrap_or(0.25),
+        max_shrink: checked(&matches, "max-shrink", "a percentage like 25%", |text| {
+            text.parse().ok()
+        })?
+        .unwrap_or(Share::percent(25)),
         dns_timeout: checked(&matches, "dns-timeout", "a time like 5s", parse_duration)?.filter(|_| !no_dns),
         interval: checked(&matches, "interval", "a time like 15m", parse_duration)?,
         timeout: checked(&matches, "timeout", "a time like 30m", parse_duration)?.unwrap_or(DEFAULT_TIMEOUT),
@@ -332,12 +336,6 @@ fn parse_duration(text: &str) -> Option<Duration> {
         .then_some(duration)
 }
 
-/// A percentage from 0 to 100, with or without its sign, as a part of 1.
-fn parse_share(text: &str) -> Option<f64> {
-    let percent: f64 = text.strip_suffix('%').unwrap_or(text).trim_end().parse().ok()?;
-    (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
-}
-
 /// Clap explains itself over several lines; the first one says what is wrong.
 fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
@@ -365,7 +363,7 @@ mod tests {
         assert!(config.debug && !config.check && !config.force && config.interval.is_none());
         assert_eq!(
             (config.max_shrink, config.dns_timeout),
-            (0.25, Some(Duration::from_secs(5)))
+            (Share::percent(25), Some(Duration::from_secs(5)))
         );
         assert_eq!(
             generate("generate-mirrorlist-cache").outfile,
@@ -430,7 +428,7 @@ mod tests {
     fn options_are_checked() {
         let config = generate("g --interval 15m --max-shrink 10 --no-dns --metrics-listen [::1]:0 --report /r");
         assert_eq!(config.interval, Some(Duration::from_secs(900)));
-        assert_eq!((config.max_shrink, config.dns_timeout), (0.1, None));
+        assert_eq!((config.max_shrink, config.dns_timeout), (Share::percent(10), None));
         assert_eq!(config.timeout, Duration::from_secs(1800));
         assert_eq!(generate("g --timeout 90s").timeout, Duration::from_secs(90));
         for (line, said) in [

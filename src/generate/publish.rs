@@ -26,6 +26,7 @@ use crate::cache::wire::{self, Field, FieldReader, Value};
 use crate::snapshot::Catalogue;
 use crate::snapshot::age::{self, Utc};
 use crate::snapshot::cache;
+use crate::snapshot::shrink::{Count, Share, cache_counts, losses};
 use crate::warnings::Warnings;
 
 /// Files are written and read in pieces of this many bytes, which stay in a processor's cache.
@@ -247,6 +248,10 @@ pub struct Size {
 }
 
 impl Size {
+    fn counts(self) -> [Count; 3] {
+        cache_counts(self.hosts, self.directories, self.repositories)
+    }
+
     /// The size of a cache.
     pub fn of(catalogue: &Catalogue) -> Self {
         let counts = catalogue.counts();
@@ -352,8 +357,8 @@ pub fn check_clock(present: Option<&Present>, now: u64) -> Result<(), GenerateEr
 /// Whether a new cache may follow the present one.
 ///
 /// # Errors
-/// Where it has no host or directory, lost more than `max_shrink` (0 to 1) of one of them, or something is gone as a whole.
-pub fn check_loss(present: Option<Size>, new: Size, max_shrink: f64, gone: &Gone) -> Result<(), GenerateError> {
+/// Where it has no host or directory, lost more than `max_shrink` of one of them, or something is gone as a whole.
+pub fn check_loss(present: Option<Size>, new: Size, max_shrink: Share, gone: &Gone) -> Result<(), GenerateError> {
     let lost = [lost_part(present, new, max_shrink), gone.describe()];
     let lost: Vec<String> = lost.into_iter().flatten().collect();
     match lost.is_empty() {
@@ -366,28 +371,16 @@ pub fn check_loss(present: Option<Size>, new: Size, max_shrink: f64, gone: &Gone
 }
 
 /// What there is too little of, in words.
-fn lost_part(present: Option<Size>, new: Size, max_shrink: f64) -> Option<String> {
-    let pairs = [
-        ("hosts", present.map(|size| size.hosts), new.hosts),
-        ("directories", present.map(|size| size.directories), new.directories),
-        ("repositories", present.map(|size| size.repositories), new.repositories),
-    ];
-    for (what, before, after) in pairs {
-        #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
-        let too_few = before.is_some_and(|before| (after as f64) < before as f64 * (1.0 - max_shrink));
-        // A master without repositories is asked for paths only.
-        if after == 0 && what != "repositories" {
+fn lost_part(present: Option<Size>, new: Size, max_shrink: Share) -> Option<String> {
+    // A master without repositories is asked for paths only.
+    for (what, count) in [("hosts", new.hosts), ("directories", new.directories)] {
+        if count == 0 {
             return Some(format!("has no {what}"));
         }
-        if too_few {
-            let before = before.unwrap_or_default();
-            return Some(format!(
-                "has {after} {what} instead of {before}, a loss of more than {}%",
-                max_shrink * 100.0
-            ));
-        }
     }
-    None
+    let losses = losses(&present?.counts(), &new.counts(), max_shrink);
+    let losses: Vec<String> = losses.iter().map(ToString::to_string).collect();
+    (!losses.is_empty()).then(|| format!("has {}", losses.join(" and ")))
 }
 
 /// A file of another generator is given up after this many times that it was gone when its lock was ours.
@@ -456,9 +449,10 @@ mod tests {
 
     #[test]
     fn what_shrinks_too_much_is_refused() {
-        assert!(check_loss(Some(SIZE), SIZE, 0.25, &Gone::default()).is_ok());
-        assert!(check_loss(Some(SIZE), Size { hosts: 75, ..SIZE }, 0.25, &Gone::default()).is_ok());
-        assert!(check_loss(None, SIZE, 0.25, &Gone::default()).is_ok());
+        let quarter = Share::percent(25);
+        assert!(check_loss(Some(SIZE), SIZE, quarter, &Gone::default()).is_ok());
+        assert!(check_loss(Some(SIZE), Size { hosts: 75, ..SIZE }, quarter, &Gone::default()).is_ok());
+        assert!(check_loss(None, SIZE, quarter, &Gone::default()).is_ok());
         for (size, said) in [
             (
                 Size { hosts: 74, ..SIZE },
@@ -487,7 +481,7 @@ mod tests {
             ),
             (Size { hosts: 0, ..SIZE }, "no hosts"),
         ] {
-            let error = check_loss(Some(SIZE), size, 0.25, &Gone::default()).unwrap_err();
+            let error = check_loss(Some(SIZE), size, quarter, &Gone::default()).unwrap_err();
             assert_eq!(error.exit_code(), 70);
             assert!(error.to_string().contains(said), "{error}");
         }

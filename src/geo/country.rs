@@ -91,8 +91,9 @@ const PROBED_RECORDS: usize = 10_000;
 
 /// A GeoIP country database (MaxMind DB format 2.0) in memory.
 pub struct GeoIp {
-    database: Database,
-    /// What the database says of IPv4 addresses; none where its tree is damaged or has too many networks.
+    /// `None` in a server without a GeoIP database.
+    database: Option<Database>,
+    /// What the database says of IPv4 addresses; `None` if its tree is damaged or has too many networks.
     ipv4: Option<Ipv4Ranges<Option<(CountryCode, GeoIpField)>>>,
 }
 
@@ -106,6 +107,14 @@ struct Database {
 const SEPARATOR: usize = 16;
 
 impl GeoIp {
+    /// No database: no address has a country.
+    pub fn empty() -> Self {
+        Self {
+            database: None,
+            ipv4: None,
+        }
+    }
+
     /// Takes the bytes of a MaxMind DB file.
     ///
     /// # Errors
@@ -126,46 +135,65 @@ impl GeoIp {
             decoded: DecodedRecords::new(),
         };
         let ipv4 = Ipv4Ranges::ask(database.most_networks(), |address| database.network_of(address));
-        Ok(Self { database, ipv4 })
+        Ok(Self {
+            database: Some(database),
+            ipv4,
+        })
     }
 
     /// Whether any of the first records names a country.
     pub fn has_countries(&self) -> bool {
-        let options = WithinOptions::default().include_networks_without_data();
-        let Ok(networks) = self.database.reader.networks(options) else {
-            return false;
-        };
-        networks
-            .take(self.database.most_networks())
-            .flatten()
-            .filter(LookupResult::has_data)
-            .take(PROBED_RECORDS)
-            .any(|record| self.database.country_of(&record).is_some())
+        self.database.as_ref().is_some_and(Database::has_countries)
     }
 
     /// How many nodes the database's search tree has, a measure of its size.
-    pub fn node_count(&self) -> u64 {
-        u64::from(self.database.reader.metadata().node_count)
+    pub fn node_count(&self) -> usize {
+        self.database.as_ref().map_or(0, Database::node_count)
     }
 
-    /// When the database was built, in seconds since the Unix epoch.
-    pub fn built(&self) -> u64 {
-        self.database.reader.metadata().build_epoch
+    /// When the database was built, in seconds since the Unix epoch; `None` without a database.
+    pub fn built(&self) -> Option<u64> {
+        self.database.as_ref().map(Database::built)
     }
 
     /// The country of an address, and which field of its record named it. A record that can't be read is none.
     pub fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
         match (address, &self.ipv4) {
             (IpAddr::V4(address), Some(ranges)) => ranges.get(address)?,
-            _ => self.database.country_of(&self.database.reader.lookup(address).ok()?),
+            _ => self.database.as_ref()?.lookup(address),
         }
     }
 }
 
 impl Database {
+    fn has_countries(&self) -> bool {
+        let options = WithinOptions::default().include_networks_without_data();
+        let Ok(networks) = self.reader.networks(options) else {
+            return false;
+        };
+        networks
+            .take(self.most_networks())
+            .flatten()
+            .filter(LookupResult::has_data)
+            .take(PROBED_RECORDS)
+            .any(|record| self.country_of(&record).is_some())
+    }
+
+    fn node_count(&self) -> usize {
+        self.reader.metadata().node_count as usize
+    }
+
+    fn built(&self) -> u64 {
+        self.reader.metadata().build_epoch
+    }
+
+    fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
+        self.country_of(&self.reader.lookup(address).ok()?)
+    }
+
     /// A tree has one leaf more than nodes. A walk that finds more is in a tree whose branches grow together again.
     fn most_networks(&self) -> usize {
-        self.reader.metadata().node_count as usize + 1
+        self.node_count() + 1
     }
 
     /// The prefix length of the network that the tree has for an address, and what its record says; none where the tree is

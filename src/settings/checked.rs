@@ -20,7 +20,7 @@ use crate::logging::{Format, LoggingSettings, parse_level};
 use crate::readiness::ReadinessLimits;
 use crate::reload::ReloadLimits;
 use crate::reload::watch::WatchSettings;
-use crate::snapshot::DataFiles;
+use crate::snapshot::DataPaths;
 
 /// The settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct ServerConfig {
     /// How many connections are served, and how long their steps may take.
     pub connections: ConnectionsConfig,
     /// Where the data files are.
-    pub files: DataFiles,
+    pub files: DataPaths,
     /// How requests are answered.
     pub public: PublicSettings,
     /// Where the access log goes.
@@ -98,12 +98,7 @@ impl ServerConfig {
                 parse(text).filter(|workers: &NonZeroUsize| workers.get() <= MOST_WORKERS)
             })?,
             connections: checker.connections()?,
-            files: DataFiles {
-                cache: checker.file("cache")?,
-                global_netblocks: checker.file("global_netblocks")?,
-                country_continent: checker.file("cccsv")?,
-                geoip: checker.file("geoip")?,
-            },
+            files: DataPaths::from_settings(|key| checker.file(key))?,
             public: PublicSettings {
                 minimum: checker.value("minimum", "a number of hosts, 0 or more", parse)?,
                 trusted_proxies: checker.trusted_proxies("trusted_proxies")?,
@@ -230,10 +225,10 @@ impl Checker<'_> {
             "off" => Some(None),
             time => parse_time(time).filter(|time| !time.is_zero()).map(Some),
         })?;
-        let max_shrink_percent = self.value("reload.max_shrink", "a percentage from 0% to 100%", parse_percent)?;
+        let max_shrink = self.value("reload.max_shrink", "a percentage from 0% to 100%", parse)?;
         Ok(ReloadConfig {
             watch: interval.map(|interval| WatchSettings { interval, settle }),
-            limits: ReloadLimits { max_shrink_percent },
+            limits: ReloadLimits { max_shrink },
         })
     }
 
@@ -272,11 +267,6 @@ const TIME: &str = "a time like 500ms, 30s, 15m or 6h";
 
 fn parse_time(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
-}
-
-fn parse_percent(text: &str) -> Option<u8> {
-    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
-    number.parse().ok().filter(|percent| *percent <= 100)
 }
 
 fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {

@@ -342,6 +342,26 @@ fn databases_with_a_map_of_millions_at_every_byte() {
 }
 
 #[test]
+fn databases_with_a_map_of_thousands_at_every_fifth_byte() {
+    // Maps of 32,029 pairs of an empty key and a text of three bytes, which is where the next map begins; and a tree that has a leaf for
+    // each of them.
+    let nodes: usize = (1 << 15) - 1;
+    let data = b"\xfe\x7c\x00\x40\x43".repeat(nodes + 1 + 32_029);
+    let child = |number: usize| {
+        if number < nodes {
+            number
+        } else {
+            nodes + 16 + 5 * (number - nodes)
+        }
+    };
+    let records: Vec<usize> = (0..nodes)
+        .flat_map(|node| [child(2 * node + 1), child(2 * node + 2)])
+        .collect();
+    let outcome = load_with(DataFiles::geoip, &database(&records, &data));
+    assert!(outcome.contains("nothing in it is usable"), "{outcome}");
+}
+
+#[test]
 fn pipes_devices_and_folders_are_no_data_files() {
     for file in [
         DataFiles::cache,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ip_network::IpNetwork;
 
 use crate::geo::CountryCode;
-use crate::geo::country::GeoIpField;
+use crate::geo::GeoIpField;
 use crate::snapshot::Snapshot;
 
 /// Who said in which country an address is.

@@ -1,5 +1,5 @@
-//! Address to country, from a MaxMind DB file, whose tree the `maxminddb` crate reads. Two tables of what it says stand before it:
-//! one of all IPv4 addresses, and one of the records that were decoded.
+//! Address to country, from a MaxMind DB file, whose tree the `maxminddb` crate reads. Two tables spare most of that work: one of
+//! all IPv4 addresses, and one of the records that were decoded.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +15,9 @@ use super::record::Record;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum GeoIpField {
-    /// `country.iso_code`: where the address is used.
+    /// `country.iso_code`: the country in which the address is used.
     Country,
-    /// `registered_country.iso_code`: where the network is registered, in records that have no country.
+    /// `registered_country.iso_code`: the country in which the network is registered, in records that have no country.
     RegisteredCountry,
     /// `country_code` at the top of the record, as in databases of other makers.
     CountryCode,
@@ -52,7 +52,7 @@ const PROBED_RECORDS: usize = 10_000;
 pub struct GeoIp {
     /// `None` in a server without a GeoIP database.
     database: Option<Database>,
-    /// What the database says of IPv4 addresses; `None` if its tree is damaged or has too many networks.
+    /// The countries of all IPv4 addresses; `None` if the tree is damaged or has too many networks.
     ipv4: Option<Ipv4Ranges<Option<(CountryCode, GeoIpField)>>>,
 }
 
@@ -184,8 +184,8 @@ impl Database {
     }
 }
 
-/// What records were found to say, so that none is decoded for every request: a database has millions of networks but few hundred
-/// records. An entry is a record's offset in the upper half, whether there is an entry at all, and what the record says.
+/// The countries of the records that were decoded, so that none is decoded for every request: a database has millions of networks
+/// but few hundred records. The upper half of an entry is the record's offset; the lower half has [`DECODED`], the field and the code.
 struct DecodedRecords {
     entries: Box<[AtomicU64]>,
 }

@@ -16,7 +16,7 @@ use crate::metrics::{Metrics, ReloadOutcome};
 use crate::snapshot::shrink::Share;
 use crate::snapshot::{DataPaths, DataSet, SharedSnapshot, Snapshot, age};
 
-/// What a new file may be, compared with the one in use.
+/// Limits of how far new data may differ from the data in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReloadLimits {
     /// The share of a count of entries that may be lost.
@@ -148,15 +148,15 @@ impl Worker {
         let (started, begin) = (SystemTime::now(), Instant::now());
         let current = self.shared.current_owned();
         let renewal = self.renew(&current, force);
-        let (outcome, reasons) = match renewal.result {
-            Ok(None) => (ReloadOutcome::Unchanged, Vec::new()),
-            Ok(Some(_)) => (ReloadOutcome::Replaced, Vec::new()),
-            Err(ref reasons) => (ReloadOutcome::Refused, reasons.clone()),
+        let (outcome, new, reasons) = match renewal.result {
+            Ok(None) => (ReloadOutcome::Unchanged, None, Vec::new()),
+            Ok(Some(new)) => {
+                let new = Arc::new(new);
+                self.shared.replace(Arc::clone(&new));
+                (ReloadOutcome::Replaced, Some(new), Vec::new())
+            }
+            Err(reasons) => (ReloadOutcome::Refused, None, reasons),
         };
-        let new = renewal.result.ok().flatten().map(Arc::new);
-        if let Some(new) = &new {
-            self.shared.replace(Arc::clone(new));
-        }
         let duration = begin.elapsed();
         if new.is_some() {
             wait_until_unused(&current);

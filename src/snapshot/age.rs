@@ -1,4 +1,4 @@
-//! How old data is, by clocks that can be wrong, here or where the data was made: one rule for the server, `check` and the
+//! How old data is, by clocks that can be wrong, this machine's or another's: one rule for the server, `check` and the
 //! generator.
 
 use std::fmt;

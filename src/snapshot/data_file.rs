@@ -41,7 +41,7 @@ pub trait DataTable: Sized {
         self.entry_counts()
     }
 
-    /// What the table holds, for people: lines without indentation.
+    /// The table's content for people, in lines without indentation.
     fn summary(&self) -> Vec<String> {
         let counts = self.entry_counts();
         counts
@@ -51,7 +51,7 @@ pub trait DataTable: Sized {
     }
 }
 
-/// What a data file tells of itself.
+/// The description that a data file gives of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFile {
     /// The key of the setting that names it.
@@ -66,7 +66,7 @@ pub struct DataFile {
     pub counts: Vec<Count>,
     /// The counts that the shrink guard compares.
     pub guarded_counts: Vec<Count>,
-    /// What it holds, for people: lines without indentation.
+    /// Its content for people, in lines without indentation.
     pub summary: Vec<String>,
     /// How long reading took.
     pub duration: Duration,

@@ -48,7 +48,7 @@ impl LoadError {
     }
 }
 
-/// What is wrong with a data file.
+/// The fault of a data file.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadProblem {
     /// It can't be opened or read.

@@ -6,7 +6,7 @@
 //! - [`data_file`]: what one file tells of itself; [`load`] reads it, [`load_error`] says why not
 //! - [`age`]: how old data is, and which of it is from the future
 //! - [`shrink`]: whether new data has lost too much
-//! - [`shared`]: the one place where the current snapshot is kept and replaced
+//! - [`shared`]: holds the current snapshot, and replaces it
 //!
 //! A cache:
 //!
@@ -91,12 +91,12 @@ impl Snapshot {
         &self.files
     }
 
-    /// What the cache says.
+    /// The cache's content.
     pub fn catalogue(&self) -> &Catalogue {
         &self.files.cache.table
     }
 
-    /// Who carries a directory, and which of them are in a country or elsewhere on a continent.
+    /// The carriers of a directory, and which of them are in a country or elsewhere on a continent.
     pub fn carriers_near(
         &self,
         directory: DirectoryIndex,

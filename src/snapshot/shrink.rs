@@ -20,7 +20,7 @@ impl Count {
     }
 }
 
-/// What must not shrink in a cache. Hosts that carry nothing do not count: no client is sent to them.
+/// The counts of a cache that must not shrink. Hosts that carry nothing do not count: no client is sent to them.
 pub fn cache_counts(carrying_hosts: usize, directories: usize, repositories: usize) -> [Count; 3] {
     [
         Count::new("hosts", carrying_hosts),

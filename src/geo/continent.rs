@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use super::CountryCode;
+use super::country::CountryCode;
 use super::lines::Lines;
 use crate::warnings::Warnings;
 

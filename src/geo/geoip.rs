@@ -51,7 +51,7 @@ const PROBED_RECORDS: usize = 10_000;
 /// A GeoIP country database (MaxMind DB format 2.0) in memory.
 pub struct GeoIp {
     /// `None` in a server without a GeoIP database.
-    database: Option<Database>,
+    database: Option<MaxMindDb>,
     /// The countries of all IPv4 addresses; `None` if the tree is damaged or has too many networks.
     ipv4: Option<Ipv4Ranges<Option<(CountryCode, GeoIpField)>>>,
 }
@@ -70,7 +70,7 @@ impl GeoIp {
     /// # Errors
     /// The bytes are no MaxMind DB, for example because the file is cut short.
     pub fn new(file: Vec<u8>) -> Result<Self, MaxMindDbError> {
-        let database = Database::new(Bytes::from(file))?;
+        let database = MaxMindDb::new(Bytes::from(file))?;
         let ipv4 = Ipv4Ranges::ask(database.max_networks(), |address| database.network_of(address));
         Ok(Self {
             database: Some(database),
@@ -80,12 +80,12 @@ impl GeoIp {
 
     /// Whether any of the first records names a country.
     pub fn has_countries(&self) -> bool {
-        self.database.as_ref().is_some_and(Database::has_countries)
+        self.database.as_ref().is_some_and(MaxMindDb::has_countries)
     }
 
     /// The nodes of the database's search tree, a measure of its size.
     pub fn node_count(&self) -> usize {
-        self.database.as_ref().map_or(0, Database::node_count)
+        self.database.as_ref().map_or(0, MaxMindDb::node_count)
     }
 
     /// When the database was built, in seconds since the Unix epoch; `None` without a database.
@@ -103,7 +103,7 @@ impl GeoIp {
     }
 }
 
-struct Database {
+struct MaxMindDb {
     reader: Reader<Bytes>,
     /// The file's data section.
     records: Bytes,
@@ -113,7 +113,7 @@ struct Database {
 /// Zero bytes between the tree and the records.
 const SEPARATOR: usize = 16;
 
-impl Database {
+impl MaxMindDb {
     fn new(file: Bytes) -> Result<Self, MaxMindDbError> {
         let reader = Reader::from_source(file.clone())?;
         let metadata = reader.metadata();

@@ -24,7 +24,7 @@ pub(super) struct Record<'a> {
 }
 
 /// A value without its content.
-struct Header {
+struct ValueHeader {
     kind: u8,
     /// The number of bytes, pairs or elements; of a pointer, the offset that it leads to.
     size: usize,
@@ -79,7 +79,7 @@ impl<'a> Record<'a> {
     }
 
     /// The value at an offset, or at the end of the pointers there.
-    fn resolve(&mut self, mut at: usize) -> Option<Header> {
+    fn resolve(&mut self, mut at: usize) -> Option<ValueHeader> {
         loop {
             let header = self.header(at)?;
             if header.kind != POINTER {
@@ -107,7 +107,7 @@ impl<'a> Record<'a> {
         Some(at)
     }
 
-    fn header(&mut self, at: usize) -> Option<Header> {
+    fn header(&mut self, at: usize) -> Option<ValueHeader> {
         self.steps = self.steps.checked_sub(1)?;
         let (control, mut rest) = self.section.get(at..)?.split_first()?;
         let mut content = at + 1;
@@ -131,7 +131,7 @@ impl<'a> Record<'a> {
             content += 1;
         }
         let number = rest.get(..length)?.iter();
-        Some(Header {
+        Some(ValueHeader {
             kind,
             size: least + number.fold(0, |number, byte| number << 8 | usize::from(*byte)),
             content: content + length,

@@ -16,12 +16,12 @@ const MAX_HISTORY: usize = 10;
 /// Reloads that are asked for, and the reports of those that ended.
 #[derive(Default)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     is_work: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     /// Reloads that have not begun: at most a forced one and another.
     waiting: VecDeque<Batch>,
     /// The callers of the reload that is running.

@@ -47,7 +47,7 @@ impl Reloader {
         logger: Logger,
     ) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::default());
-        let worker = Worker {
+        let worker = ReloadWorker {
             paths: paths.clone(),
             limits,
             shared: Arc::clone(&shared),
@@ -113,7 +113,7 @@ impl Drop for Reloader {
 }
 
 /// The thread that reloads.
-struct Worker {
+struct ReloadWorker {
     paths: DataPaths,
     limits: ReloadLimits,
     shared: Arc<SharedSnapshot>,
@@ -136,7 +136,7 @@ struct Renewal {
 /// A refusal that the watch runs into again and again is an error in the log at most this often.
 const REPEAT_ERROR_EVERY: Duration = Duration::from_secs(3600);
 
-impl Worker {
+impl ReloadWorker {
     fn run(mut self, queue: &Queue) {
         while let Some((cause, force)) = queue.next() {
             let report = self.reload(cause, force);

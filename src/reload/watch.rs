@@ -14,7 +14,7 @@ use crate::snapshot::FileIdentity;
 /// Watches the data files. It reloads when one has changed and then been still for a moment, and again, at ever longer intervals,
 /// while one can't be read for a reason that may pass.
 pub struct Watch {
-    stop: Arc<Stop>,
+    stop: Arc<StopSignal>,
     thread: Background,
 }
 
@@ -33,7 +33,7 @@ impl Watch {
     /// # Errors
     /// The thread can't be started.
     pub fn start(reloader: Arc<Reloader>, settings: WatchSettings) -> std::io::Result<Self> {
-        let stop = Arc::new(Stop::default());
+        let stop = Arc::new(StopSignal::default());
         let stopped = Arc::clone(&stop);
         let thread = Background::spawn("watch", move || {
             let mut watcher = Watcher::new(&reloader);
@@ -57,12 +57,12 @@ impl Watch {
 
 /// Tells the thread to stop.
 #[derive(Default)]
-struct Stop {
+struct StopSignal {
     is_set: Mutex<bool>,
     condition: Condvar,
 }
 
-impl Stop {
+impl StopSignal {
     fn set(&self) {
         *self.is_set.lock() = true;
         self.condition.notify_one();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::Snapshot;
+use super::combined::Snapshot;
 
 /// The snapshot that answers are made from.
 pub struct SharedSnapshot {

@@ -70,7 +70,7 @@ impl GeoIp {
     /// # Errors
     /// The bytes are no MaxMind DB, for example because the file is cut short.
     pub fn new(file: Vec<u8>) -> Result<Self, MaxMindDbError> {
-        let database = MaxMindDb::new(Bytes::from(file))?;
+        let database = MaxMindDb::new(&Bytes::from(file))?;
         let ipv4 = Ipv4Ranges::ask(database.max_networks(), |address| database.network_of(address));
         Ok(Self {
             database: Some(database),
@@ -114,7 +114,7 @@ struct MaxMindDb {
 const SEPARATOR: usize = 16;
 
 impl MaxMindDb {
-    fn new(file: Bytes) -> Result<Self, MaxMindDbError> {
+    fn new(file: &Bytes) -> Result<Self, MaxMindDbError> {
         let reader = Reader::from_source(file.clone())?;
         let metadata = reader.metadata();
         // A node is two records of so many bits; the crate has checked that they are in the file.

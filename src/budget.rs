@@ -69,42 +69,14 @@ impl Budget {
 }
 
 /// Why a file of lines makes no table.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It can't be read.
-    Io(io::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
     /// It would take too much memory.
-    TooLarge(OverBudget),
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::TooLarge(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::TooLarge(error) => Some(error),
-        }
-    }
-}
-
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<OverBudget> for ReadError {
-    fn from(error: OverBudget) -> Self {
-        Self::TooLarge(error)
-    }
+    #[error(transparent)]
+    TooLarge(#[from] OverBudget),
 }
 
 #[cfg(test)]

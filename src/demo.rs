@@ -2,9 +2,6 @@
 //! and AS numbers that are set aside for documentation (RFC 5737, RFC 3849, RFC 5398).
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use prost::Message;
 
@@ -13,11 +10,9 @@ use crate::cache::proto::{
     IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
     StringStringMap,
 };
-use crate::geo::{AsTable, ContinentTable};
-use crate::snapshot::Snapshot;
-use crate::snapshot::age;
+use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::snapshot::cache::{self, CacheError};
-use crate::snapshot::load::{Loaded, Source};
+use crate::snapshot::{DataSet, Loaded, Snapshot, age};
 use crate::warnings::Warnings;
 
 /// A mirror of the demonstration, with its bandwidth in Mbit/s.
@@ -80,7 +75,10 @@ const CAMPUS_NETBLOCK: &str = "192.0.2.128/25";
 const GLOBAL_NETBLOCKS: &str = "198.51.100.0/25 64496\n2001:db8::/32 64497\n";
 const CONTINENTS: &str = "country,continent\nDE,EU\nFR,EU\nCZ,EU\nUS,NA\nJP,AS\nAU,OC\nNZ,OC\nCO,SA\n";
 
-/// Loads the demonstration's data through the readers of data files.
+/// What stands for the paths of the data files.
+const NAME: &str = "(inside the program)";
+
+/// The demonstration's data, through the same loader as any.
 ///
 /// # Errors
 /// A reader refuses what is made from the tables above, which is a defect.
@@ -91,12 +89,12 @@ pub fn snapshot() -> Result<Snapshot, CacheError> {
     let netblocks = AsTable::read(GLOBAL_NETBLOCKS.as_bytes(), &mut warnings).unwrap_or_else(|_| AsTable::empty());
     let continents =
         ContinentTable::read(CONTINENTS.as_bytes(), &mut warnings).unwrap_or_else(|_| ContinentTable::empty());
-    Ok(Snapshot::new(
-        built_in(catalogue),
-        built_in(netblocks),
-        built_in(continents),
-        None,
-    ))
+    Ok(Snapshot::new(DataSet {
+        cache: Loaded::built_in(NAME, catalogue),
+        global_netblocks: Loaded::built_in(NAME, netblocks),
+        country_continent: Loaded::built_in(NAME, continents),
+        geoip: Loaded::without_file(GeoIp::empty()),
+    }))
 }
 
 /// Returns requests to try on a demonstration that listens on this address.
@@ -107,18 +105,6 @@ pub fn examples(address: SocketAddr) -> String {
          \x20 curl 'http://{address}/mirrorlist?repo=example-1&arch=x86_64&ip=192.0.2.130&protocol=https'\n\
          \x20 curl 'http://{address}/metalink?repo=example-1&arch=x86_64&ip=198.51.100.7'\n"
     )
-}
-
-fn built_in<T>(table: T) -> Arc<Loaded<T>> {
-    Arc::new(Loaded {
-        table,
-        source: Source {
-            path: PathBuf::from("(inside the program)"),
-            identity: None,
-            duration: Duration::ZERO,
-            warnings: Warnings::default(),
-        },
-    })
 }
 
 fn cache_file() -> Vec<u8> {

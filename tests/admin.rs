@@ -210,15 +210,15 @@ fn whatever_is_wrong_with_new_data_the_old_goes_on_and_everybody_is_told() {
                     .unwrap()
                     .to_str()
                     .map(|name| match (damage, name) {
-                        ("half", "global_netblocks.txt") => "global_netblocks: networks shrank from 2 to 1".to_owned(),
-                        ("half", "country_continent.csv") => "cccsv: countries shrank from 4 to 2".to_owned(),
+                        ("half", "global_netblocks.txt") => "global_netblocks: 1 networks instead of 2".to_owned(),
+                        ("half", "country_continent.csv") => "cccsv: 2 countries instead of 4".to_owned(),
                         (_, name) => name.to_owned(),
                     })
                     .unwrap()
             });
         }
     }
-    let older: [(&str, Damage); 5] = [
+    let older: [(&str, Damage); 6] = [
         ("older cache", |data| {
             data.write_cache(&MirrorList {
                 time: fixture::CREATED - 60,
@@ -226,17 +226,25 @@ fn whatever_is_wrong_with_new_data_the_old_goes_on_and_everybody_is_told() {
             });
             "cache: it was made 60 s before the one in use"
         }),
-        ("fewer hosts", |data| {
+        ("hosts that are named but carry nothing", |data| {
+            let mut cache = fixture::cache_message();
+            for directory in &mut cache.mirror_list_cache {
+                directory.by_host_id.truncate(1);
+            }
+            data.write_cache(&cache);
+            "hosts instead of"
+        }),
+        ("fewer directories", |data| {
             let mut cache = fixture::cache_message();
             cache.mirror_list_cache.truncate(6);
             data.write_cache(&cache);
-            "cache: directories shrank from 9 to 6"
+            "cache: 6 directories instead of 9, a loss of more than 25%"
         }),
         ("fewer repositories", |data| {
             let mut cache = fixture::cache_message();
             cache.repo_arch_to_directory_name.truncate(2);
             data.write_cache(&cache);
-            "cache: repositories shrank from 4 to 2"
+            "cache: 2 repositories instead of 4"
         }),
         ("no directories", |data| {
             data.write_cache(&MirrorList {
@@ -247,7 +255,7 @@ fn whatever_is_wrong_with_new_data_the_old_goes_on_and_everybody_is_told() {
         }),
         ("smaller GeoIP", |data| {
             fs::write(data.geoip(), mmdb(&[("192.0.2.0/24", "DE")])).unwrap();
-            "geoip: nodes shrank"
+            "geoip: 120 nodes instead of 168"
         }),
     ];
     for (name, damage) in older {
@@ -299,7 +307,7 @@ fn refused_with(name: &str, damage: impl FnOnce(&DataFiles) -> String) {
     );
     assert!(
         server
-            .wait_for_message("reload refused; the data in use goes on")
+            .wait_for_message("reload refused; keeping the current data")
             .contains("\"reasons\":"),
         "{name}"
     );
@@ -377,9 +385,9 @@ fn the_watch_sees_new_files_however_they_come() {
     serves("a");
     // What is refused is not tried again and again.
     fs::write(&other, "garbage").unwrap();
-    server.wait_for_message("reload refused; the data in use goes on");
+    server.wait_for_message("reload refused; keeping the current data");
     fs::write(data.global_netblocks(), "198.51.100.0/24 64500\n2001:db8::/32 64497\n").unwrap();
-    server.wait_for_message("reload refused; the data in use goes on");
+    server.wait_for_message("reload refused; keeping the current data");
     let metrics = server.admin_get("/metrics");
     assert!(
         metrics
@@ -608,7 +616,7 @@ mod access {
     use mirrorlist_server::metrics::ServerMetrics;
     use mirrorlist_server::readiness::Readiness;
     use mirrorlist_server::settings::AccessLogTarget;
-    use mirrorlist_server::settings::{Command, parse};
+    use mirrorlist_server::settings::{AccessLogTarget, AllowedHosts, ServerCommand};
     use mirrorlist_server::snapshot::SharedSnapshot;
     use std::sync::OnceLock;
 

@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use mirrorlist_server::cache::proto::{IntStringMap, StringStringMap};
 use mirrorlist_server::mirrorlist::answer::Circumstances;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
-use mirrorlist_server::snapshot::{DataFiles as Paths, Snapshot, load};
+use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::snapshot::{Catalogue, Snapshot, load};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use support::data::DataFiles;
 use support::process::{describe, run};
@@ -41,8 +42,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// The folder whose files a process of its own is to load.
 const FOLDER: &str = "HOSTILE_FILES_FOLDER";
 
-fn paths(folder: &Path) -> Paths {
-    Paths {
+fn paths(folder: &Path) -> DataPaths {
+    DataPaths {
         cache: folder.join("mirrorlist_cache.proto"),
         global_netblocks: folder.join("global_netblocks.txt"),
         country_continent: folder.join("country_continent.csv"),
@@ -57,7 +58,7 @@ fn load_in_a_process_of_its_own() {
         return;
     };
     let started = Instant::now();
-    let outcome = match load::load(&paths(Path::new(&folder))) {
+    let outcome = match Snapshot::load(&paths(Path::new(&folder))) {
         Ok(_) => "loaded".to_owned(),
         Err(error) => format!("refused: {error}"),
     };
@@ -342,6 +343,26 @@ fn databases_with_a_map_of_millions_at_every_byte() {
 }
 
 #[test]
+fn databases_with_a_map_of_thousands_at_every_fifth_byte() {
+    // Maps of 32,029 pairs of an empty key and a text of three bytes, which is where the next map begins; and a tree that has a leaf for
+    // each of them.
+    let nodes: usize = (1 << 15) - 1;
+    let data = b"\xfe\x7c\x00\x40\x43".repeat(nodes + 1 + 32_029);
+    let child = |number: usize| {
+        if number < nodes {
+            number
+        } else {
+            nodes + 16 + 5 * (number - nodes)
+        }
+    };
+    let records: Vec<usize> = (0..nodes)
+        .flat_map(|node| [child(2 * node + 1), child(2 * node + 2)])
+        .collect();
+    let outcome = load_with(DataFiles::geoip, &database(&records, &data));
+    assert!(outcome.contains("nothing in it is usable"), "{outcome}");
+}
+
+#[test]
 fn pipes_devices_and_folders_are_no_data_files() {
     for file in [
         DataFiles::cache,
@@ -361,7 +382,7 @@ fn pipes_devices_and_folders_are_no_data_files() {
         assert_eq!(error.trim_end(), expected);
     }
     for path in ["/dev/zero", "/dev/null", "/dev/full", "/tmp", "/proc/self"] {
-        let error = load::load_cache(Path::new(path)).err().unwrap().to_string();
+        let error = load::load::<Catalogue>(Path::new(path)).err().unwrap().to_string();
         assert_eq!(error, format!("{path}: it is no regular file"));
     }
 }
@@ -418,7 +439,7 @@ fn a_file_among_a_hundred_thousand_is_found_at_once() {
             .collect::<Vec<_>>(),
     )
     .unwrap();
-    let snapshot = load::load(&paths(files.cache().parent().unwrap())).unwrap();
+    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap())).unwrap();
     let started = Instant::now();
     for number in 0..1_000 {
         let query = format!("path=d/{}", 99_999 - number);
@@ -450,7 +471,7 @@ fn a_host_that_a_directory_lists_twice_moves_no_other_host() {
     bytes.extend(directory("g", &[carries(1, 2)]));
     let files = DataFiles::new(&fixture::cache_message());
     fs::write(files.cache(), bytes).unwrap();
-    let snapshot = load::load(&paths(files.cache().parent().unwrap())).unwrap();
+    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap())).unwrap();
     let catalogue = snapshot.catalogue();
     let urls = |name: &str| {
         let directory = catalogue.directory(name).unwrap();

@@ -8,7 +8,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use mirrorlist_server::snapshot::{DataFiles, Snapshot, load};
+use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::snapshot::Snapshot;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ mod fedora_sized;
 pub(crate) const DATE: &str = "Sat, 31 Jan 2026 23:59:59 GMT";
 
 pub(crate) struct World {
-    pub(crate) files: DataFiles,
+    pub(crate) files: DataPaths,
     pub(crate) snapshot: Snapshot,
     /// Query strings of repositories, and addresses.
     pub(crate) requests: Vec<(String, IpAddr)>,
@@ -33,14 +34,14 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         fedora_sized::make(folder.path(), 15_300, 430, 73_200).unwrap();
         let file = |name: &str| folder.path().join(name);
-        let files = DataFiles {
+        let files = DataPaths {
             cache: file("mirrorlist_cache.proto"),
             global_netblocks: file("global_netblocks.txt"),
             country_continent: file("country_continent.csv"),
             geoip: file("country.mmdb"),
         };
         Self {
-            snapshot: load::load(&files).unwrap(),
+            snapshot: Snapshot::load(&files).unwrap(),
             requests: requests(&file("repos.txt")),
             files,
             _folder: folder,

@@ -105,7 +105,7 @@ async fn explain_request(admin: Data<Admin>, request: HttpRequest) -> HttpRespon
     let Some(data) = admin.data.get() else {
         return error(StatusCode::SERVICE_UNAVAILABLE, "no data is loaded yet");
     };
-    let snapshot = data.snapshot.present_owned();
+    let snapshot = data.snapshot.current_owned();
     match explain::explain_text(&snapshot, request.query_string(), admin.minimum) {
         Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
         Err(problem) => error(problem.status(), problem.text()),

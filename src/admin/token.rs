@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 
-use crate::snapshot::load::FileIdentity;
+use crate::snapshot::FileIdentity;
 
 /// The file with the bearer token, reread when it changes.
 pub struct TokenFile {

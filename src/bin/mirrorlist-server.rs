@@ -11,7 +11,7 @@ use mirrorlist_server::compare;
 use mirrorlist_server::compare::run::CompareError;
 use mirrorlist_server::server::{Data, ServerError};
 use mirrorlist_server::settings::{CompareOptions, ServerCommand, ServerConfig};
-use mirrorlist_server::snapshot::{self, Snapshot};
+use mirrorlist_server::snapshot::Snapshot;
 use mirrorlist_server::{check, demo, logging, server};
 
 #[global_allocator]
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {
-    match snapshot::load::load(&config.files) {
+    match Snapshot::load(&config.files) {
         Ok(snapshot) => then(&snapshot),
         Err(error) => fail(BAD_DATA, &error),
     }

@@ -72,12 +72,7 @@ pub(crate) fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
         let (gone, findings) = run.compare(new, current.as_ref())?;
         if !config.force {
             current::check_clock(current.as_ref(), run.time)?;
-            check_loss(
-                current.as_ref().map(Size::of_current),
-                size,
-                config.max_shrink.fraction(),
-                &gone,
-            )?;
+            check_loss(current.as_ref().map(Size::of_current), size, config.max_shrink, &gone)?;
         }
         if let Some(file) = new_file {
             let step = context.progress.phase("publish");

@@ -99,7 +99,7 @@ impl PublicWorker {
             answered,
         } = &mut *state;
         clock.tick();
-        let snapshot = self.public.snapshot.present();
+        let snapshot = self.public.snapshot.current();
         let query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
         let endpoint = Endpoint::of_path(request.uri().path());
         let answer = self.answer(request, endpoint, &query, &snapshot, answerer, clock);

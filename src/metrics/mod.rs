@@ -9,8 +9,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::mirrorlist::{Answer, Endpoint};
-use crate::snapshot::Snapshot;
-use crate::snapshot::load::Source;
+use crate::snapshot::{DataFile, Snapshot, age};
 use requests::{CountryCounters, RequestCounters};
 use table::{CounterBy, label_values, metric_table};
 
@@ -166,55 +165,35 @@ impl ServerMetrics {
     }
 
     fn describe(&self, snapshot: &Snapshot) {
-        let catalogue = snapshot.catalogue();
-        let counts = catalogue.counts();
-        self.describe_file("cache", &snapshot.cache_file().source, Some(catalogue.created()));
-        self.entries("cache", "hosts", counts.hosts);
-        self.entries("cache", "directories", counts.directories);
-        self.entries("cache", "repositories", counts.repositories);
-        self.describe_file("global_netblocks", &snapshot.global_netblocks_file().source, None);
-        self.entries("global_netblocks", "networks", snapshot.autonomous_systems().len());
-        self.describe_file("cccsv", &snapshot.country_continent_file().source, None);
-        self.entries("cccsv", "countries", snapshot.country_continent_file().table.len());
-        if let Some(geoip) = snapshot.geoip_file() {
-            self.describe_file("geoip", &geoip.source, Some(geoip.table.built()));
-            self.entries(
-                "geoip",
-                "nodes",
-                usize::try_from(geoip.table.node_count()).unwrap_or(usize::MAX),
-            );
+        for file in snapshot.files() {
+            self.describe_file(file);
         }
-        self.snapshot_bytes.set(signed(catalogue.directory_bytes()));
+        self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
     }
 
-    fn describe_file(&self, file: &str, source: &Source, created: Option<u64>) {
-        let modified = source
-            .identity
-            .and_then(|identity| identity.modified())
-            .map(unix_seconds);
+    fn describe_file(&self, file: &DataFile) {
+        let labels = &[file.key];
+        let modified = file.modified().map(unix_seconds);
         #[expect(clippy::cast_precision_loss, reason = "times are far below 2^52 seconds")]
-        let created = created.map(|created| created as f64);
+        let created = file.created.map(|created| created as f64);
         if let Some(created) = created {
-            self.data_created.with_label_values(&[file]).set(created);
+            self.data_created.with_label_values(labels).set(created);
         }
         if let Some(modified) = modified {
-            self.data_modified.with_label_values(&[file]).set(modified);
+            self.data_modified.with_label_values(labels).set(modified);
         }
         if let Some(made) = created.or(modified) {
-            self.data_age
-                .with_label_values(&[file])
-                .set((unix_seconds(SystemTime::now()) - made).max(0.0));
+            let age = (unix_seconds(SystemTime::now()) - made).max(0.0);
+            self.data_age.with_label_values(labels).set(age);
         }
-        let bytes = source.identity.map_or(0, |identity| identity.bytes());
-        self.data_bytes
-            .with_label_values(&[file])
-            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        let warnings = i64::try_from(source.warnings.count()).unwrap_or(i64::MAX);
-        self.data_warnings.with_label_values(&[file]).set(warnings);
-    }
-
-    fn entries(&self, file: &str, kind: &str, count: usize) {
-        self.data_entries.with_label_values(&[file, kind]).set(signed(count));
+        let signed_64 = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.data_bytes.with_label_values(labels).set(signed_64(file.bytes()));
+        let warnings = signed_64(file.warnings.count());
+        self.data_warnings.with_label_values(labels).set(warnings);
+        for count in &file.counts {
+            let entries = self.data_entries.with_label_values(&[file.key, count.kind]);
+            entries.set(signed(count.number));
+        }
     }
 }
 
@@ -223,7 +202,5 @@ fn signed(count: usize) -> i64 {
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+    age::since_epoch(time).as_secs_f64()
 }

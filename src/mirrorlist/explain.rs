@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::render::text;
 use super::select::{Place, Selection, Tier, Wishes, Workspace, select};
 use super::target::{Asked, Target, resolve};
-use crate::geo::country::GeoIpField;
+use crate::geo::GeoIpField;
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex, Snapshot};
 
 /// An answer explained.

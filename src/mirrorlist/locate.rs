@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ip_network::IpNetwork;
 
 use crate::geo::CountryCode;
-use crate::geo::country::GeoIpField;
+use crate::geo::GeoIpField;
 use crate::snapshot::Snapshot;
 
 /// Who said in which country an address is.
@@ -41,7 +41,7 @@ pub fn locate(snapshot: &Snapshot, address: IpAddr) -> ClientLocation {
         .netblock_country(address)
         .map(|(network, country)| (country, CountrySource::Operators(network)));
     let country = operators.or_else(|| {
-        let (country, field) = snapshot.geoip()?.lookup(address)?;
+        let (country, field) = snapshot.geoip().lookup(address)?;
         Some((country, CountrySource::GeoIp(field)))
     });
     ClientLocation { address, country }

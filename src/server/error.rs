@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::settings::AdminAddress;
-use crate::snapshot::load::LoadError;
+use crate::snapshot::LoadError;
 
 /// Why a server can't start or go on.
 #[derive(Debug, Error)]

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web;
 use sd_notify::NotifyState;
-use slog::{Logger, error, info, warn};
+use slog::{Logger, error, info};
 
 use crate::access_log::AccessLog;
 use crate::admin::access::Access;
@@ -28,12 +28,12 @@ use crate::http::public::Public;
 use crate::logging::Logging;
 use crate::metrics::ServerMetrics;
 use crate::readiness::{Phase, Readiness};
+use crate::reload::Reloader;
 use crate::reload::watch::Watch;
-use crate::reload::{Reloader, sources};
 use crate::settings::AccessLogTarget;
 use crate::settings::AllowedHosts;
 use crate::settings::ServerConfig;
-use crate::snapshot::{SharedSnapshot, Snapshot, load};
+use crate::snapshot::{SharedSnapshot, Snapshot};
 pub use error::ServerError;
 use signals::{SignalThreads, StopRequests};
 use systemd::notify;
@@ -164,7 +164,7 @@ async fn serve(
     let watchdog = actix_web::rt::spawn(systemd::keep_watchdog(logger.clone()));
     admin.readiness.enter(Phase::Serving);
     notify(&[NotifyState::Ready], logger);
-    log_snapshot(&snapshot.present(), logger);
+    log_snapshot(&snapshot.current(), logger);
     if let Some(admin_address) = admin_address {
         info!(logger, "admin listening"; "address" => admin_address);
     }
@@ -220,7 +220,7 @@ async fn load_data(
         Data::BuiltIn(snapshot) => (*snapshot, false),
         Data::Files => {
             let files = config.files.clone();
-            let loaded = web::block(move || load::load(&files)).await;
+            let loaded = web::block(move || Snapshot::load(&files)).await;
             (loaded.map_err(io::Error::other)??, true)
         }
     };
@@ -245,14 +245,10 @@ async fn load_data(
 }
 
 fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
-    for (key, source) in sources(snapshot) {
+    for file in snapshot.files() {
         info!(logger, "data file loaded";
-            "file" => source.path.display().to_string(), "setting" => key,
-            "duration_ms" => source.duration.as_millis(), "left_out" => source.warnings.count());
-        if source.warnings.count() > 0 {
-            warn!(logger, "entries of a data file are left out";
-                "file" => source.path.display().to_string(), "count" => source.warnings.count(),
-                "first" => source.warnings.first().join("; "));
-        }
+            "file" => file.path.display().to_string(), "setting" => file.key,
+            "duration_ms" => file.duration.as_millis(), "left_out" => file.warnings.count());
+        file.log_warnings(logger);
     }
 }

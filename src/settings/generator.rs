@@ -274,7 +274,7 @@ mod tests {
     fn options_are_checked() {
         let config = generate("g --interval 15m --max-shrink 10 --no-dns --metrics-listen [::1]:0 --report /r");
         assert_eq!(config.interval, Some(Duration::from_secs(900)));
-        assert_eq!((config.max_shrink.fraction(), config.dns_limit()), (0.1, None));
+        assert_eq!((config.max_shrink, config.dns_limit()), (Share::percent(10), None));
         assert_eq!(config.timeout, Duration::from_secs(1800));
         assert_eq!(generate("g --timeout 90s").timeout, Duration::from_secs(90));
         for (line, said) in [

@@ -19,14 +19,14 @@ use super::setting::{Definition, Expected, Setting, Texts, settings};
 use super::values::{
     AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, ReloadLimits, Share, TrustedProxies, WatchSettings,
 };
-use crate::snapshot::DataFiles;
 
 /// The definitions of all settings, in the order of the documentation.
 pub fn server_settings() -> Vec<Definition> {
     let tables = [
         ListenerSettings::TABLE,
         PublicSettings::TABLE,
-        FileSettings::TABLE,
+        DataPaths::TABLE,
+        OtherFileSettings::TABLE,
         ConnectionLimitSettings::TABLE,
         Deadlines::TABLE,
         LoggingSettings::TABLE,
@@ -73,13 +73,11 @@ const LOG: Setting<AccessLogTarget> = Setting::new("log", "FILE", access_log)
     .default("/var/log/mirrormanager/mirrorlist.log");
 
 settings! {
-    /// The files that the server reads and writes.
-    struct FileSettings {
+    /// The paths of all data files.
+    pub struct DataPaths {
         /// mirrorlist cache, as a MirrorManager2 generator writes it
         cache: PathBuf = Setting::new("cache", "FILE", path)
             .short('c').default("/var/lib/mirrormanager/mirrorlist_cache.proto");
-        /// accepted for old command lines, and ignored
-        internet2_netblocks: () = Setting::new("internet2_netblocks", "FILE", |_| Ok(())).short('i');
         /// networks and their AS numbers, lines like `192.0.2.0/24 64496`
         global_netblocks: PathBuf = Setting::new("global_netblocks", "FILE", path)
             .short('g').default("/var/lib/mirrormanager/global_netblocks.txt");
@@ -88,6 +86,14 @@ settings! {
             .default("/var/lib/mirrormanager/country_continent.csv");
         /// GeoIP country database in MaxMind DB format
         geoip: PathBuf = Setting::new("geoip", "FILE", path).default("/usr/share/GeoIP/GeoLite2-Country.mmdb");
+    }
+}
+
+settings! {
+    /// Files that are no data files.
+    struct OtherFileSettings {
+        /// accepted for old command lines, and ignored
+        internet2_netblocks: () = Setting::new("internet2_netblocks", "FILE", |_| Ok(())).short('i');
         /// access log, appended to; `-` is standard output
         access_log: AccessLogTarget = LOG;
     }
@@ -216,7 +222,7 @@ pub struct ServerConfig {
     /// How long the steps of a connection may take, on both listeners.
     pub deadlines: Deadlines,
     /// The paths of the data files.
-    pub files: DataFiles,
+    pub files: DataPaths,
     /// How requests are answered.
     pub public: PublicSettings,
     /// The destination of the access log.
@@ -255,7 +261,6 @@ impl ServerConfig {
     /// The first value that is not what its setting expects.
     pub(super) fn check(raw: &RawSettings) -> Result<Self, ConfigError> {
         let listener = ListenerSettings::check(raw)?;
-        let files = FileSettings::check(raw)?;
         let AdminSettings {
             listen,
             token_file,
@@ -271,14 +276,9 @@ impl ServerConfig {
             workers: listener.workers,
             connections: ConnectionLimitSettings::check(raw)?,
             deadlines: Deadlines::check(raw)?,
-            files: DataFiles {
-                cache: files.cache,
-                global_netblocks: files.global_netblocks,
-                country_continent: files.country_continent,
-                geoip: files.geoip,
-            },
+            files: DataPaths::check(raw)?,
             public: PublicSettings::check(raw)?,
-            access_log: files.access_log,
+            access_log: OtherFileSettings::check(raw)?.access_log,
             admin: listen.map(|listen| AdminConfig {
                 listen,
                 is_set: raw.is_set(&ADMIN_LISTEN),

@@ -28,9 +28,12 @@ impl Share {
         })
     }
 
-    /// The same as a fraction of one.
-    pub fn fraction(self) -> f64 {
-        f64::from(self.millionths) / 1_000_000.0
+    /// A whole number of percent; more than 100 is 100.
+    pub const fn percent(percent: u8) -> Self {
+        let percent = if percent > 100 { 100 } else { percent };
+        Self {
+            millionths: percent as u32 * 10_000,
+        }
     }
 
     /// Whether a count that was `before` and is `after` shrank by more than this.

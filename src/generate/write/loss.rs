@@ -3,7 +3,9 @@
 use super::gone::Gone;
 use crate::cache::summary::CacheSummary;
 use crate::generate::error::GenerateError;
+use crate::settings::Share;
 use crate::snapshot::Catalogue;
+use crate::snapshot::shrink::{Count, cache_counts, losses};
 
 /// The counts of a cache that must not shrink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +37,22 @@ impl Size {
             repositories: summary.repositories,
         }
     }
+
+    fn counts(self) -> [Count; 3] {
+        cache_counts(self.hosts, self.directories, self.repositories)
+    }
 }
 
 /// Whether a new cache may follow the current one.
 ///
 /// # Errors
-/// If it has no host or directory, lost more than `max_shrink` (0 to 1) of one of them, or something is gone as a whole.
-pub(crate) fn check_loss(current: Option<Size>, new: Size, max_shrink: f64, gone: &Gone) -> Result<(), GenerateError> {
+/// If it has no host or directory, lost more than `max_shrink` of one of them, or something is gone as a whole.
+pub(crate) fn check_loss(
+    current: Option<Size>,
+    new: Size,
+    max_shrink: Share,
+    gone: &Gone,
+) -> Result<(), GenerateError> {
     let lost = [lost_part(current, new, max_shrink), gone.describe()];
     let lost: Vec<String> = lost.into_iter().flatten().collect();
     match lost.is_empty() {
@@ -53,28 +64,17 @@ pub(crate) fn check_loss(current: Option<Size>, new: Size, max_shrink: f64, gone
     }
 }
 
-/// The count that is too small, in words.
-fn lost_part(current: Option<Size>, new: Size, max_shrink: f64) -> Option<String> {
-    let pairs = [
-        ("hosts", current.map(|size| size.hosts), new.hosts),
-        ("directories", current.map(|size| size.directories), new.directories),
-        ("repositories", current.map(|size| size.repositories), new.repositories),
-    ];
-    for (what, before, after) in pairs {
-        #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
-        let too_few = before.filter(|before| (after as f64) < *before as f64 * (1.0 - max_shrink));
-        // A master without repositories is asked for paths only.
-        if after == 0 && what != "repositories" {
+/// The counts that are too small, in words.
+fn lost_part(current: Option<Size>, new: Size, max_shrink: Share) -> Option<String> {
+    // A master without repositories is asked for paths only.
+    for (what, count) in [("hosts", new.hosts), ("directories", new.directories)] {
+        if count == 0 {
             return Some(format!("has no {what}"));
         }
-        if let Some(before) = too_few {
-            return Some(format!(
-                "has {after} {what} instead of {before}, a loss of more than {}%",
-                max_shrink * 100.0
-            ));
-        }
     }
-    None
+    let losses = losses(&current?.counts(), &new.counts(), max_shrink);
+    let losses: Vec<String> = losses.iter().map(ToString::to_string).collect();
+    (!losses.is_empty()).then(|| format!("has {}", losses.join(" and ")))
 }
 
 #[cfg(test)]
@@ -89,9 +89,17 @@ mod tests {
 
     #[test]
     fn what_shrinks_too_much_is_refused() {
-        assert!(check_loss(Some(SIZE), SIZE, 0.25, &Gone::default()).is_ok());
-        assert!(check_loss(Some(SIZE), Size { hosts: 75, ..SIZE }, 0.25, &Gone::default()).is_ok());
-        assert!(check_loss(None, SIZE, 0.25, &Gone::default()).is_ok());
+        assert!(check_loss(Some(SIZE), SIZE, Share::percent(25), &Gone::default()).is_ok());
+        assert!(
+            check_loss(
+                Some(SIZE),
+                Size { hosts: 75, ..SIZE },
+                Share::percent(25),
+                &Gone::default()
+            )
+            .is_ok()
+        );
+        assert!(check_loss(None, SIZE, Share::percent(25), &Gone::default()).is_ok());
         for (size, said) in [
             (
                 Size { hosts: 74, ..SIZE },
@@ -120,7 +128,7 @@ mod tests {
             ),
             (Size { hosts: 0, ..SIZE }, "no hosts"),
         ] {
-            let error = check_loss(Some(SIZE), size, 0.25, &Gone::default()).unwrap_err();
+            let error = check_loss(Some(SIZE), size, Share::percent(25), &Gone::default()).unwrap_err();
             assert_eq!(error.exit_code(), 70);
             assert!(error.to_string().contains(said), "{error}");
         }

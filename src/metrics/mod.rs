@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
+use crate::clock::since_epoch;
 use crate::mirrorlist::{Answer, Endpoint};
 use crate::snapshot::Snapshot;
 use crate::snapshot::load::Source;
@@ -223,7 +224,5 @@ fn signed(count: usize) -> i64 {
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+    since_epoch(time).as_secs_f64()
 }

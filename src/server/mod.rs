@@ -51,9 +51,6 @@ const STOP_TOOK_TOO_LONG: i32 = 70;
 /// The message about a late stop has this long to be written.
 const LAST_MESSAGE: Duration = Duration::from_millis(200);
 
-/// The rest of the access log has this long to be written: a reader that does not read holds up no stop.
-const ACCESS_LOG_LIMIT: Duration = Duration::from_secs(5);
-
 /// The source of a server's data.
 pub enum Data {
     /// The configured files, which are watched.
@@ -94,7 +91,8 @@ pub fn run(
         let _ = admin_listener.stop().await;
         served
     });
-    access_log.close(ACCESS_LOG_LIMIT);
+    // It writes the lines that wait.
+    drop(access_log);
     served.inspect(|()| info!(logger, "stopped"))
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
@@ -13,6 +14,7 @@ use slog::{Discard, Logger, o};
 use super::*;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
+use crate::http::connection::metrics::ConnectionMetrics;
 
 mod deadlines;
 mod requests;
@@ -112,13 +114,13 @@ impl Rig {
             per_address: None,
             exempt: TrustedProxies::loopback(),
         };
-        let connections = Connections::new(limits, Arc::clone(&metrics), Logger::root(Discard, o!()));
+        let connections = Connections::new(limits, metrics, Logger::root(Discard, o!()));
         let admission = connections.admit(None).unwrap();
         let memory = Memory::default();
         let client = Rc::clone(&memory.0);
         client.borrow_mut().takes = 1 << 20;
         Self {
-            stream: GuardedStream::new(memory, Deadlines::STANDARD, metrics, admission, stopping),
+            stream: GuardedStream::new(memory, Deadlines::STANDARD, admission, stopping),
             client,
             wakes: Arc::default(),
         }
@@ -169,11 +171,11 @@ impl Rig {
     }
 
     fn refused(&self, refusal: HeadRefusal) -> u64 {
-        self.stream.metrics.refused.of(refusal).get()
+        self.stream.admission.metrics().refused.of(refusal).get()
     }
 
     fn cut(&self, cut: Cut) -> u64 {
-        self.stream.metrics.cut.of(cut).get()
+        self.stream.admission.metrics().cut.of(cut).get()
     }
 
     fn wakes(&self) -> usize {

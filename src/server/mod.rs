@@ -91,7 +91,7 @@ pub fn run(
         let _ = admin_listener.stop().await;
         served
     });
-    // It writes the lines that wait.
+    // This writes the lines that wait.
     drop(access_log);
     served.inspect(|()| info!(logger, "stopped"))
 }
@@ -172,7 +172,7 @@ async fn serve(
     drain(config, admin, &stop).await?;
     let served = listener.stop().await;
     watchdog.abort();
-    // It ends what waits for a reload, as the threads of signals and the watch may.
+    // The threads of signals and the watch may wait for a reload; this ends the wait.
     if let Some(reloader) = reloader {
         reloader.end();
     }

@@ -22,7 +22,7 @@ mod requests;
 /// A client, as far as it is a socket.
 #[derive(Default)]
 struct ClientSide {
-    /// What arrives, piece by piece; an empty piece is the end.
+    /// The pieces that arrive; an empty piece is the end.
     sends: VecDeque<Vec<u8>>,
     received: Vec<u8>,
     /// So many bytes more are taken from the server.
@@ -135,7 +135,7 @@ impl Rig {
         poll(Pin::new(&mut self.stream), &mut Context::from_waker(&waker))
     }
 
-    /// What actix reads with a buffer of this size; none where it has to wait.
+    /// Reads as actix does, with a buffer of this size. `None` if it has to wait.
     fn read_into(&mut self, size: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; size];
         let mut out = ReadBuf::new(&mut bytes);

@@ -1,4 +1,4 @@
-//! The time as answers and the access log write it, formatted once a second and once a day.
+//! The time as answers and the access log write it, formatted once a second.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,11 +9,8 @@ pub struct Clock {
     fixed: Option<u64>,
     second: Option<u64>,
     http_date: String,
-    day: Option<u64>,
     date: String,
 }
-
-const DAY: u64 = 24 * 60 * 60;
 
 impl Clock {
     /// A clock that stands still at this second since the Unix epoch, for answers that can be compared.
@@ -26,11 +23,7 @@ impl Clock {
 
     /// Sets the clock to the current time.
     pub(super) fn tick(&mut self) {
-        let second = self.fixed.unwrap_or_else(|| {
-            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            since_epoch.unwrap_or_default().as_secs()
-        });
-        self.set(second);
+        self.set(self.fixed.unwrap_or_else(|| since_epoch(SystemTime::now()).as_secs()));
     }
 
     fn set(&mut self, second: u64) {
@@ -40,11 +33,8 @@ impl Clock {
         self.second = Some(second);
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         self.http_date = httpdate::fmt_http_date(now);
-        if self.day != Some(second / DAY) {
-            self.day = Some(second / DAY);
-            self.date = humantime::format_rfc3339_seconds(now).to_string();
-            self.date.truncate("2026-01-31".len());
-        }
+        self.date = humantime::format_rfc3339_seconds(now).to_string();
+        self.date.truncate("2026-01-31".len());
     }
 
     /// The time of the last tick like `Sat, 31 Jan 2026 23:59:59 GMT`.
@@ -56,6 +46,11 @@ impl Clock {
     pub(super) fn date(&self) -> &str {
         &self.date
     }
+}
+
+/// The time since the Unix epoch. A time before it counts as the epoch.
+pub(crate) fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

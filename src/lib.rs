@@ -16,10 +16,9 @@
 //! [`admin`] listener shows all three, and is asked by commands like `mirrorlist-server reload`.
 //!
 //! Around this, [`settings`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
-//! handed down, [`server`] runs a server from its start to its stop, [`background`] threads hold up no stop, [`throttle`] limits log lines,
-//! [`check`] tells
-//! what the data files hold, [`cache_compare`] what differs between two caches, [`compare`] how answers differ from another server's,
-//! and [`demo`] is a small data set to try it on.
+//! handed down, [`server`] runs a server from its start to its stop, [`background`] threads hold up no stop,
+//! [`throttle`] limits log lines, [`check`] tells what the data files hold, [`cache_compare`] what differs between two caches,
+//! [`compare`] how answers differ from another server's, and [`demo`] is a small data set to try it on.
 
 pub mod access_log;
 pub mod admin;

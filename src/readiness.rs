@@ -17,7 +17,7 @@ pub enum Phase {
     Draining,
 }
 
-/// What the server tells a proxy, with the reason.
+/// Whether the server wants requests, with the reason if an operator should look at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadinessStatus {
     /// It wants requests.

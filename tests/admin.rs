@@ -615,7 +615,6 @@ mod access {
     use mirrorlist_server::logging;
     use mirrorlist_server::metrics::ServerMetrics;
     use mirrorlist_server::readiness::Readiness;
-    use mirrorlist_server::settings::AccessLogTarget;
     use mirrorlist_server::settings::{AccessLogTarget, AllowedHosts, ServerCommand};
     use mirrorlist_server::snapshot::SharedSnapshot;
     use std::sync::OnceLock;

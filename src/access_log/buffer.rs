@@ -58,7 +58,7 @@ struct BufferState {
     closed: bool,
 }
 
-/// What the writer is asked to do beyond writing.
+/// Requests to the writer, apart from writing.
 pub(super) struct Work {
     pub(super) closed: bool,
     pub(super) reopen: bool,

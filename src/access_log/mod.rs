@@ -28,10 +28,10 @@ mod line;
 mod sink;
 mod writer;
 
-/// A log that is dropped without being closed waits this long for its writer.
-const DROP_LIMIT: Duration = Duration::from_secs(5);
+/// The writer has this long to write the rest: standard output may be a pipe that is not read.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// An open access log; closing it writes what is left.
+/// An open access log. Dropping it writes the lines that wait, as far as that can be done in five seconds.
 pub struct AccessLog {
     lines: AccessLogLines,
     writer: Option<Background>,
@@ -71,31 +71,21 @@ impl AccessLog {
     pub fn lines(&self) -> AccessLogLines {
         self.lines.clone()
     }
+}
 
-    /// Writes what waits and stops the writer. Lines that are not written after this time are dropped: standard output may be a
-    /// pipe that is not read.
-    pub fn close(mut self, limit: Duration) {
-        self.stop(limit);
-    }
-
-    fn stop(&mut self, limit: Duration) {
+impl Drop for AccessLog {
+    fn drop(&mut self) {
         let Some(writer) = self.writer.take() else {
             return;
         };
         let buffer = &self.lines.buffer;
         buffer.close();
-        let ended = writer.end_within(limit);
+        let ended = writer.end_within(CLOSE_LIMIT);
         let left = buffer.drop_rest();
         if left > 0 {
             error!(self.logger, "access log lines are given up";
                 "lines" => left, "reason" => if ended { "the file can't be written" } else { "writing takes too long" });
         }
-    }
-}
-
-impl Drop for AccessLog {
-    fn drop(&mut self) {
-        self.stop(DROP_LIMIT);
     }
 }
 
@@ -165,7 +155,7 @@ mod tests {
         was_asked.recv().unwrap();
         (50..100).for_each(record);
         *full.lock() = false;
-        log.close(DROP_LIMIT);
+        drop(log);
         let text = String::from_utf8(content.lock().clone()).unwrap();
         let repos: Vec<&str> = text
             .lines()

@@ -49,25 +49,23 @@ impl FileSink {
     /// Standard output, without the buffer of the standard library, which would hold back what was not written.
     pub(super) fn stdout() -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self::new(file, false))
+    }
+
+    fn new(file: File, can_cut: bool) -> Self {
         let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        Ok(Self {
+        Self {
             file,
             is_regular,
-            is_ours: false,
+            is_ours: is_regular && can_cut,
             begin_line: false,
-        })
+        }
     }
 
     /// Appends to a file, which is created if it is missing. An incomplete line at its end is removed.
     pub(super) fn append_to(path: &Path, logger: &Logger) -> io::Result<Self> {
         let (file, is_readable) = open(path)?;
-        let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let mut sink = Self {
-            file,
-            is_regular,
-            is_ours: is_regular && is_readable,
-            begin_line: false,
-        };
+        let mut sink = Self::new(file, is_readable);
         if sink.is_ours {
             sink.mend_end(path, logger)?;
         }

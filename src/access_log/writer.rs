@@ -103,7 +103,7 @@ impl LogWriter {
         };
         match reopen() {
             Ok(sink) => {
-                // What failed before may succeed now.
+                // A failed removal may succeed now.
                 self.take_back();
                 if self.begun > 0 {
                     warn!(self.logger, "the access log that was closed ends inside a line");

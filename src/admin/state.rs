@@ -1,4 +1,4 @@
-//! What the admin endpoints work with.
+//! The state that the admin endpoints share.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -13,17 +13,17 @@ use crate::readiness::Readiness;
 use crate::reload::Reloader;
 use crate::snapshot::SharedSnapshot;
 
-/// What the admin endpoints work with. The listener is there before its data.
+/// The state that the admin endpoints share. The listener is there before the data.
 pub struct Admin {
     /// Whether the server wants requests.
     pub readiness: Readiness,
-    /// What is measured.
+    /// The metrics.
     pub metrics: Arc<ServerMetrics>,
     /// Reopens the access log.
     pub access_log: AccessLogLines,
     /// The level of diagnostics.
     pub level: LevelHandle,
-    /// Who may do what.
+    /// Refuses requests that are not allowed.
     pub access: Access,
     /// The minimum number of hosts of public answers.
     pub minimum: usize,

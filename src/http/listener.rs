@@ -145,8 +145,7 @@ fn guarded<S: Socket + 'static>(
         let admission = serving.connections.admit(peer.map(|peer| peer.ip()));
         ready(match admission {
             Some(admission) => {
-                let metrics = Arc::clone(serving.connections.metrics());
-                let stream = GuardedStream::new(socket, serving.deadlines, metrics, admission, stopping());
+                let stream = GuardedStream::new(socket, serving.deadlines, admission, stopping());
                 Ok((stream, peer))
             }
             // This error closes the connection.

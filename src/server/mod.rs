@@ -52,9 +52,6 @@ const STOP_TOOK_TOO_LONG: i32 = 70;
 /// The message about a late stop has this long to be written.
 const LAST_MESSAGE: Duration = Duration::from_millis(200);
 
-/// The rest of the access log has this long to be written: a reader that does not read holds up no stop.
-const ACCESS_LOG_LIMIT: Duration = Duration::from_secs(5);
-
 /// The source of a server's data.
 pub enum Data {
     /// The configured files, which are watched.
@@ -95,7 +92,8 @@ pub fn run(
         let _ = admin_listener.stop().await;
         served
     });
-    access_log.close(ACCESS_LOG_LIMIT);
+    // This writes the lines that wait.
+    drop(access_log);
     served.inspect(|()| info!(logger, "stopped"))
 }
 
@@ -175,7 +173,7 @@ async fn serve(
     drain(config, admin, &stop).await?;
     let served = listener.stop().await;
     watchdog.abort();
-    // It ends what waits for a reload, as the threads of signals and the watch may.
+    // The threads of signals and the watch may wait for a reload; this ends the wait.
     if let Some(reloader) = reloader {
         reloader.end();
     }

@@ -73,7 +73,7 @@ impl SignalThreads {
     pub(super) fn end(self) {
         self.signals.close();
         self.waiting.end_within(END_LIMIT);
-        // It ends with the other, after a reload under way.
+        // This thread ends with the other, after a reload under way.
         self.reloading.end_within(END_LIMIT);
     }
 }
@@ -90,7 +90,7 @@ fn handle_signals(
         info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
         match signal {
             SIGHUP => {
-                // If it is full, a reload is still to begin.
+                // If the queue is full, a reload is still to begin.
                 let _ = hangups.try_send(());
             }
             SIGUSR1 => access_log.reopen(),

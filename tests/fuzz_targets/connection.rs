@@ -110,7 +110,6 @@ fn run(input: &[u8], plan: Plan) -> Outcome {
         stream: GuardedStream::new(
             Wired(Rc::clone(&wire)),
             DEADLINES,
-            Arc::clone(CONNECTIONS.metrics()),
             CONNECTIONS.admit(None).unwrap(),
             Box::pin(pending()),
         ),

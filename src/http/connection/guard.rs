@@ -7,7 +7,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::rt::time::Instant;
@@ -16,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::head;
 use super::limits::Admission;
 use super::linger::{LINGER, Linger};
-use super::metrics::{ConnectionMetrics, Cut};
+use super::metrics::Cut;
 use super::patience::AnswerPatience;
 use super::progress::AnswerProgress;
 use super::refusal::HeadRefusal;
@@ -36,13 +35,12 @@ const EMPTY_LINE: usize = 2;
 pub struct GuardedStream<S> {
     socket: S,
     deadlines: Deadlines,
-    metrics: Arc<ConnectionMetrics>,
     stop: StopSignal,
     phase: StreamPhase,
     /// Bytes that are read and not let through yet: a part of a head, or pipelined requests.
     waiting: Vec<u8>,
     timer: Timer,
-    _admission: Admission,
+    admission: Admission,
 }
 
 enum StreamPhase {
@@ -62,22 +60,15 @@ enum StreamPhase {
 
 impl<S: Socket> GuardedStream<S> {
     /// Guards a new connection. The connection counts until the stream is dropped.
-    pub fn new(
-        socket: S,
-        deadlines: Deadlines,
-        metrics: Arc<ConnectionMetrics>,
-        admission: Admission,
-        stopping: Stopping,
-    ) -> Self {
+    pub fn new(socket: S, deadlines: Deadlines, admission: Admission, stopping: Stopping) -> Self {
         Self {
             socket,
             deadlines,
-            metrics,
             stop: StopSignal::new(stopping),
             phase: StreamPhase::Idle { answered: false },
             waiting: Vec::new(),
             timer: Timer::at(Instant::now() + deadlines.idle),
-            _admission: admission,
+            admission,
         }
     }
 
@@ -207,7 +198,7 @@ impl<S: Socket> GuardedStream<S> {
     }
 
     fn refuse(&mut self, refusal: HeadRefusal) {
-        self.metrics.refused.inc(refusal);
+        self.admission.metrics().refused.inc(refusal);
         self.timer.set(Instant::now() + self.deadlines.stall);
         self.phase = StreamPhase::Ended(refusal.answer(&self.waiting));
     }
@@ -249,7 +240,7 @@ impl<S: Socket> GuardedStream<S> {
         if self.timer.poll(cx).is_pending() {
             return Ok(());
         }
-        self.metrics.cut.inc(cut);
+        self.admission.metrics().cut.inc(cut);
         Err(io::ErrorKind::TimedOut.into())
     }
 
@@ -267,7 +258,7 @@ impl<S: Socket> GuardedStream<S> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     ready!(self.timer.poll(cx));
-                    self.metrics.cut.inc(Cut::Stalled);
+                    self.admission.metrics().cut.inc(Cut::Stalled);
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }

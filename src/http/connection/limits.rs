@@ -65,11 +65,6 @@ impl Connections {
         self.limits.all
     }
 
-    /// The metrics of the connections.
-    pub fn metrics(&self) -> &Arc<ConnectionMetrics> {
-        &self.metrics
-    }
-
     /// Admits a connection from an address (`None` for a Unix socket). Returns `None` if it is over a limit and has to be closed.
     pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Admission> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.limits.all {
@@ -106,6 +101,13 @@ impl Connections {
             warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
                 "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));
         }
+    }
+}
+
+impl Admission {
+    /// The metrics of the listener.
+    pub(super) fn metrics(&self) -> &ConnectionMetrics {
+        &self.connections.metrics
     }
 }
 

@@ -197,7 +197,7 @@ async fn a_stop_ends_idle_connections_and_no_others() {
         assert_eq!(rig.wakes(), 1);
         assert_eq!(rig.read().as_deref(), Some(&b""[..]));
     }
-    // What came before the stop is answered.
+    // A request from before the stop is answered.
     let mut asked = Rig::stopping_when(stopping());
     asked.send(GET);
     assert_eq!(asked.read().as_deref(), Some(GET));

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use slog::{Discard, Logger, o};
 
 use super::*;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
+use crate::http::connection::metrics::ConnectionMetrics;
 use crate::settings::TrustedProxies;
 
 mod deadlines;
@@ -21,7 +23,7 @@ mod requests;
 /// A client, as far as it is a socket.
 #[derive(Default)]
 struct ClientSide {
-    /// What arrives, piece by piece; an empty piece is the end.
+    /// The pieces that arrive; an empty piece is the end.
     sends: VecDeque<Vec<u8>>,
     received: Vec<u8>,
     /// So many bytes more are taken from the server.
@@ -113,13 +115,13 @@ impl Rig {
             per_address: None,
             exempt: TrustedProxies::loopback(),
         };
-        let connections = Connections::new(limits, Arc::clone(&metrics), Logger::root(Discard, o!()));
+        let connections = Connections::new(limits, metrics, Logger::root(Discard, o!()));
         let admission = connections.admit(None).unwrap();
         let memory = Memory::default();
         let client = Rc::clone(&memory.0);
         client.borrow_mut().takes = 1 << 20;
         Self {
-            stream: GuardedStream::new(memory, Deadlines::STANDARD, metrics, admission, stopping),
+            stream: GuardedStream::new(memory, Deadlines::STANDARD, admission, stopping),
             client,
             wakes: Arc::default(),
         }
@@ -134,7 +136,7 @@ impl Rig {
         poll(Pin::new(&mut self.stream), &mut Context::from_waker(&waker))
     }
 
-    /// What actix reads with a buffer of this size; none where it has to wait.
+    /// Reads as actix does, with a buffer of this size. `None` if it has to wait.
     fn read_into(&mut self, size: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; size];
         let mut out = ReadBuf::new(&mut bytes);
@@ -170,11 +172,11 @@ impl Rig {
     }
 
     fn refused(&self, refusal: HeadRefusal) -> u64 {
-        self.stream.metrics.refused.of(refusal).get()
+        self.stream.admission.metrics().refused.of(refusal).get()
     }
 
     fn cut(&self, cut: Cut) -> u64 {
-        self.stream.metrics.cut.of(cut).get()
+        self.stream.admission.metrics().cut.of(cut).get()
     }
 
     fn wakes(&self) -> usize {

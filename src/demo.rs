@@ -8,15 +8,15 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message;
 
+use crate::cache::error::CacheError;
 use crate::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
     IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
     StringStringMap,
 };
 use crate::geo::{AsTable, ContinentTable};
-use crate::snapshot::Snapshot;
-use crate::snapshot::cache::{self, CacheError};
 use crate::snapshot::load::{Loaded, Source};
+use crate::snapshot::{Catalogue, Snapshot};
 use crate::warnings::Warnings;
 
 /// A mirror of the demonstration.
@@ -85,7 +85,7 @@ const CONTINENTS: &str = "country,continent\nDE,EU\nFR,EU\nCZ,EU\nUS,NA\nJP,AS\n
 /// None while the loader takes what the tables above make.
 pub fn snapshot() -> Result<Snapshot, CacheError> {
     let mut warnings = Warnings::default();
-    let catalogue = cache::read(cache_file().as_slice(), &mut warnings)?;
+    let catalogue = Catalogue::read(cache_file().as_slice(), &mut warnings)?;
     // Reading from memory can't fail.
     let netblocks = AsTable::read(GLOBAL_NETBLOCKS.as_bytes(), &mut warnings).unwrap_or_else(|_| AsTable::empty());
     let continents =

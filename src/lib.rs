@@ -35,6 +35,7 @@ pub mod descriptors;
 pub mod generate;
 pub mod geo;
 pub mod http;
+pub(crate) mod index_table;
 pub mod logging;
 pub mod metrics;
 pub mod mirrorlist;

@@ -6,123 +6,57 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
 
-use super::carried::Resolved;
-use super::numbered::Numbered;
-use super::read::{CacheTables, HostAttributes};
+use super::compared::{ComparedHost, UrlText};
+use super::read::HostAttributes;
 use super::report::shown;
+use crate::index_table::IndexTable;
 
-/// The texts of all URLs of both caches, each once.
-pub(super) struct AllUrls<'a> {
-    texts: Numbered<&'a str>,
+/// The hosts of two caches, those that are the same in both under one index.
+pub(super) struct HostPairs {
+    /// In words, like `mirror.example.org (host 12, DE)`.
+    pub(super) names: IndexTable<ComparedHost, String>,
+    /// By id, for each cache.
+    pub(super) hosts: [HashMap<i64, ComparedHost>; 2],
 }
 
-impl<'a> AllUrls<'a> {
-    pub(super) fn new(caches: &'a [CacheTables; 2]) -> Self {
-        let mut texts = Numbered::default();
-        for url in caches.iter().flat_map(|cache| cache.urls.values()) {
-            texts.number_of(&**url);
+impl HostPairs {
+    pub(super) fn new([a, b]: &[Vec<HostFacts<'_>>; 2]) -> Self {
+        let pairs = pairs(a, b);
+        let names: Vec<String> = pairs.iter().map(|pair| name(*pair)).collect();
+        let names = IndexTable::from(names);
+        let [mut hosts_a, mut hosts_b] = [HashMap::new(), HashMap::new()];
+        for (host, [a, b]) in names.indexes().zip(pairs) {
+            hosts_a.extend(a.map(|a| (a.id, host)));
+            hosts_b.extend(b.map(|b| (b.id, host)));
         }
-        Self { texts }
-    }
-
-    pub(super) fn number(&self, text: &str) -> Option<u32> {
-        self.texts.find(&text)
-    }
-
-    pub(super) fn text(&self, number: u32) -> &'a str {
-        self.texts.get(number).copied().unwrap_or_default()
-    }
-}
-
-/// A host of one cache or of both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct ComparedHost(u32);
-
-/// The hosts of two caches.
-pub(super) struct HostNames {
-    numbers: [HashMap<i64, ComparedHost>; 2],
-    names: Vec<String>,
-}
-
-impl HostNames {
-    pub(super) fn new(caches: &[CacheTables; 2], texts: &AllUrls<'_>, resolved: &Resolved) -> Self {
-        let [a, b] = [0, 1].map(|side| facts(caches, side, texts, resolved));
-        let mut hosts = Self {
-            numbers: [HashMap::new(), HashMap::new()],
-            names: Vec::new(),
-        };
-        for pair in pairs(&a, &b) {
-            // There are fewer hosts than bytes in two files.
-            let number = ComparedHost(u32::try_from(hosts.names.len()).unwrap_or(u32::MAX));
-            let [numbers_a, numbers_b] = &mut hosts.numbers;
-            for (numbers, host) in [(numbers_a, pair[0]), (numbers_b, pair[1])] {
-                if let Some(host) = host {
-                    numbers.insert(host.id, number);
-                }
-            }
-            hosts.names.push(name(pair));
+        Self {
+            names,
+            hosts: [hosts_a, hosts_b],
         }
-        hosts
-    }
-
-    /// The number of a host that a cache has under this id.
-    pub(super) fn find(&self, side: usize, id: i64) -> Option<ComparedHost> {
-        self.numbers.get(side)?.get(&id).copied()
-    }
-
-    /// A host in words, like `mirror.example.org (host 12, DE)`.
-    pub(super) fn name(&self, host: ComparedHost) -> &str {
-        self.names.get(host.0 as usize).map_or("", |name| name)
-    }
-
-    /// All hosts of a cache.
-    pub(super) fn all(&self, side: usize) -> impl Iterator<Item = ComparedHost> {
-        self.numbers
-            .get(side)
-            .into_iter()
-            .flat_map(|numbers| numbers.values().copied())
     }
 }
 
 /// What tells a host from others.
-struct HostFacts<'a> {
-    id: i64,
-    attributes: HostAttributes,
-    /// Numbers of [`AllUrls`].
-    urls: BTreeSet<u32>,
+pub(super) struct HostFacts<'a> {
+    pub(super) id: i64,
+    pub(super) attributes: HostAttributes,
+    pub(super) urls: BTreeSet<UrlText>,
     /// The host names in the URLs.
-    names: BTreeSet<&'a str>,
+    pub(super) names: BTreeSet<&'a str>,
     /// A digest of the directories that list it, and of how they do.
-    directories: u64,
+    pub(super) directories: u64,
 }
 
-fn facts<'a>(caches: &[CacheTables; 2], side: usize, texts: &AllUrls<'a>, resolved: &Resolved) -> Vec<HostFacts<'a>> {
-    let Some(cache) = caches.get(side) else {
-        return Vec::new();
-    };
-    let in_directories = resolved.digests(side, cache);
-    let ids: BTreeSet<i64> = cache.hosts.keys().chain(in_directories.keys()).copied().collect();
-    let facts = ids.into_iter().map(|id| {
-        let (directories, urls) = in_directories.get(&id).cloned().unwrap_or_default();
-        HostFacts {
-            id,
-            attributes: cache.hosts.get(&id).cloned().unwrap_or_default(),
-            names: urls.iter().map(|url| host_name(texts.text(*url))).collect(),
-            urls,
-            directories,
-        }
-    });
-    facts.collect()
-}
-
-/// The host name in a URL; all of it where there is none.
-fn host_name(url: &str) -> &str {
+/// The host name in a URL, or all of a URL that has none.
+pub(super) fn host_name(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let name = match place.rsplit_once(':') {
+    let authority = rest
+        .split_once(['/', '?', '#'])
+        .map_or(rest, |(authority, _)| authority);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => place,
+        _ => host,
     };
     match name {
         "" => url,
@@ -130,6 +64,7 @@ fn host_name(url: &str) -> &str {
     }
 }
 
+/// A host of A and of B that are the same, or a host of one of them.
 type Pair<'a, 'b> = [Option<&'b HostFacts<'a>>; 2];
 
 /// What two hosts have in common that are one: digests of it.

@@ -22,10 +22,10 @@ use super::served::{Gone, Served, ServedBuilder};
 use super::unfinished::Unfinished;
 use foldhash::fast::FixedState;
 
-use crate::cache::wire::{self, Field, FieldReader, Value};
+use crate::cache::read::stream::FieldReader;
+use crate::cache::wire::{self, Field, Value};
 use crate::snapshot::Catalogue;
 use crate::snapshot::age::{self, Utc};
-use crate::snapshot::cache;
 use crate::warnings::Warnings;
 
 /// Files are written and read in pieces of this many bytes, which stay in a processor's cache.
@@ -229,7 +229,7 @@ pub fn validate(file: impl io::BufRead) -> Result<Catalogue, GenerateError> {
         ))
     };
     let mut warnings = Warnings::default();
-    let catalogue = cache::read(file, &mut warnings)
+    let catalogue = Catalogue::read(file, &mut warnings)
         .map_err(|error| refused(format!("{error}; check that this is the right database")))?;
     age::check_created(catalogue.created(), age::now()).map_err(|error| refused(error.to_string()))?;
     Ok(catalogue)

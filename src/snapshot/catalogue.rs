@@ -10,27 +10,28 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use ip_network::IpNetwork;
 
-use super::carriers::{Carrier, CarrierIndex, CarrierSets, Run};
+use super::carriers::{Carrier, CarrierIndex, CarrierRun, CarrierSets};
 use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
 use super::masks::CarrierMasks;
-use super::repositories::{Repositories, Repository};
+use super::repositories::{Repository, RepositoryTable};
 use super::urls::{Url, Urls};
 use crate::chunked::{Chunked, TextSpan};
 use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
+use crate::index_table::IndexTable;
 
 /// What a cache says.
 pub struct Catalogue {
     pub(super) created: u64,
-    pub(super) hosts: Vec<Host>,
-    pub(super) carriers: Vec<Carrier>,
+    pub(super) hosts: IndexTable<HostIndex, Host>,
+    pub(super) carriers: IndexTable<CarrierIndex, Carrier>,
     pub(super) urls: Urls,
     pub(super) sets: CarrierSets,
     pub(super) directories: DirectoryTable,
     /// Of each directory, in the order of their names.
     pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
-    pub(super) repositories: Repositories,
+    pub(super) repositories: RepositoryTable,
     pub(super) netblock_countries: NetworkTable<CountryCode>,
     pub(super) continent_redirects: BTreeMap<CountryCode, Option<Box<str>>>,
     pub(super) host_netblocks: NetworkTable<Box<[HostIndex]>>,
@@ -77,7 +78,7 @@ impl Catalogue {
 
     /// How many hosts carry a directory at a usable URL.
     pub fn carrying_hosts(&self) -> usize {
-        let carriers = self.carriers.iter().filter(|carrier| !carrier.urls.is_empty());
+        let carriers = self.carriers.rows().iter().filter(|carrier| !carrier.urls.is_empty());
         carriers.map(|carrier| carrier.host).collect::<HashSet<_>>().len()
     }
 
@@ -108,27 +109,23 @@ impl Catalogue {
 
     /// Who carries a directory, each host once, in ascending order within each group of carriers.
     pub fn carriers(&self, directory: DirectoryIndex) -> impl Iterator<Item = (CarrierIndex, &Carrier)> {
-        self.directories
-            .carriers(directory)
-            .into_iter()
-            .flat_map(|set| self.sets.iter(set))
-            .filter_map(|index| Some((index, self.carrier(index)?)))
+        let carriers = self.sets.iter(self.directories.carriers(directory));
+        carriers.map(|index| (index, self.carriers.at(index)))
     }
 
     /// Who carries a directory, group by group.
-    pub(super) fn carrier_runs(&self, directory: DirectoryIndex) -> impl Iterator<Item = Run<'_>> {
-        let set = self.directories.carriers(directory);
-        set.into_iter().flat_map(|set| self.sets.runs(set))
+    pub(super) fn carrier_runs(&self, directory: DirectoryIndex) -> impl Iterator<Item = CarrierRun<'_>> {
+        self.sets.runs(self.directories.carriers(directory))
     }
 
     /// Which carriers are where.
     pub(super) fn masks(&self, continents: &ContinentTable) -> CarrierMasks {
-        CarrierMasks::new(self.sets.bases(), &self.carriers, continents)
+        CarrierMasks::new(self.sets.bases(), self.carriers.rows(), continents)
     }
 
-    /// A carrier; none for a number of another catalogue.
+    /// A carrier. `None` for an index of another catalogue.
     pub fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
-        self.carriers.get(index.get() as usize)
+        Some(self.carriers.at(index))
     }
 
     /// The URLs of a carrier, best protocol first.
@@ -147,23 +144,22 @@ impl Catalogue {
         self.text(url.base).as_str()
     }
 
-    /// A host; none for a number of another catalogue.
+    /// A host. `None` for an index of another catalogue.
     pub fn host(&self, index: HostIndex) -> Option<&Host> {
-        self.hosts.get(index.get())
+        Some(self.hosts.at(index))
     }
 
     /// Every host.
     pub fn hosts(&self) -> impl Iterator<Item = (HostIndex, &Host)> {
-        self.hosts
-            .iter()
-            .enumerate()
-            .filter_map(|(number, host)| Some((HostIndex::from_number(number)?, host)))
+        self.hosts.iter()
     }
 
     /// The carriers of a host: one for each category, as a rule. Looks at all carriers.
     pub fn carriers_of(&self, host: HostIndex) -> Vec<(CarrierIndex, &Carrier)> {
-        let numbered = (0..).map(CarrierIndex::from_number).zip(&self.carriers);
-        numbered.filter(|(_, carrier)| carrier.host == host).collect()
+        self.carriers
+            .iter()
+            .filter(|(_, carrier)| carrier.host == host)
+            .collect()
     }
 
     /// The networks that a host registered. Looks at all networks.

@@ -11,10 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Snapshot;
 use super::age::{self, CreatedAhead};
-use super::cache::{self, CacheError};
 use super::catalogue::Catalogue;
 use crate::budget::{OverBudget, ReadError};
-use crate::cache::wire::WireError;
+use crate::cache::error::{CacheError, WireError};
 use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::warnings::Warnings;
 
@@ -284,7 +283,7 @@ fn table<T>(
 /// Where the file can't be read, is damaged, has nothing to answer from, or is from the future.
 pub fn load_cache(path: &Path) -> Result<Loaded<Catalogue>, LoadError> {
     load_file(path, LARGEST_CACHE, |file, warnings| {
-        let catalogue = cache::read(file, warnings).map_err(|error| match error {
+        let catalogue = Catalogue::read(file, warnings).map_err(|error| match error {
             CacheError::Wire(WireError::Read(error)) => Problem::Read(error),
             error => Problem::Cache(error),
         })?;

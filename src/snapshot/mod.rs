@@ -11,7 +11,8 @@
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
 
 pub mod age;
-pub mod cache;
+mod bits;
+mod build;
 pub mod carriers;
 pub mod catalogue;
 pub mod directories;

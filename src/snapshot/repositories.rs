@@ -16,13 +16,13 @@ use crate::xml;
 pub struct Repository {
     /// The directory that the mirrorlist lists.
     pub directory: DirectoryIndex,
-    /// The directory of its `repomd.xml`, where some host carries it.
+    /// The directory of its `repomd.xml`, if some host carries it.
     pub repodata: Option<DirectoryIndex>,
 }
 
 /// All repositories.
 #[derive(Default)]
-pub(super) struct Repositories {
+pub(super) struct RepositoryTable {
     by_key: HashMap<Box<str>, Repository, RandomState>,
     redirects: HashMap<Box<str>, Box<str>, RandomState>,
     disabled: HashSet<Box<str>, RandomState>,
@@ -32,14 +32,14 @@ pub(super) struct Repositories {
 
 /// The repositories of a cache as they are read, before the directories are known.
 #[derive(Default)]
-pub(super) struct RepositoriesBuilder {
+pub(super) struct RepositoryTableBuilder {
     /// `prefix+arch` to directory.
     pub(super) directories: HashMap<Box<str>, Box<str>, RandomState>,
     pub(super) redirects: HashMap<Box<str>, Box<str>, RandomState>,
     pub(super) disabled: HashSet<Box<str>, RandomState>,
 }
 
-impl Repositories {
+impl RepositoryTable {
     /// The repository with a prefix and an architecture. `scratch` is for the key, so that none is allocated.
     pub(super) fn find(&self, prefix: &str, arch: &str, scratch: &mut String) -> Option<Repository> {
         scratch.clear();
@@ -83,8 +83,8 @@ impl Repositories {
     }
 }
 
-impl RepositoriesBuilder {
-    pub(super) fn finish(self, directories: &DirectoryTable, warnings: &mut Warnings) -> Repositories {
+impl RepositoryTableBuilder {
+    pub(super) fn finish(self, directories: &DirectoryTable, warnings: &mut Warnings) -> RepositoryTable {
         let mut keys: Vec<(Box<str>, Box<str>)> = self.directories.into_iter().collect();
         keys.sort_unstable();
         let mut by_key = HashMap::default();
@@ -114,17 +114,16 @@ impl RepositoriesBuilder {
         }
         let mut comment = String::new();
         xml::comment_into(&available, &mut comment);
-        let available_comment = if comment == available {
-            None
-        } else {
-            Some(Bytes::from(comment))
-        };
         let available = Bytes::from(available);
-        Repositories {
+        RepositoryTable {
             by_key,
             redirects: self.redirects,
             disabled: self.disabled,
-            available_comment: available_comment.unwrap_or_else(|| available.clone()),
+            available_comment: if comment == available {
+                available.clone()
+            } else {
+                comment.into()
+            },
             available,
         }
     }

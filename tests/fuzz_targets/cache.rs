@@ -9,7 +9,7 @@ use std::time::Duration;
 use mirrorlist_server::geo::{AsTable, ContinentTable};
 use mirrorlist_server::mirrorlist::MirrorQuery;
 use mirrorlist_server::snapshot::load::Source;
-use mirrorlist_server::snapshot::{Catalogue, Loaded, Snapshot, cache};
+use mirrorlist_server::snapshot::{Catalogue, Loaded, Snapshot};
 use mirrorlist_server::warnings::Warnings;
 
 use super::answers::assert_readable_answers;
@@ -29,7 +29,7 @@ static CONTINENTS: LazyLock<Arc<Loaded<ContinentTable>>> =
 /// The bytes are a cache file.
 pub(crate) fn check(bytes: &[u8]) {
     let mut warnings = Warnings::default();
-    let catalogue = match cache::read(bytes, &mut warnings) {
+    let catalogue = match Catalogue::read(bytes, &mut warnings) {
         Ok(catalogue) => catalogue,
         Err(error) => return assert_one_line(&error.to_string()),
     };

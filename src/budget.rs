@@ -7,7 +7,7 @@
 use std::{fmt, io};
 
 /// What any file may take, in bytes.
-const BASE: u64 = 8 << 20;
+const BASE: u64 = 16 << 20;
 
 /// What each byte of a file may take, in bytes.
 const PER_BYTE: u64 = 3;
@@ -120,7 +120,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("its first 0 bytes would take 8388609 bytes")
+                .starts_with("its first 0 bytes would take 16777217 bytes")
         );
         budget.read(10);
         budget.take(29).unwrap();

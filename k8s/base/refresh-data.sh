@@ -28,7 +28,7 @@ main() {
         exit 0
     fi
     folder=$1
-    # Beside the files, so that renaming them is one step.
+    # In the folder of the files, so that renaming them is one step.
     work=$(mktemp -d "$folder/.refresh.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 1' INT TERM

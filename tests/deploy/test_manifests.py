@@ -119,7 +119,7 @@ class Manifests(unittest.TestCase):
             self.assertEqual(str(ports["http"]), settings["MIRRORLIST_PORT"])
             self.assertEqual(f"[::]:{ports['admin']}", settings["MIRRORLIST_ADMIN__LISTEN"])
             self.assertEqual(settings["MIRRORLIST_LISTEN"], "::")
-            # Whoever asks by the name of the Service is answered.
+            # Requests by the name of the Service are answered.
             self.assertIn("mirrorlist-admin", settings["MIRRORLIST_ADMIN__HOSTS"].split(","))
             for probe, path in (("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")):
                 self.assertEqual(server[probe]["httpGet"], {"path": path, "port": "admin"})
@@ -143,7 +143,7 @@ class Manifests(unittest.TestCase):
                 self.assertTrue(file.startswith(mounts), file)
             wait = next(c for c in spec["initContainers"] if c["name"] == "wait-for-data")
             self.assertLessEqual(set(files[1:]), set(wait["args"]))
-            # Somebody has made the cache, or waited for it, before the server starts.
+            # An init container makes the cache, or waits for it, before the server starts.
             before = [c["name"] for c in spec["initContainers"]]
             self.assertTrue("first-cache" in before or files[0] in wait["args"], before)
 
@@ -153,7 +153,7 @@ class Manifests(unittest.TestCase):
             grace = int(settings["MIRRORLIST_SHUTDOWN__GRACE"].removesuffix("s"))
             self.assertGreater(spec["terminationGracePeriodSeconds"], grace + FINISH_SECONDS)
             probe = server["readinessProbe"]
-            # By then nobody sends requests any more, if only the probe and not the endpoints' withdrawal did it.
+            # By then no requests arrive any more, if only the probe and not the endpoints' withdrawal did it.
             self.assertGreater(grace, probe["periodSeconds"] * probe["failureThreshold"])
 
     def test_selectors_find_the_pods(self):

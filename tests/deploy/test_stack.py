@@ -87,7 +87,7 @@ class Stack(unittest.TestCase):
             cls.compose = ["docker-compose"]
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
-        # The rules as they are, but for the times, for which nobody can wait here.
+        # The rules as they are, but for the times, which are too long for a test.
         rules = (ROOT / "docs/alerts.yaml").read_text(encoding="utf-8")
         assert "> 2 * 3600" in rules and "for: 5m" in rules
         rules = rules.replace("> 2 * 3600", "> 25").replace("for: 5m", "for: 5s")
@@ -110,7 +110,7 @@ class Stack(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        # Whoever sees a failure wants to know what the parts said.
+        # A failure shows what each part logged.
         if cls.failed:
             print(compose("logs", "--no-color", "--tail", "30", check=False))
 

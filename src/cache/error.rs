@@ -55,13 +55,13 @@ pub enum WireError {
     Malformed {
         /// Offset of the field's first byte.
         at: u64,
-        /// What is wrong with it.
+        /// The fault in it.
         #[source]
         fault: Fault,
     },
 }
 
-/// What is wrong with a message in memory. Small, because results with it are made for every few bytes of a file.
+/// A fault of a message in memory. Small, because results with it are made for every few bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Fault {
     /// It ends inside a field, or a field claims to be longer than it.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// What a field holds.
+/// The type of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     /// An integer or a truth value: a varint.
@@ -58,7 +58,7 @@ macro_rules! messages {
                     }
                 }
 
-                /// What it holds.
+                /// The type of its values.
                 pub const fn kind(self) -> FieldKind {
                     match self {
                         $(Self::$field => FieldKind::$kind,)*

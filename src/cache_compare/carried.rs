@@ -1,5 +1,5 @@
 //! The differences of directories: which are there, who carries them, with which URLs, and where they are listed. A host that is lost
-//! in a category is lost in thousands of directories, so equal changes below one topdir are one line.
+//! in a category is lost in thousands of directories, so that equal changes below one topdir are one example.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use super::compared::{ComparedCache, ComparedCaches, ComparedCarrier, ComparedHost};
 use super::directories::CarriedDirectory;
 use super::report::{Examples, TableDifferences, listed, shown};
+use crate::cache::name::topdir;
 
-/// What a change of a directory is.
+/// A change of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Change<'a> {
     /// The directory is there, or not.
@@ -18,8 +19,8 @@ enum Change<'a> {
     /// A host has other URLs or is in other lists.
     Carrier(ComparedCarrier, ComparedCarrier),
     /// The directory is below another topdir.
-    Topdir(Option<&'a str>),
-    /// What follows the base URL is another text.
+    Topdir(&'a str),
+    /// Another path follows the base URL.
     Subpath(&'a str, &'a str),
 }
 
@@ -77,7 +78,7 @@ pub(super) fn compare(compared: &ComparedCaches<'_>) -> TableDifferences {
 }
 
 fn add<'a>(changes: &mut Changes<'a>, directory: &CarriedDirectory, name: &'a str, side: Side, change: Change<'a>) {
-    let topdir = directory.below_topdir.topdir(name);
+    let topdir = topdir(name, &directory.subpath);
     let group = changes.entry((topdir, side, change)).or_default();
     group.count += 1;
     if group.first.len() < NAMED {
@@ -92,10 +93,10 @@ fn each_change<'a>(
     (cache_b, in_b): (&ComparedCache<'_>, &'a CarriedDirectory),
     mut found: impl FnMut(Side, Change<'a>),
 ) {
-    if in_a.below_topdir != in_b.below_topdir {
-        let change = match [in_a, in_b].map(|directory| directory.below_topdir.topdir(name)) {
-            [Some(_), Some(topdir)] => Change::Topdir(Some(topdir)),
-            _ => Change::Subpath(in_a.below_topdir.subpath(name), in_b.below_topdir.subpath(name)),
+    if in_a.subpath != in_b.subpath {
+        let change = match [in_a, in_b].map(|directory| topdir(name, &directory.subpath)) {
+            [Some(_), Some(topdir)] => Change::Topdir(topdir),
+            _ => Change::Subpath(&in_a.subpath, &in_b.subpath),
         };
         found(Side::Both, change);
     }
@@ -167,7 +168,7 @@ impl ComparedCaches<'_> {
             Change::Carrier(a, b) => {
                 format!(": {}: {}", self.name(a.host), self.carrier_change(a, b).join("; "))
             }
-            Change::Topdir(topdir) => format!(": below another topdir in B: {}", shown_topdir(*topdir)),
+            Change::Topdir(topdir) => format!(": below another topdir in B: {}", shown_topdir(Some(topdir))),
             Change::Subpath(a, b) => {
                 format!(
                     ": what follows the base URL is {:?} in A, {:?} in B",

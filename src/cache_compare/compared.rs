@@ -1,4 +1,4 @@
-//! Two caches side by side: ids of URLs resolved to texts and ids of hosts to names, and what both have under the same index.
+//! Two caches with their ids resolved: URLs to texts, hosts to names. Equal values of both caches have the same index.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
@@ -169,7 +169,7 @@ fn resolve(
     carriers.collect::<Vec<_>>().into()
 }
 
-/// What tells each host of a cache from the others.
+/// The facts that tell each host of a cache from the others.
 fn facts<'a>(
     tables: &CacheTables,
     carriers: &Carriers<i64>,

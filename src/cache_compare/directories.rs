@@ -12,7 +12,7 @@ use crate::cache::error::{EntryError, TooMany};
 use crate::cache::name::clean_directory;
 use crate::cache::read::directory::{CountryList, DirectoryMessage, DirectoryVisitor};
 use crate::cache::read::ids::EncodedIds;
-use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes, text_part};
+use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes};
 
 table_indexes! {
     /// A host of one cache.
@@ -60,53 +60,15 @@ pub(super) struct DirectoryHost {
     pub(super) lists: Option<LastList>,
 }
 
-/// What follows a base URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum BelowTopdir {
-    /// The last bytes of the directory's name, as always in MirrorManager2's caches.
-    Suffix(usize),
-    /// Another text.
-    Other(Box<str>),
-}
-
-impl BelowTopdir {
-    fn new(name: &str, subpath: &str) -> Self {
-        match name.strip_suffix(subpath) {
-            Some(before) if subpath.is_empty() || before.is_empty() || before.ends_with('/') => {
-                Self::Suffix(subpath.len())
-            }
-            _ => Self::Other(subpath.into()),
-        }
-    }
-
-    /// The text, for the directory with this name.
-    pub(super) fn subpath<'a>(&'a self, name: &'a str) -> &'a str {
-        match self {
-            Self::Suffix(length) => text_part(name, name.len().saturating_sub(*length)..name.len()),
-            Self::Other(text) => text,
-        }
-    }
-
-    /// The topdir of the category, for the directory with this name.
-    pub(super) fn topdir<'a>(&self, name: &'a str) -> Option<&'a str> {
-        match self {
-            Self::Suffix(length) => {
-                let topdir = text_part(name, 0..name.len().saturating_sub(*length));
-                Some(topdir.trim_end_matches('/'))
-            }
-            Self::Other(_) => None,
-        }
-    }
-}
-
 /// A directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct CarriedDirectory {
-    pub(super) below_topdir: BelowTopdir,
+    /// The path that follows a base URL.
+    pub(super) subpath: Box<str>,
     carriers: CarrierList,
 }
 
-/// What the current directory says of a host.
+/// A host as the current directory describes it.
 #[derive(Clone, Copy, Default)]
 struct CurrentHost {
     directory: u32,
@@ -148,7 +110,7 @@ impl CarriedDirectories {
         if let Some(name) = head.name {
             let name = clean_directory(name);
             let directory = CarriedDirectory {
-                below_topdir: BelowTopdir::new(&name, head.subpath.trim_matches('/')),
+                subpath: head.subpath.trim_matches('/').into(),
                 carriers,
             };
             self.directories.insert(name.into(), directory);

@@ -1,4 +1,5 @@
-//! What differs between two caches, as clients see it: `generate-mirrorlist-cache compare A B`.
+//! `generate-mirrorlist-cache compare A B`: finds the differences between two caches that clients can see. How answers of two servers differ
+//! is found in [`crate::compare`].
 //!
 //! Ids of hosts and URLs are a database's own, so they are resolved to names before anything is compared. What is the
 //! same to a server is no difference: the order of entries, packed integers, the case of countries and hashes, networks with host bits,
@@ -7,7 +8,7 @@
 //!
 //! - [`command`]: the command: reads both files with a progress bar, prints the report, gives the exit code
 //! - [`read`]: a file to its tables, in one streaming pass; [`directories`] does the directories, of which there are many, and
-//!   [`distinct`] stores what is the same only once
+//!   [`distinct`] stores equal values once
 //! - [`compared`]: both caches with ids resolved; [`hosts`]: which host of one is which of the other, and what it is called
 //! - [`tables`]: the differences of the small tables, [`files`] of the file details, [`carried`] of the directories
 //! - [`report`]: the differences in words

@@ -1,5 +1,5 @@
-//! A cache file to the tables that are compared, in one streaming pass: texts as a server takes them; what a server leaves out, as
-//! it stands in the file.
+//! A cache file to the tables that are compared, in one streaming pass: texts as a server takes them, and those that a
+//! server leaves out as they stand in the file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -15,6 +15,7 @@ use crate::cache::error::{CacheError, EntryError, TooMany};
 use crate::cache::name::{LONGEST_NAME, clean_directory};
 use crate::cache::read::entry::CacheEntry;
 use crate::cache::read::files::DirectoryFiles;
+use crate::cache::read::ids::EncodedIds;
 use crate::cache::read::read_entries;
 use crate::cache::url::BaseUrl;
 use crate::geo::network;
@@ -28,7 +29,7 @@ const STEP: u64 = 1 << 20;
 /// A text that is not a network is compared by so many characters of it; servers leave it out.
 const NO_NETWORK: usize = 200;
 
-/// What a cache says of a host outside of its directories.
+/// A host as the tables outside of the directories have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct HostAttributes {
     pub(super) country: Option<String>,
@@ -68,26 +69,25 @@ pub(super) fn country(text: &str) -> String {
 /// Reads a cache.
 ///
 /// # Errors
-/// What is wrong with the file, and what to do.
+/// If the file cannot be read, is damaged, or has no creation time or no directory.
 pub(super) fn read(path: &Path, progress: &dyn Fn(u64)) -> Result<CacheTables, UnusableFile> {
     let file = File::open(path).map_err(UnusableFile::Read)?;
-    let (mut tables, mut created, mut told) = (CacheTables::default(), None, 0);
+    let (mut tables, mut has_time, mut told) = (CacheTables::default(), false, 0);
     let size = read_entries(BufReader::with_capacity(BUFFER, file), |entry, read| {
         if read - told >= STEP {
             progress(read - told);
             told = read;
         }
-        match entry {
-            CacheEntry::Time(time) => created = Some(time),
-            entry => tables.accept(entry)?,
-        }
-        Ok(())
+        has_time |= matches!(entry, CacheEntry::Time(_));
+        tables.accept(entry)
     })?;
     progress(size - told);
     if size == 0 {
         return Err(UnusableFile::Empty);
     }
-    tables.created = created.ok_or(CacheError::Lacks("creation time"))?;
+    if !has_time {
+        return Err(CacheError::Lacks("creation time").into());
+    }
     if tables.carried.directories.is_empty() {
         return Err(CacheError::Lacks("directory").into());
     }
@@ -112,15 +112,10 @@ impl CacheTables {
                 _ = self.urls.insert(id, url.into());
             }
             CacheEntry::FileDetails(files) => self.file_details(files)?,
-            CacheEntry::DisabledRepository { prefix, disabled: true } => {
-                _ = self.disabled_repositories.insert(prefix.to_owned(), ());
-            }
-            CacheEntry::DisabledRepository {
-                prefix,
-                disabled: false,
-            } => {
-                _ = self.disabled_repositories.remove(prefix);
-            }
+            CacheEntry::DisabledRepository { prefix, disabled } => match disabled {
+                true => _ = self.disabled_repositories.insert(prefix.to_owned(), ()),
+                false => _ = self.disabled_repositories.remove(prefix),
+            },
             CacheEntry::ContinentRedirect { country: of, continent } => {
                 _ = self
                     .continent_redirects
@@ -133,10 +128,7 @@ impl CacheTables {
                 let directory = clean_directory(directory).into_owned();
                 _ = self.repositories.insert(key.to_owned(), directory);
             }
-            CacheEntry::HostAsn { asn, hosts } => hosts.try_each(|host| {
-                self.host(host)?.as_numbers.insert(asn);
-                Ok::<_, EntryError>(())
-            })?,
+            CacheEntry::HostAsn { asn, hosts } => self.each_host(hosts, |host| _ = host.as_numbers.insert(asn))?,
             CacheEntry::HostCountry { host, country: text } => {
                 self.host(host)?.country = Some(country(text)).filter(|country| !country.is_empty());
             }
@@ -151,10 +143,7 @@ impl CacheTables {
             }
             CacheEntry::HostNetblock { network: text, hosts } => {
                 let network: Arc<str> = network(text).into();
-                hosts.try_each(|host| {
-                    self.host(host)?.netblocks.insert(Arc::clone(&network));
-                    Ok::<_, EntryError>(())
-                })?;
+                self.each_host(hosts, |host| _ = host.netblocks.insert(Arc::clone(&network)))?;
             }
             CacheEntry::Directory(directory) => self.carried.read(directory)?,
         }
@@ -166,6 +155,13 @@ impl CacheTables {
             return Err(TooMany::Hosts);
         }
         Ok(self.hosts.entry(id).or_default())
+    }
+
+    fn each_host(&mut self, ids: EncodedIds<'_>, mut take: impl FnMut(&mut HostAttributes)) -> Result<(), EntryError> {
+        ids.try_each(|id| {
+            take(self.host(id)?);
+            Ok(())
+        })
     }
 
     fn file_details(&mut self, entry: DirectoryFiles<'_>) -> Result<(), EntryError> {

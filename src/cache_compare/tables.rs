@@ -94,7 +94,7 @@ fn urls(compared: &ComparedCaches<'_>) -> TableDifferences {
 }
 
 impl ComparedCaches<'_> {
-    /// What is there or not.
+    /// Compares two sets of keys.
     fn presence<K: Ord>(
         &self,
         name: &'static str,
@@ -111,7 +111,7 @@ impl ComparedCaches<'_> {
         )
     }
 
-    /// The hosts that a cache knows at all.
+    /// Compares which hosts the caches know at all.
     fn hosts(&self) -> TableDifferences {
         let hosts = self
             .caches
@@ -120,7 +120,7 @@ impl ComparedCaches<'_> {
         self.presence("hosts", hosts, |host| self.name(*host).to_owned())
     }
 
-    /// An attribute that hosts have or not.
+    /// Compares an attribute that hosts have or not.
     fn attribute<V: PartialEq>(
         &self,
         name: &'static str,
@@ -142,7 +142,7 @@ impl ComparedCaches<'_> {
         )
     }
 
-    /// A table of lists of hosts: a difference names the hosts that only one of two lists has.
+    /// Compares lists of hosts: a difference names the hosts that only one of two lists has.
     fn members<K: Ord + Clone>(
         &self,
         name: &'static str,

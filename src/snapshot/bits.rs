@@ -10,13 +10,18 @@ impl Bits {
     pub(super) fn set(&mut self, bit: u32) -> bool {
         let number = (bit / 64) as usize;
         if self.0.len() <= number {
-            self.0.resize(number + 1, 0);
+            self.grow_to(number);
         }
         self.0.get_mut(number).is_some_and(|word| {
             let is_first = *word == 0;
             *word |= 1 << (bit % 64);
             is_first
         })
+    }
+
+    #[cold]
+    fn grow_to(&mut self, number: usize) {
+        self.0.resize(number + 1, 0);
     }
 
     /// The word with a number.

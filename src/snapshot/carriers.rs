@@ -1,7 +1,7 @@
-//! Who carries a directory, packed: a carrier is a host with the URLs of one category (a row of MirrorManager2's
-//! `host_category`), and a directory's carriers are a bit set.
+//! The carriers of directories, packed. A carrier is a host with the URLs of one category (a row of MirrorManager2's
+//! `host_category`), and a directory's carriers are a bit set. Carriers are found in a cache by `super::build`.
 //!
-//! A cache repeats, for each of 150,000 directories, 50 to 300 hosts and their URL lists, but there are only some 1,500
+//! Optimised: a cache repeats, for each of 150,000 directories, 50 to 300 hosts and their URL lists, but there are only some 1,500
 //! carriers. Carriers that occur together form a group (in practice: a category), and a directory's set is a run of 64-bit
 //! words over its group, stored once however many directories have the same. Words without a carrier are left out, so that a
 //! set is never larger than what the cache says of it.
@@ -53,7 +53,7 @@ pub struct Carrier {
     pub host: HostIndex,
     /// The country that the directory lists the host under; `None` for private hosts.
     pub country: Option<CountryCode>,
-    /// Whether the directory lists the host for everybody.
+    /// Whether the directory lists the host for all clients.
     pub public: bool,
     /// Whether the host is offered to clients of some countries only ([`super::Host::restricted`]).
     pub restricted: bool,
@@ -104,7 +104,7 @@ pub(super) struct CarrierRun<'a> {
     pub(super) words: &'a [u64],
 }
 
-/// What precedes a run's words.
+/// The word before a run's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     group: CarrierGroup,
@@ -215,7 +215,7 @@ struct GroupBits {
 }
 
 impl CarrierSetsBuilder {
-    /// What a set takes while the table grows, in bytes; each of its words takes [`Self::WORD_BYTES`] more.
+    /// The memory of a set while the table grows, in bytes; each of its words takes [`Self::WORD_BYTES`] more.
     pub(super) const SET_BYTES: usize = 16;
     /// See [`Self::SET_BYTES`].
     pub(super) const WORD_BYTES: usize = 16;
@@ -290,7 +290,7 @@ impl CarrierSetsBuilder {
         }
         match run {
             Some((place, header)) => put(&mut self.encoded, place, header),
-            // No word, no other run: the empty set.
+            // A header without words is the empty set.
             None => self.encoded.push(0),
         }
     }

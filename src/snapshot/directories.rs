@@ -1,4 +1,4 @@
-//! The directories of a cache by name: names in one arena, a hash index, and for each directory who carries it.
+//! The directories of a cache by name: all names in one text, a hash index, and for each directory the set of its carriers.
 
 use std::hash::BuildHasher;
 
@@ -47,7 +47,7 @@ struct Directory {
     carriers: CarrierSet,
 }
 
-/// What inserting a directory did.
+/// The changes that inserting a directory made.
 pub(super) struct Inserted {
     /// Whether the directory is new.
     pub(super) new: bool,
@@ -66,7 +66,7 @@ pub(super) struct DirectoryTable {
 }
 
 impl DirectoryTable {
-    /// What a directory takes while the tables grow, in bytes, without its name.
+    /// The memory of a directory while the tables grow, in bytes, without its name.
     pub(super) const DIRECTORY_BYTES: usize = 56;
 
     /// The directory with this name: no slash at either end, none doubled.
@@ -103,7 +103,7 @@ impl DirectoryTable {
         self.directories.indexes()
     }
 
-    /// Adds a directory, or replaces who carries it. The name follows the rules of [`crate::cache::name`]; the subpath has no slash at
+    /// Adds a directory, or replaces the subpath and carriers of a known one. The name follows the rules of [`crate::cache::name`]; the subpath has no slash at
     /// either end.
     ///
     /// # Errors

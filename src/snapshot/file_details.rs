@@ -1,4 +1,4 @@
-//! What is known of files, for metalinks: each version's time, size and hashes.
+//! The details of files, for metalinks: the time, size and hashes of each version.
 
 use crate::cache::read::files::VersionEntry;
 

@@ -1,4 +1,4 @@
-//! The hosts of a cache: dense numbers for their ids, and what is known of each.
+//! The hosts of a cache: an index for each id, and the attributes of each host.
 
 use std::collections::HashMap;
 
@@ -19,12 +19,12 @@ impl HostIndex {
     }
 }
 
-/// What a cache knows of a host, whatever the directory.
+/// A host, apart from the directories that it carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// MirrorManager2's id of the host.
     pub id: i64,
-    /// Where the host is.
+    /// The country that the host is in.
     pub country: Option<CountryCode>,
     /// Bandwidth in Mbit/s, at least 1.
     pub bandwidth: u32,

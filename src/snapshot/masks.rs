@@ -1,5 +1,7 @@
-//! Which carriers are where, as bit masks over the groups of [`super::carriers`]: what a request wants of a directory's carriers
-//! is found 64 at a time.
+//! The countries and continents of carriers, as bit masks over the groups of [`super::carriers`]. They are made for each snapshot, because
+//! continents can change without the cache.
+//!
+//! Optimised: a request looks at 64 carriers of a directory at a time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +13,7 @@ use super::carriers::{CarrierGroup, CarrierIndex, CarrierRun, GroupBases};
 use crate::geo::{Continent, ContinentTable, CountryCode};
 use crate::index_table::{IndexTable, TableIndex, part};
 
-/// Which carriers of a group are where: a bit for each carrier.
+/// The masks of one group, with a bit for each of its carriers.
 #[derive(Default)]
 struct GroupMasks {
     public: Bits,
@@ -20,7 +22,7 @@ struct GroupMasks {
     continents: HashMap<Continent, Bits, FixedState>,
 }
 
-/// Which carriers of each group are where.
+/// The masks of all groups.
 #[derive(Default)]
 pub(super) struct CarrierMasks {
     groups: IndexTable<CarrierGroup, GroupMasks>,
@@ -30,13 +32,13 @@ pub(super) struct CarrierMasks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CarrierWord {
     first: CarrierIndex,
-    /// Those that carry the directory; the following are some of them.
+    /// Those that carry the directory; the other masks are parts of this one.
     pub carriers: u64,
     /// Those in the client's country.
     pub in_country: u64,
     /// Those elsewhere on its continent.
     pub on_continent: u64,
-    /// Those listed for everybody.
+    /// Those listed for all clients.
     pub public: u64,
     /// Those offered to clients of some countries only.
     pub restricted: u64,

@@ -1,12 +1,12 @@
-//! What a server knows at one moment: immutable, shared by all requests, replaced as a whole.
+//! A snapshot: all data of a server at one moment, immutable, shared by all requests, replaced as a whole.
 //!
 //! - [`load`]: the data files to a [`Snapshot`], each file once, with what was wrong in it
-//! - [`shared`]: the one place where the present snapshot is kept and replaced
-//! - [`cache`]: a cache file to a [`Catalogue`], in one streaming pass over its [`wire`] format
-//! - [`catalogue`]: what a cache says, and every look-up in it, made of
+//! - [`shared`]: the one place where the current snapshot is kept and replaced
+//! - `build`: the entries of a cache to a [`Catalogue`]; their bytes are decoded by [`crate::cache`]
+//! - [`catalogue`]: a cache, packed, and every look-up in it, made of
 //!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`], [`repositories`] and [`file_details`]
 //! - [`age`]: how old data is, and which of it is from the future
-//! - [`masks`]: which carriers are in which country and on which continent
+//! - [`masks`]: which carriers are in which country and on which continent; `bits`: sets of them
 //!
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
 
@@ -73,12 +73,12 @@ impl Snapshot {
         }
     }
 
-    /// What the cache says.
+    /// The cache.
     pub fn catalogue(&self) -> &Catalogue {
         &self.cache.table
     }
 
-    /// Who carries a directory, and which of them are in a country or elsewhere on a continent.
+    /// The carriers of a directory, and which of them are in a country or elsewhere on a continent.
     pub fn carriers_near(
         &self,
         directory: DirectoryIndex,

@@ -11,7 +11,7 @@ use crate::cache::name;
 use crate::warnings::Warnings;
 use crate::xml;
 
-/// Where a repository is.
+/// The directories of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repository {
     /// The directory that the mirrorlist lists.
@@ -58,7 +58,7 @@ impl RepositoryTable {
         self.disabled.contains(prefix)
     }
 
-    /// Every prefix that is redirected, and every one that is disabled, in no order.
+    /// Every prefix that is redirected, and every one that is disabled, in any order.
     pub(super) fn special_prefixes(&self) -> impl Iterator<Item = &str> {
         self.redirects.keys().chain(&self.disabled).map(|prefix| &**prefix)
     }
@@ -77,7 +77,7 @@ impl RepositoryTable {
         self.by_key.len()
     }
 
-    /// Every repository as `prefix+arch`, in no order.
+    /// Every repository as `prefix+arch`, in any order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Repository)> {
         self.by_key.iter().map(|(key, repository)| (&**key, *repository))
     }

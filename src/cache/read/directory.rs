@@ -1,6 +1,6 @@
 //! The entries of `MirrorListCache`: a directory, the lists of hosts in it, and who carries it with which URLs.
 //!
-//! Optimised: directories are 95 % of a cache, and nearly all of one is host and URL ids. They are walked in place, with the
+//! Optimised: directories are nearly all of a cache, and ids of hosts and URLs nearly all of a directory. They are walked in place, with the
 //! short cuts of [`wire`].
 
 use super::ids::EncodedIds;
@@ -12,7 +12,7 @@ use crate::cache::wire::{self, Field, Value};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DirectoryMessage<'a>(&'a [u8]);
 
-/// What a directory is called.
+/// The names of a directory.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DirectoryHead<'a> {
     /// Its name. An empty name is that of the root.
@@ -45,7 +45,7 @@ pub(crate) trait DirectoryVisitor<'a> {
     fn carrier(&mut self, host: i64, urls: EncodedIds<'a>) -> Result<(), Self::Error>;
 }
 
-/// The keys of what a directory has most of.
+/// The keys of the fields that a directory has most of.
 const GLOBAL: u8 = wire::integer_key(DirectoryField::Global.number());
 const BY_HOST_ID: u8 = wire::bytes_key(DirectoryField::ByHostId.number());
 const LISTED_HOST: u8 = wire::integer_key(EntryField::Value.number());

@@ -12,7 +12,7 @@ pub(crate) struct DirectoryFiles<'a> {
     message: &'a [u8],
 }
 
-/// What is known of a file.
+/// A file and its versions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileEntry<'a> {
     /// The file's name in its directory.

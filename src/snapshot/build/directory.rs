@@ -1,8 +1,8 @@
-//! The directories of a cache: 95 % of its bytes.
+//! The entries of directories, which are nearly all of a cache.
 //!
-//! Optimised: a cache of Fedora's size lists 30 million hosts. What a directory says of a host is noted in one flat table that is never
-//! cleared, and the host's carrier is nearly always the one that it was in the directory before. `cargo bench --bench stages`
-//! ("load a cache") measures it.
+//! Optimised: Fedora's 150,000 directories name tens of millions of hosts. What a directory says of a host goes into one flat table that is
+//! never cleared, and a host's carrier is first looked for where it was in the directory before: neighbouring directories are mostly
+//! of one category. `cargo bench --bench stages` ("load a cache") measures it.
 
 use super::drafts::{CarrierKey, DraftIndex};
 use super::{CatalogueBuilder, EntryResult};
@@ -18,7 +18,7 @@ use crate::snapshot::carriers::{CarrierGroup, CarrierMember, CarrierSetsBuilder}
 use crate::snapshot::directories::DirectoryTable;
 use crate::snapshot::hosts::HostIndex;
 
-/// What a subpath that is not a part of its directory's name takes, in bytes, without its text.
+/// The memory of a subpath that is not a part of its directory's name, in bytes, without its text.
 const ODD_SUBPATH_BYTES: usize = 56;
 
 table_indexes! {
@@ -26,7 +26,7 @@ table_indexes! {
     struct PresentIndex for at most MOST_HOSTS;
 }
 
-/// What the current directory says of a host.
+/// A host as the current directory describes it.
 #[derive(Clone, Copy, Default)]
 struct HostFlags {
     /// The directory for which public, country and position hold.
@@ -55,7 +55,7 @@ impl CurrentDirectory {
         self.present.clear();
     }
 
-    /// The flags of a host, empty if this is the first word that the directory says of it.
+    /// The flags of a host, which are empty when the directory mentions it for the first time.
     #[inline]
     fn flags(&mut self, host: HostIndex) -> &mut HostFlags {
         if self.flags.len() <= host.row() {
@@ -90,7 +90,7 @@ impl CurrentDirectory {
 }
 
 impl CatalogueBuilder<'_> {
-    /// Takes a directory and who carries it.
+    /// Takes a directory and its carriers.
     pub(super) fn directory(&mut self, message: DirectoryMessage<'_>) -> EntryResult {
         self.current.begin();
         let head = message.visit(self)?;

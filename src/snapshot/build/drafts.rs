@@ -13,7 +13,7 @@ use crate::index_table::{IndexTable, table_indexes};
 use crate::snapshot::carriers::{CarrierMember, MOST_CARRIERS};
 use crate::snapshot::hosts::HostIndex;
 
-/// What a carrier takes while the tables grow, in bytes, without the ids of its URLs.
+/// The memory of a carrier while the tables grow, in bytes, without the ids of its URLs.
 const CARRIER_BYTES: usize = 120;
 
 table_indexes! {

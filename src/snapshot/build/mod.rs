@@ -2,7 +2,7 @@
 //!
 //! - [`tables`]: the entries of the small tables
 //! - [`directory`]: the entries of directories; [`drafts`]: the carriers that are found in them
-//! - this file: what all of it needs, and the finished catalogue
+//! - this file: the builder, and the finished catalogue
 //!
 //! A file that is damaged is refused. An entry that is well-formed but cannot be used (a network that is none, a URL with a control
 //! character) is left out and counted. No work for an entry grows with the entries before it, and what entries take is charged to a

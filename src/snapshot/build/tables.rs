@@ -16,7 +16,7 @@ use crate::snapshot::hosts::{HostIndex, HostTable};
 use crate::snapshot::urls::StoredUrl;
 use crate::warnings::Warnings;
 
-/// What entries take apart from their texts and lists, in bytes: the room that tables keep for growing, and the tables that are
+/// The memory of entries without their texts and lists, in bytes: the room that tables keep for growing, and the tables that are
 /// made of them in the end.
 mod cost {
     pub(super) const REPOSITORY: usize = 208;

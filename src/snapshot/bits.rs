@@ -2,9 +2,9 @@
 
 /// A set of numbers. Words at the end that have no bit can be missing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bits(Vec<u64>);
+pub(super) struct BitWords(Vec<u64>);
 
-impl Bits {
+impl BitWords {
     /// Sets a bit. Returns whether it is the first one in its word.
     #[inline]
     pub(super) fn set(&mut self, bit: u32) -> bool {

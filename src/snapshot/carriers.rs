@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::bits::{Bits, ones};
+use super::bits::{BitWords, ones};
 use super::hosts::HostIndex;
 use super::urls::{ProtocolSet, UrlRange};
 use crate::cache::error::TooMany;
@@ -211,7 +211,7 @@ pub(super) struct CarrierSetsBuilder {
 struct GroupBits {
     size: u32,
     /// Empty between sets.
-    bits: Bits,
+    bits: BitWords,
 }
 
 impl CarrierSetsBuilder {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use super::Carrier;
-use super::bits::{Bits, ones};
+use super::bits::{BitWords, ones};
 use super::carriers::{CarrierGroup, CarrierIndex, CarrierRun, GroupBases};
 use crate::geo::{Continent, ContinentTable, CountryCode};
 use crate::index_table::{IndexTable, TableIndex, part};
@@ -16,10 +16,10 @@ use crate::index_table::{IndexTable, TableIndex, part};
 /// The masks of one group, with a bit for each of its carriers.
 #[derive(Default)]
 struct GroupMasks {
-    public: Bits,
-    restricted: Bits,
-    countries: HashMap<CountryCode, Bits, FixedState>,
-    continents: HashMap<Continent, Bits, FixedState>,
+    public: BitWords,
+    restricted: BitWords,
+    countries: HashMap<CountryCode, BitWords, FixedState>,
+    continents: HashMap<Continent, BitWords, FixedState>,
 }
 
 /// The masks of all groups.
@@ -64,7 +64,7 @@ impl CarrierMasks {
     pub(super) fn most_bytes(bases: &GroupBases, carriers: &[Carrier]) -> usize {
         // Masks that grow, and a table of countries that does.
         const MASK: usize = 48;
-        const COUNTRY: usize = 2 * size_of::<(CountryCode, Bits)>() + MASK;
+        const COUNTRY: usize = 2 * size_of::<(CountryCode, BitWords)>() + MASK;
         let mut countries = HashSet::<CountryCode, FixedState>::default();
         let mut bytes = 0;
         for carriers in groups(bases, carriers) {
@@ -90,7 +90,7 @@ impl CarrierMasks {
         let on_continent = continent.and_then(|continent| masks.continents.get(&continent));
         let numbers = (run.first_word..).zip((0..).step_by(64));
         numbers.zip(run.words).map(move |((number, first), carriers)| {
-            let near = |mask: Option<&Bits>| carriers & mask.map_or(0, |mask| mask.word(number));
+            let near = |mask: Option<&BitWords>| carriers & mask.map_or(0, |mask| mask.word(number));
             let in_country = near(in_country);
             CarrierWord {
                 first: run.first.plus(first),

@@ -110,7 +110,7 @@ impl CarriedDirectories {
         if let Some(name) = head.name {
             let name = clean_directory(name);
             let directory = CarriedDirectory {
-                subpath: head.subpath.trim_matches('/').into(),
+                subpath: head.subpath.unwrap_or_default().trim_matches('/').into(),
                 carriers,
             };
             self.directories.insert(name.into(), directory);

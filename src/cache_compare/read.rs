@@ -14,7 +14,7 @@ use crate::cache::MOST_HOSTS;
 use crate::cache::error::{CacheError, EntryError, TooMany};
 use crate::cache::name::{LONGEST_NAME, clean_directory};
 use crate::cache::read::entry::CacheEntry;
-use crate::cache::read::files::DirectoryFiles;
+use crate::cache::read::files::FileDetailsEntry;
 use crate::cache::read::ids::EncodedIds;
 use crate::cache::read::read_entries;
 use crate::cache::url::BaseUrl;
@@ -164,7 +164,7 @@ impl CacheTables {
         })
     }
 
-    fn file_details(&mut self, entry: DirectoryFiles<'_>) -> Result<(), EntryError> {
+    fn file_details(&mut self, entry: FileDetailsEntry<'_>) -> Result<(), EntryError> {
         let directory: Arc<str> = clean_directory(entry.directory).into();
         // Servers leave them out.
         if directory.len() > LONGEST_NAME {

@@ -14,7 +14,7 @@ use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
 use super::masks::CarrierMasks;
-use super::repositories::{Repository, RepositoryTable};
+use super::repositories::{Repository, RepositoryCatalogue};
 use super::urls::{Url, Urls};
 use crate::chunked::{Chunked, TextSpan};
 use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
@@ -30,7 +30,7 @@ pub struct Catalogue {
     pub(super) directories: DirectoryTable,
     /// Of each directory, in the order of their names.
     pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
-    pub(super) repositories: RepositoryTable,
+    pub(super) repositories: RepositoryCatalogue,
     pub(super) netblock_countries: NetworkTable<CountryCode>,
     pub(super) continent_redirects: BTreeMap<CountryCode, Option<Box<str>>>,
     pub(super) host_netblocks: NetworkTable<Box<[HostIndex]>>,

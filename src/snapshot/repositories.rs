@@ -22,7 +22,7 @@ pub struct Repository {
 
 /// All repositories.
 #[derive(Default)]
-pub(super) struct RepositoryTable {
+pub(super) struct RepositoryCatalogue {
     by_key: HashMap<Box<str>, Repository, RandomState>,
     redirects: HashMap<Box<str>, Box<str>, RandomState>,
     disabled: HashSet<Box<str>, RandomState>,
@@ -32,14 +32,14 @@ pub(super) struct RepositoryTable {
 
 /// The repositories of a cache as they are read, before the directories are known.
 #[derive(Default)]
-pub(super) struct RepositoryTableBuilder {
+pub(super) struct RepositoryCatalogueBuilder {
     /// `prefix+arch` to directory.
     pub(super) directories: HashMap<Box<str>, Box<str>, RandomState>,
     pub(super) redirects: HashMap<Box<str>, Box<str>, RandomState>,
     pub(super) disabled: HashSet<Box<str>, RandomState>,
 }
 
-impl RepositoryTable {
+impl RepositoryCatalogue {
     /// The repository with a prefix and an architecture. `scratch` is for the key, so that none is allocated.
     pub(super) fn find(&self, prefix: &str, arch: &str, scratch: &mut String) -> Option<Repository> {
         scratch.clear();
@@ -83,8 +83,8 @@ impl RepositoryTable {
     }
 }
 
-impl RepositoryTableBuilder {
-    pub(super) fn finish(self, directories: &DirectoryTable, warnings: &mut Warnings) -> RepositoryTable {
+impl RepositoryCatalogueBuilder {
+    pub(super) fn finish(self, directories: &DirectoryTable, warnings: &mut Warnings) -> RepositoryCatalogue {
         let mut keys: Vec<(Box<str>, Box<str>)> = self.directories.into_iter().collect();
         keys.sort_unstable();
         let mut by_key = HashMap::default();
@@ -115,7 +115,7 @@ impl RepositoryTableBuilder {
         let mut comment = String::new();
         xml::comment_into(&available, &mut comment);
         let available = Bytes::from(available);
-        RepositoryTable {
+        RepositoryCatalogue {
             by_key,
             redirects: self.redirects,
             disabled: self.disabled,

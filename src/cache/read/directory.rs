@@ -17,8 +17,8 @@ pub(crate) struct DirectoryMessage<'a>(&'a [u8]);
 pub(crate) struct DirectoryHead<'a> {
     /// Its name. An empty name is that of the root.
     pub(crate) name: Option<&'a str>,
-    /// Its path below its category's topdir.
-    pub(crate) subpath: &'a str,
+    /// Its path below its category's topdir; one that is missing is empty for servers.
+    pub(crate) subpath: Option<&'a str>,
 }
 
 /// The hosts of a country.
@@ -89,7 +89,7 @@ impl<'a> DirectoryMessage<'a> {
                         visitor.public(id?)?;
                     }
                 }
-                Some(DirectoryField::Subpath) => head.subpath = wire::text(value)?,
+                Some(DirectoryField::Subpath) => head.subpath = Some(wire::text(value)?),
                 Some(DirectoryField::ByCountry) => visitor.by_country(CountryList(wire::message(value)?))?,
                 Some(DirectoryField::ByCountryInternet2) => {
                     visitor.by_country_internet2(CountryList(wire::message(value)?))?;

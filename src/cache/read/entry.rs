@@ -1,7 +1,7 @@
 //! The entries of a cache, each with the fields that its table gives it. Texts and lists are borrowed from the message.
 
 use super::directory::DirectoryMessage;
-use super::files::DirectoryFiles;
+use super::files::FileDetailsEntry;
 use super::ids::EncodedIds;
 use super::{Scalar, key, pair, repeated};
 use crate::cache::error::Fault;
@@ -18,7 +18,7 @@ pub(crate) enum CacheEntry<'a> {
     /// The base URL with an id.
     HostCategoryUrl { id: i64, url: &'a str },
     /// The files of a directory.
-    FileDetails(DirectoryFiles<'a>),
+    FileDetails(FileDetailsEntry<'a>),
     /// Whether a repository prefix is disabled.
     DisabledRepository { prefix: &'a str, disabled: bool },
     /// The continent that a country counts to.
@@ -58,7 +58,7 @@ impl<'a> CacheEntry<'a> {
                 let (id, url) = pair(entry)?;
                 Self::HostCategoryUrl { id, url }
             }
-            CacheField::FileDetails => Self::FileDetails(DirectoryFiles::decode(entry)?),
+            CacheField::FileDetails => Self::FileDetails(FileDetailsEntry::decode(entry)?),
             CacheField::DisabledRepository => {
                 let (prefix, disabled) = pair(entry)?;
                 Self::DisabledRepository { prefix, disabled }

@@ -6,7 +6,7 @@ use crate::cache::schema::{DirectoryFilesField, FileField, VersionField};
 
 /// The files of a directory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DirectoryFiles<'a> {
+pub(crate) struct FileDetailsEntry<'a> {
     /// The directory's name.
     pub(crate) directory: &'a str,
     message: &'a [u8],
@@ -34,7 +34,7 @@ pub(crate) struct VersionEntry<'a> {
     pub(crate) sha512: &'a str,
 }
 
-impl<'a> DirectoryFiles<'a> {
+impl<'a> FileDetailsEntry<'a> {
     pub(super) fn decode(message: &'a [u8]) -> Result<Self, Fault> {
         let directory = last(message, DirectoryFilesField::Directory.number())?;
         Ok(Self { directory, message })

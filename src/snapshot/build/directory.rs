@@ -100,7 +100,7 @@ impl CatalogueBuilder<'_> {
             return Ok(());
         };
         let name = clean_directory(name);
-        let subpath = head.subpath.trim_matches('/');
+        let subpath = head.subpath.unwrap_or_default().trim_matches('/');
         if let Some(problem) = name::problem(&name).or_else(|| name::problem(subpath)) {
             self.warn(
                 CacheField::Directory,

@@ -26,7 +26,7 @@ use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::{FileDetails, each_file_once};
 use super::hosts::{HostIndex, HostTable};
 use super::masks::CarrierMasks;
-use super::repositories::RepositoryTableBuilder;
+use super::repositories::RepositoryCatalogueBuilder;
 use super::urls::{StoredUrl, Urls};
 use crate::budget::{Budget, OverBudget};
 use crate::cache::error::{CacheError, EntryError};
@@ -65,7 +65,7 @@ struct CatalogueBuilder<'w> {
     created: Option<u64>,
     hosts: HostTable,
     base_urls: HashMap<i64, StoredUrl, RandomState>,
-    repositories: RepositoryTableBuilder,
+    repositories: RepositoryCatalogueBuilder,
     directories: DirectoryTable,
     file_details: BTreeMap<Box<str>, Vec<FileDetails>>,
     netblock_countries: Vec<(IpNetwork, CountryCode)>,
@@ -85,7 +85,7 @@ impl<'w> CatalogueBuilder<'w> {
             created: None,
             hosts: HostTable::default(),
             base_urls: HashMap::default(),
-            repositories: RepositoryTableBuilder::default(),
+            repositories: RepositoryCatalogueBuilder::default(),
             directories: DirectoryTable::default(),
             file_details: BTreeMap::new(),
             netblock_countries: Vec::new(),

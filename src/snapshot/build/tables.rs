@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::cache::error::EntryError;
 use crate::cache::name::{self, clean_directory};
 use crate::cache::read::entry::TextList;
-use crate::cache::read::files::{DirectoryFiles, FileEntry};
+use crate::cache::read::files::{FileDetailsEntry, FileEntry};
 use crate::cache::read::ids::EncodedIds;
 use crate::cache::schema::CacheField;
 use crate::cache::url::BaseUrl;
@@ -61,7 +61,7 @@ impl CatalogueBuilder<'_> {
         Ok(())
     }
 
-    pub(super) fn file_details(&mut self, entry: DirectoryFiles<'_>) -> EntryResult {
+    pub(super) fn file_details(&mut self, entry: FileDetailsEntry<'_>) -> EntryResult {
         const TABLE: CacheField = CacheField::FileDetails;
         let directory = entry.directory;
         let clean = clean_directory(directory);

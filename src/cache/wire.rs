@@ -59,7 +59,6 @@ pub(crate) fn next_field<'a>(message: &mut &'a [u8]) -> Result<Field<'a>, Fault>
 /// Splits a field's key into its number and its wire type.
 #[inline(always)]
 pub(super) fn split_key(key: u64) -> Result<(u32, u8), Fault> {
-    #[expect(clippy::cast_possible_truncation, reason = "three bits")]
     let wire_type = (key & 7) as u8;
     match u32::try_from(key >> 3) {
         Ok(0) | Err(_) => Err(Fault::Key),

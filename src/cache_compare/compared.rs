@@ -79,8 +79,8 @@ impl<'a> ComparedCaches<'a> {
         let [hosts_a, hosts_b] = hosts;
         Self {
             caches: [
-                ComparedCache::new(tables_a, hosts_a, carriers_a),
-                ComparedCache::new(tables_b, hosts_b, carriers_b),
+                ComparedCache::new(tables_a, hosts_a, &carriers_a),
+                ComparedCache::new(tables_b, hosts_b, &carriers_b),
             ],
             texts,
             url_sets,
@@ -125,7 +125,7 @@ impl<'a> ComparedCaches<'a> {
 }
 
 impl<'a> ComparedCache<'a> {
-    fn new(tables: &'a CacheTables, hosts: HashMap<i64, ComparedHost>, carriers: Carriers<i64>) -> Self {
+    fn new(tables: &'a CacheTables, hosts: HashMap<i64, ComparedHost>, carriers: &Carriers<i64>) -> Self {
         let compared = |carrier: ComparedCarrier<i64>| {
             let ComparedCarrier { host, urls, listing } = carrier;
             let host = *hosts.get(&host)?;

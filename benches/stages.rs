@@ -20,7 +20,7 @@ use mirrorlist_server::mirrorlist::select::{Wishes, Workspace, select};
 use mirrorlist_server::mirrorlist::target::resolve;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
 use mirrorlist_server::page::Page;
-use mirrorlist_server::snapshot::cache;
+use mirrorlist_server::snapshot::Catalogue;
 use mirrorlist_server::warnings::Warnings;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -107,7 +107,7 @@ fn stages(criterion: &mut Criterion) {
     criterion.bench_function("load a cache of 15,300 directories", |bencher| {
         bencher.iter(|| {
             let file = BufReader::with_capacity(1 << 18, File::open(&world.files.cache).unwrap());
-            cache::read(file, &mut Warnings::default()).unwrap().counts()
+            Catalogue::read(file, &mut Warnings::default()).unwrap().counts()
         });
     });
 }

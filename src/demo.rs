@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 
 use prost::Message;
 
+use crate::cache::error::CacheError;
 use crate::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
     IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
     StringStringMap,
 };
 use crate::geo::{AsTable, ContinentTable, GeoIp};
-use crate::snapshot::cache::{self, CacheError};
-use crate::snapshot::{DataSet, Loaded, Snapshot, age};
+use crate::snapshot::{Catalogue, DataSet, Loaded, Snapshot, age};
 use crate::warnings::Warnings;
 
 /// A mirror of the demonstration, with its bandwidth in Mbit/s.
@@ -84,7 +84,7 @@ const NAME: &str = "(inside the program)";
 /// A reader refuses what is made from the tables above, which is a defect.
 pub fn snapshot() -> Result<Snapshot, CacheError> {
     let mut warnings = Warnings::default();
-    let catalogue = cache::read(cache_file().as_slice(), &mut warnings)?;
+    let catalogue = Catalogue::read(cache_file().as_slice(), &mut warnings)?;
     // Reading from memory can't fail.
     let netblocks = AsTable::read(GLOBAL_NETBLOCKS.as_bytes(), &mut warnings).unwrap_or_else(|_| AsTable::empty());
     let continents =

@@ -4,8 +4,8 @@
 //!
 //! 1. [`generate`] makes MirrorManager2's database a cache, a protobuf file  that is new every few minutes. What may
 //!    stand in it is said in [`cache`].
-//! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables that
-//!    never change: a snapshot. Entries that can't be used are counted as [`warnings`]; a file that would take more memory
+//! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables
+//!    (`index_table`) that never change: a snapshot. Entries that can't be used are counted as [`warnings`]; a file that would take more memory
 //!    than its size allows is refused ([`budget`]).
 //! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. What it puts
 //!    into XML goes through [`xml`], what it copies often stands ready as [`chunked`] text, and it writes
@@ -35,6 +35,7 @@ mod descriptors;
 pub mod generate;
 pub mod geo;
 pub mod http;
+pub(crate) mod index_table;
 pub mod logging;
 pub mod metrics;
 pub mod mirrorlist;

@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use mirrorlist_server::cache::proto::{FileDetailsType, MirrorList, MirrorListCacheType, StringRepeatedIntMap};
-use mirrorlist_server::snapshot::cache;
+use mirrorlist_server::snapshot::Catalogue;
 use mirrorlist_server::warnings::Warnings;
 use prost::Message as _;
 use support::generator::{
@@ -218,7 +218,7 @@ fn what_cannot_stand_in_an_answer_is_left_out_before_a_server_would() {
         return;
     };
     let mut warnings = Warnings::default();
-    cache::read(setup.cache().encode_to_vec().as_slice(), &mut warnings).unwrap();
+    Catalogue::read(setup.cache().encode_to_vec().as_slice(), &mut warnings).unwrap();
     assert_eq!(warnings.count(), 0, "{warnings:?}");
     setup.warns(&[
         ("url", 5),

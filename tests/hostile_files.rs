@@ -33,10 +33,10 @@ use support::process::{describe, run};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What any file may take, and this process without one, in bytes.
+/// The memory that any file may take, and that this process takes without one, in bytes.
 const BASE: u64 = 44 << 20;
 
-/// Far longer than any of these files takes, and far less than what one takes where each entry is compared with all others.
+/// Far longer than any of these files takes, and far less than one would take if each entry were compared with all others.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// The folder whose files a process of its own is to load.
@@ -428,7 +428,7 @@ fn ask<'a>(
 #[test]
 fn a_file_among_a_hundred_thousand_is_found_at_once() {
     let files = DataFiles::new(&fixture::cache_message());
-    let version = text(2, [integer(1, 1), integer(2, 1)].concat());
+    let version = text(2, [integer(1, 1), integer(2, 1), text(5, "ab".repeat(32))].concat());
     let file = |number: u64| text(2, [text(1, number.to_string()), version.clone()].concat());
     let all: Vec<u8> = (0..100_000).flat_map(file).collect();
     fs::write(

@@ -26,14 +26,14 @@ use mirrorlist_server::cache::proto::{
     StringRepeatedIntMap, StringStringMap,
 };
 use mirrorlist_server::geo::{CountryCode, GeoIp};
-use mirrorlist_server::snapshot::{Catalogue, cache};
+use mirrorlist_server::snapshot::Catalogue;
 use mirrorlist_server::warnings::Warnings;
 use proptest::prelude::*;
 use prost::Message;
 
 fn read(bytes: &[u8]) -> Result<(Catalogue, Warnings), String> {
     let mut warnings = Warnings::default();
-    let catalogue = cache::read(bytes, &mut warnings).map_err(|error| error.to_string())?;
+    let catalogue = Catalogue::read(bytes, &mut warnings).map_err(|error| error.to_string())?;
     Ok((catalogue, warnings))
 }
 

@@ -1,9 +1,9 @@
 //! The fields of a cache's messages: number, name and kind of each, said once for the reader and the writer. The schema with
-//! its comments is `proto/mirrormanager.proto`.
+//! its comments is `proto/mirrormanager.proto`; a test compares it with this table.
 
 use std::fmt;
 
-/// What a field holds.
+/// The type of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     /// An integer or a truth value: a varint.
@@ -12,6 +12,8 @@ pub enum FieldKind {
     Text,
     /// Another message.
     Message,
+    /// A number or a text, as the name of the message says.
+    Scalar,
 }
 
 impl fmt::Display for FieldKind {
@@ -20,6 +22,7 @@ impl fmt::Display for FieldKind {
             Self::Integer => "number",
             Self::Text => "text",
             Self::Message => "message",
+            Self::Scalar => "number or text",
         })
     }
 }
@@ -55,7 +58,7 @@ macro_rules! messages {
                     }
                 }
 
-                /// What it holds.
+                /// The type of its values.
                 pub const fn kind(self) -> FieldKind {
                     match self {
                         $(Self::$field => FieldKind::$kind,)*
@@ -69,6 +72,11 @@ macro_rules! messages {
                 }
             }
         )*
+
+        /// The messages of the schema, each with its fields.
+        #[cfg(test)]
+        const MESSAGES: &[(&[&str], &[(u32, &str, FieldKind)])] =
+            &[$((&$messages, &[$(($number, $name, FieldKind::$kind)),*])),*];
     };
 }
 
@@ -126,27 +134,57 @@ messages! {
         Sha512 = 6 Text "SHA512";
     }
 
-    /// The fields of an entry from a text to a text.
-    TextTextField of ["StringStringMap"] => {
-        Key = 1 Text "key";
-        Value = 2 Text "value";
+    /// The fields of an entry, which maps a key to a value or to several.
+    EntryField of [
+        "StringStringMap", "StringRepeatedIntMap", "IntRepeatedStringMap", "IntStringMap", "IntIntMap",
+        "IntRepeatedIntMap", "StringBoolMap"
+    ] => {
+        Key = 1 Scalar "key";
+        Value = 2 Scalar "value";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of a message as the schema has them, and what they hold.
+    fn schema_fields(schema: &str, message: &str) -> Vec<(u32, String, FieldKind)> {
+        let (_, rest) = schema.split_once(&format!("message {message} {{")).unwrap();
+        let (body, _) = rest.split_once('}').unwrap();
+        let lines = body.lines().map(str::trim);
+        let fields = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+        fields
+            .map(|line| {
+                let words: Vec<&str> = line.trim_end_matches(';').split_whitespace().collect();
+                let [_, of, name, "=", number] = words[..] else {
+                    panic!("{line}");
+                };
+                let kind = match of {
+                    _ if message.ends_with("Map") => FieldKind::Scalar,
+                    "string" => FieldKind::Text,
+                    "int64" | "uint64" | "bool" => FieldKind::Integer,
+                    _ => FieldKind::Message,
+                };
+                (number.parse().unwrap(), name.to_owned(), kind)
+            })
+            .collect()
     }
 
-    /// The fields of an entry from a text to a number or to several.
-    TextIntegerField of ["StringBoolMap", "StringRepeatedIntMap"] => {
-        Key = 1 Text "key";
-        Value = 2 Integer "value";
-    }
-
-    /// The fields of an entry from a number to a text or to several.
-    IntegerTextField of ["IntStringMap", "IntRepeatedStringMap"] => {
-        Key = 1 Integer "key";
-        Value = 2 Text "value";
-    }
-
-    /// The fields of an entry from a number to a number or to several.
-    IntegerIntegerField of ["IntIntMap", "IntRepeatedIntMap"] => {
-        Key = 1 Integer "key";
-        Value = 2 Integer "value";
+    #[test]
+    fn the_table_is_the_schema() {
+        let schema = include_str!("../../proto/mirrormanager.proto");
+        let mut known = 0;
+        for (messages, fields) in MESSAGES {
+            for message in *messages {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(number, name, kind)| (*number, (*name).to_owned(), *kind))
+                    .collect();
+                assert_eq!(fields, schema_fields(schema, message), "{message}");
+                known += 1;
+            }
+        }
+        assert_eq!(schema.matches("\nmessage ").count(), known);
     }
 }

@@ -1,16 +1,18 @@
-//! Counts what a cache holds, without loading it: a fraction of the time of [`crate::snapshot::cache`]. Entries are not judged.
+//! Counts what a cache holds, without loading it: that takes a fraction of the time of [`crate::snapshot::Catalogue::read`]. Entries are
+//! not judged.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::BuildHasher as _;
 use std::io::BufRead;
 
 use foldhash::fast::FixedState;
-use prost::Message;
 
-use super::name::clean_directory;
-use super::proto::{StringBoolMap, StringStringMap};
-use super::schema::{CacheField, DirectoryField};
-use super::wire::{self, Field, FieldReader, Value};
+use super::error::EntryError;
+use super::name::{self, clean_directory};
+use super::read::directory::{CountryList, DirectoryMessage, DirectoryVisitor};
+use super::read::entry::CacheEntry;
+use super::read::ids::EncodedIds;
+use super::read::read_entries;
 
 /// How much a cache holds, and what clients find in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,17 +34,20 @@ pub(crate) struct CacheSummary {
 impl CacheSummary {
     /// Reads a cache. Returns `None` if it is damaged.
     pub(crate) fn read(file: impl BufRead) -> Option<Self> {
-        let mut fields = FieldReader::new(file);
         let mut counting = Counting::default();
-        while let Some(Field { number, value }) = fields.next().ok()? {
-            match (CacheField::from_number(number), value) {
-                (Some(CacheField::Time), Value::Integer(time)) => counting.summary.created = Some(time),
-                (Some(CacheField::Directory), Value::Bytes(directory)) => counting.directory(directory)?,
-                (Some(CacheField::Repository), Value::Bytes(entry)) => counting.repository(entry),
-                (Some(CacheField::DisabledRepository), Value::Bytes(entry)) => counting.disabled(entry),
+        read_entries(file, |entry, _| {
+            match entry {
+                CacheEntry::Time(time) => counting.summary.created = Some(time),
+                CacheEntry::Directory(directory) => counting.directory(directory)?,
+                CacheEntry::Repository { key, directory } => counting.repository(key, directory),
+                CacheEntry::DisabledRepository { prefix, disabled } => {
+                    _ = counting.disabled.insert(prefix.to_owned(), disabled);
+                }
                 _ => {}
             }
-        }
+            Ok(())
+        })
+        .ok()?;
         Some(counting.finish())
     }
 }
@@ -50,7 +55,9 @@ impl CacheSummary {
 #[derive(Default)]
 struct Counting {
     summary: CacheSummary,
-    hosts: HashSet<u64, FixedState>,
+    hosts: HashSet<i64, FixedState>,
+    /// Whether some host carries the current directory.
+    carried: bool,
     topdirs: Topdirs,
     /// The hash of each directory's name.
     directories: HashSet<u64, FixedState>,
@@ -61,42 +68,23 @@ struct Counting {
 }
 
 impl Counting {
-    fn directory(&mut self, directory: &[u8]) -> Option<()> {
-        let (mut name, mut subpath, mut carried) = ("", None, false);
-        for entry in wire::fields(directory) {
-            let entry = entry.ok()?;
-            match DirectoryField::from_number(entry.number) {
-                // A text that is not UTF-8 names no directory.
-                Some(DirectoryField::Name) => name = wire::text(entry.value).unwrap_or_default(),
-                Some(DirectoryField::Subpath) => subpath = wire::text(entry.value).ok(),
-                Some(DirectoryField::ByHostId) => {
-                    if let Some(host) = carrying_host(entry.value) {
-                        self.hosts.insert(host);
-                        carried = true;
-                    }
-                }
-                _ => {}
+    fn directory(&mut self, message: DirectoryMessage<'_>) -> Result<(), EntryError> {
+        self.carried = false;
+        let head = message.visit(self)?;
+        // Servers leave out a directory without a name.
+        if let Some(name) = head.name {
+            self.summary.directories += 1;
+            self.directories.insert(self.hash_of(name));
+            if let (Some(subpath), true) = (head.subpath, self.carried) {
+                self.topdirs.add(name, subpath);
             }
         }
-        self.summary.directories += 1;
-        self.directories.insert(self.hash_of(name));
-        if let (Some(subpath), true) = (subpath, carried) {
-            self.topdirs.add(name, subpath);
-        }
-        Some(())
+        Ok(())
     }
 
-    fn repository(&mut self, entry: &[u8]) {
+    fn repository(&mut self, key: &str, directory: &str) {
         self.summary.repositories += 1;
-        if let Ok(StringStringMap { key, value }) = Message::decode(entry) {
-            self.repositories.push((prefix_of(&key).into(), self.hash_of(&value)));
-        }
-    }
-
-    fn disabled(&mut self, entry: &[u8]) {
-        if let Ok(StringBoolMap { key, value }) = Message::decode(entry) {
-            self.disabled.insert(key, value);
-        }
+        self.repositories.push((prefix_of(key).into(), self.hash_of(directory)));
     }
 
     fn hash_of(&self, directory: &str) -> u64 {
@@ -117,17 +105,23 @@ impl Counting {
     }
 }
 
-/// The host of an entry of `ByHostId`, if the entry has more than that.
-fn carrying_host(entry: Value<'_>) -> Option<u64> {
-    let Value::Bytes(mut message) = entry else {
-        return None;
-    };
-    match wire::next_field(&mut message).ok()? {
-        Field {
-            number: 1,
-            value: Value::Integer(host),
-        } if !message.is_empty() => Some(host),
-        _ => None,
+impl<'a> DirectoryVisitor<'a> for Counting {
+    type Error = EntryError;
+
+    fn public(&mut self, _: i64) -> Result<(), EntryError> {
+        Ok(())
+    }
+
+    fn by_country(&mut self, _: CountryList<'a>) -> Result<(), EntryError> {
+        Ok(())
+    }
+
+    fn carrier(&mut self, host: i64, urls: EncodedIds<'a>) -> Result<(), EntryError> {
+        if urls.bytes() > 0 {
+            self.hosts.insert(host);
+            self.carried = true;
+        }
+        Ok(())
     }
 }
 
@@ -147,15 +141,10 @@ pub(crate) struct Topdirs {
 impl Topdirs {
     /// Adds the topdir of a directory, unless its name does not end in the path below that.
     pub(crate) fn add(&mut self, name: &str, subpath: &str) {
-        let (name, subpath) = (name.trim_end_matches('/'), subpath.trim_matches('/'));
-        let Some(topdir) = name.strip_suffix(subpath) else {
-            return;
-        };
-        // A subpath begins at a slash or at the name's beginning.
-        if !subpath.is_empty() && !topdir.is_empty() && !topdir.ends_with('/') {
-            return;
-        }
-        if self.last.as_deref() != Some(topdir) {
+        let topdir = name::topdir(name.trim_end_matches('/'), subpath.trim_matches('/'));
+        if let Some(topdir) = topdir
+            && self.last.as_deref() != Some(topdir)
+        {
             self.last = Some(topdir.to_owned());
             self.found.insert(clean_directory(topdir).into_owned());
         }

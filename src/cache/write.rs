@@ -14,11 +14,11 @@ use super::proto::{
     FileDetailsCacheDirectoryType, IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, StringBoolMap,
     StringRepeatedIntMap, StringStringMap,
 };
-use super::schema::{CacheField, DirectoryField, TextIntegerField};
+use super::schema::{CacheField, DirectoryField, EntryField};
 use crate::geo::CountryCode;
 
 /// The ids of `Global` are pieces of a country's list, too.
-const _: () = assert!(DirectoryField::Global.number() == TextIntegerField::Value.number());
+const _: () = assert!(DirectoryField::Global.number() == EntryField::Value.number());
 
 /// A table of a cache, with the message that its entries are.
 pub(crate) struct CacheTable<M>(CacheField, PhantomData<fn(M)>);
@@ -229,7 +229,7 @@ impl DirectoryEncoder {
                 let key_length = 1 + encoded_len_varint(country.len() as u64) + country.len();
                 encode_key(field.number(), WireType::LengthDelimited, &mut self.message);
                 encode_varint((key_length + ids.len()) as u64, &mut self.message);
-                text(TextIntegerField::Key.number(), country, &mut self.message);
+                text(EntryField::Key.number(), country, &mut self.message);
                 self.message.extend_from_slice(ids);
             }
         }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::thread;
 
 use super::age;
-use super::cache;
 use super::catalogue::Catalogue;
 use super::data_file::{DataFile, DataTable, FileIdentity, Loaded};
 use super::load::load;
@@ -153,7 +152,7 @@ impl DataTable for Catalogue {
     const MAX_BYTES: u64 = 16 << 30;
 
     fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
-        let catalogue = cache::read(file, warnings)?;
+        let catalogue = Catalogue::read(file, warnings)?;
         age::check_created(catalogue.created(), age::now())?;
         Ok(catalogue)
     }

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::age::CreatedAhead;
-use super::cache::CacheError;
+
 use crate::budget::{OverBudget, ReadError};
-use crate::cache::wire::WireError;
+use crate::cache::error::{CacheError, WireError};
 
 /// A data file that is refused.
 #[derive(Debug, thiserror::Error)]

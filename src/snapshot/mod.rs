@@ -1,4 +1,4 @@
-//! What a server knows at one moment: immutable, shared by all requests, replaced as a whole.
+//! A snapshot: all data of a server at one moment, immutable, shared by all requests, replaced as a whole.
 //!
 //! From files to a snapshot:
 //!
@@ -11,15 +11,16 @@
 //!
 //! A cache:
 //!
-//! - [`cache`]: a cache file to a [`Catalogue`], in one streaming pass
+//! - `build`: the entries of a cache to a [`Catalogue`]; their bytes are decoded by [`crate::cache`]
 //! - [`catalogue`]: what a cache says, and every look-up in it, made of
 //!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`], [`repositories`] and [`file_details`]
-//! - [`masks`]: which carriers are in which country and on which continent
+//! - [`masks`]: which carriers are in which country and on which continent; `bits`: sets of them
 //!
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
 
 pub mod age;
-pub mod cache;
+mod bits;
+mod build;
 pub mod carriers;
 pub mod catalogue;
 pub mod combined;

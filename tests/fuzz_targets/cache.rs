@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use mirrorlist_server::geo::{AsTable, ContinentTable, GeoIp};
 use mirrorlist_server::mirrorlist::MirrorQuery;
-use mirrorlist_server::snapshot::{Catalogue, DataSet, Loaded, Snapshot, cache};
+use mirrorlist_server::snapshot::{Catalogue, DataSet, Loaded, Snapshot};
 use mirrorlist_server::warnings::Warnings;
 
 use super::answers::assert_readable_answers;
@@ -30,7 +30,7 @@ static CONTINENTS: LazyLock<Arc<Loaded<ContinentTable>>> = LazyLock::new(|| {
 /// The bytes are a cache file.
 pub(crate) fn check(bytes: &[u8]) {
     let mut warnings = Warnings::default();
-    let catalogue = match cache::read(bytes, &mut warnings) {
+    let catalogue = match Catalogue::read(bytes, &mut warnings) {
         Ok(catalogue) => catalogue,
         Err(error) => return assert_one_line(&error.to_string()),
     };

@@ -6,8 +6,8 @@ use std::thread;
 
 use crate::generate::error::GenerateError;
 use crate::generate::threads::join;
+use crate::snapshot::Catalogue;
 use crate::snapshot::age;
-use crate::snapshot::{Catalogue, cache};
 use crate::warnings::Warnings;
 
 /// Files and pipes are written and read in pieces of this many bytes, which stay in a processor's cache.
@@ -49,7 +49,7 @@ fn validate(file: impl BufRead) -> Result<Catalogue, GenerateError> {
         ))
     };
     let mut warnings = Warnings::default();
-    let catalogue = cache::read(file, &mut warnings)
+    let catalogue = Catalogue::read(file, &mut warnings)
         .map_err(|error| refused(format!("{error}; check that this is the right database")))?;
     age::check_created(catalogue.created(), age::now()).map_err(|error| refused(error.to_string()))?;
     Ok(catalogue)

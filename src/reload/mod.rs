@@ -411,7 +411,7 @@ fn compare(present: &Snapshot, new: &Snapshot, limits: ReloadLimits) -> Vec<Stri
     let shrunk = counts(present)
         .into_iter()
         .zip(counts(new))
-        .filter_map(|((key, kind, before), (_, _, after))| {
+        .map(|((key, kind, before), (_, _, after))| {
             limits.max_shrink.is_exceeded_by_loss(before, after).then(|| {
             format!(
                 "{key}: {kind} shrank from {before} to {after}, more than {}; reload with force=true if that is right",
@@ -438,5 +438,5 @@ fn compare(present: &Snapshot, new: &Snapshot, limits: ReloadLimits) -> Vec<Stri
                 before - after
             )
         });
-    shrunk.chain(older).collect()
+    shrunk.flatten().chain(older).collect()
 }

@@ -92,7 +92,7 @@ impl GeneratorConfig {
     }
 }
 
-/// What the arguments ask for.
+/// A command of the generator, with its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GeneratorCommand {
     /// Generate.

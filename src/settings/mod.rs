@@ -1,18 +1,18 @@
 //! Settings of both programs: texts from flags, variables and a file become checked values, or an error that names the setting,
-//! its origin and what is expected. The lowest room but for [`crate::geo`]: every other room imports the types of its settings from
-//! here.
+//! its origin and what is expected. Every other room imports the types of its settings from here; this one imports only from
+//! [`crate::geo`], and the paths of the data files from [`crate::snapshot`].
 //!
-//! - [`setting`]: a setting as one typed value, and the macro that makes a checked struct of a list of them
-//! - [`parsers`]: one parser per kind of value; [`values`]: the types of values
-//! - [`server`]: the settings of `mirrorlist-server`, a struct per concern; [`raw`]: the layers that their texts come from (flag over
-//!   variable over file over default); [`server_command`]: its command line
-//! - [`generator`]: the settings of `generate-mirrorlist-cache`, which are flags, and its command line. `DB_URL` is read in
+//! - `setting`: a setting as one typed value, and the macro that makes a checked struct of a list of them
+//! - `parsers`: one parser per kind of value; `values`: the types of values
+//! - `server`: the settings of `mirrorlist-server`, a struct per concern; `raw`: the layers that their texts come from (flag over
+//!   variable over file over default); `server_command`: its command line
+//! - `generator`: the settings of `generate-mirrorlist-cache`, which are flags, and its command line. `DB_URL` is read in
 //!   [`crate::generate`].
-//! - [`command_line`]: definitions of settings to flags, for both
+//! - `command_line`: definitions of settings to flags, for both
 //!
 //! A new setting has two places:
 //!
-//! 1. its row in [`server`] or [`generator`]: field, type, key, name of the value, parser, default, and the doc comment that is its
+//! 1. its row in `server` or `generator`: field, type, key, name of the value, parser, default, and the doc comment that is its
 //!    help. Flag, variable, file key and check follow. The documentation follows by `UPDATE_README=1 cargo test --test readme`.
 //! 2. its use. A row in a struct of one concern that is handed down as a whole, like [`PublicSettings`], needs nothing else; another
 //!    one is handed on in `ServerConfig::check`.

@@ -21,10 +21,10 @@ struct RawValue {
     origin: String,
 }
 
-/// What the names of all environment variables begin with, before an underscore.
+/// The start of the names of all environment variables, before an underscore.
 const PREFIX: &str = "MIRRORLIST";
 
-/// What stands for the dot of a key in a variable's name.
+/// The dot of a key, as variables' names have it.
 const SEPARATOR: &str = "__";
 
 /// The variable that names the configuration file.

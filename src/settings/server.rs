@@ -231,7 +231,7 @@ pub struct ServerConfig {
     pub admin: Option<AdminConfig>,
     /// When the data files are looked at; `None`: never.
     pub watch: Option<WatchSettings>,
-    /// What new data may be.
+    /// How new data may differ from the current data.
     pub reload: ReloadLimits,
     /// When the server calls itself ready.
     pub readiness: ReadinessLimits,

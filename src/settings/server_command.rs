@@ -17,7 +17,7 @@ use super::raw::RawSettings;
 use super::server::{AdminConfig, ServerConfig, server_settings};
 use super::setting::{Definition, Expected, Setting, Texts, settings};
 
-/// What the arguments ask for.
+/// A command of the server, with its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerCommand {
     /// Answer requests from the data files.

@@ -24,7 +24,7 @@ pub struct Definition {
     pub default: &'static str,
     /// The meaning, in words of an operator.
     pub help: &'static str,
-    /// What else clap has to know of the flag: that it is required, global, or in conflict with another.
+    /// Adds what only clap has to know of the flag: that it is required, global, or in conflict with another.
     pub(super) arg: fn(Arg) -> Arg,
 }
 
@@ -94,7 +94,7 @@ impl Setting<bool> {
 /// The text of a switch that is given.
 pub(super) const SWITCHED_ON: &str = "on";
 
-/// Where the texts of settings come from.
+/// A source of texts of settings.
 pub(super) trait Texts {
     /// The checked value of a setting.
     fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError>;

@@ -17,13 +17,13 @@ use super::build::hosts::Hosts;
 use super::build::matrix::CarrierMatrix;
 use super::build::netblocks::Netblocks;
 use super::build::urls::HostUrls;
-use super::findings::Findings;
 use super::progress::{RunProgress, Step};
 use super::read::refusal::ReadFailure;
 use super::read::scan::{self, HOST_CATEGORY_DIR, PageRange, PartScan, ScanPlan};
 use super::read::session::{Abandoned, ReadContext, Session};
 use super::read::tables::{CarrierTables, TableReader};
 use super::threads::join;
+use super::warnings::RowWarnings;
 
 /// Reads everything. Waits until all names in netblocks are resolved, or `dns_timeout` is over.
 ///
@@ -33,7 +33,7 @@ pub(super) fn collect(
     context: &ReadContext<'_>,
     dns_timeout: Option<Duration>,
     progress: &RunProgress,
-    findings: &mut Findings,
+    warnings: &mut RowWarnings,
 ) -> Result<MirrorData, ReadFailure> {
     let unwanted = || context.connector.failure("the connection is not wanted any more");
     let session = Session::open(context, None, None)?.ok_or_else(unwanted)?;
@@ -62,13 +62,13 @@ pub(super) fn collect(
             let shared = &shared;
             scans.push(scope.spawn(move || shared.scan_on_another(&receiver)));
         }
-        let (hosts, urls, layout) = lay_out(reader.carrier_tables()?, findings);
+        let (hosts, urls, layout) = lay_out(reader.carrier_tables()?, warnings);
         for sender in &layouts {
             // A scan that is gone has failed, which is seen when it is joined.
             let _ = sender.send(layout.clone());
         }
         let others = reader.other_tables()?;
-        let netblocks = Netblocks::sort_out(&others.host_netblocks, &hosts, dns_timeout, findings);
+        let netblocks = Netblocks::sort_out(&others.host_netblocks, &hosts, dns_timeout, warnings);
         let mut all = Scanned::new(layout.clone());
         // A pooler can have no connection but this one: parts that no other connection has begun by now are scanned here.
         scan::prepare(&session)?;
@@ -93,7 +93,7 @@ pub(super) fn collect(
     })?;
     session.end()?;
     step.finish(rows);
-    data.networks = netblocks.finish(findings);
+    data.networks = netblocks.finish(warnings);
     Ok(data)
 }
 
@@ -104,10 +104,10 @@ fn connections() -> u64 {
 
 /// Builds what is needed of the tables, and gives the tables themselves back.
 #[expect(clippy::needless_pass_by_value, reason = "frees the memory of the tables")]
-fn lay_out(tables: CarrierTables, findings: &mut Findings) -> (Hosts, HostUrls, Arc<CarrierLayout>) {
-    let hosts = Hosts::new(&tables.sites, &tables.hosts, findings);
-    let urls = HostUrls::new(&tables.urls, &tables.host_categories, &hosts, findings);
-    let layout = CarrierLayout::new(&tables, &hosts, &urls, findings);
+fn lay_out(tables: CarrierTables, warnings: &mut RowWarnings) -> (Hosts, HostUrls, Arc<CarrierLayout>) {
+    let hosts = Hosts::new(&tables.sites, &tables.hosts, warnings);
+    let urls = HostUrls::new(&tables.urls, &tables.host_categories, &hosts, warnings);
+    let layout = CarrierLayout::new(&tables, &hosts, &urls, warnings);
     (hosts, urls, Arc::new(layout))
 }
 

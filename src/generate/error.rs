@@ -1,5 +1,5 @@
 //! The ways in which a run ends without a new cache: an exit code for scripts, and one line that says what to do. Rows of the
-//! database that are wrong are no error but [`super::findings`].
+//! database that are wrong are no error but [`super::warnings`].
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -24,9 +24,9 @@ use prometheus::{Encoder as _, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, O
 use slog::Logger;
 
 use super::error::GenerateError;
-use super::findings::Kind;
 use super::progress::{RunProgress, StepKind};
 use super::run::Outcome;
+use super::warnings::WarningKind;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::listener::{self, Listener, Serving};
@@ -133,8 +133,8 @@ impl GeneratorMetrics {
                 StepKind::Table => self.rows.with_label_values(&[step.name]).set(signed(step.rows)),
             }
         }
-        for kind in Kind::ALL {
-            let count = outcome.findings.count(*kind);
+        for kind in WarningKind::ALL {
+            let count = outcome.warnings.count(*kind);
             self.warnings.with_label_values(&[kind.name()]).set(signed(count));
         }
     }

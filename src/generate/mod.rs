@@ -1,9 +1,9 @@
 //! From MirrorManager2's database to a cache: the work of `generate-mirrorlist-cache`.
 //!
 //! Three stages, each of which knows the ones before it: [`read`] asks the database, [`build`] makes of the rows what a cache says,
-//! [`write`] puts it into a file. So a category walks from its row to bytes:
+//! `write` puts it into a file. So a category walks from its row to bytes:
 //!
-//! 1. [`read::tables`] reads it as a [`read::rows::CategoryRow`]
+//! 1. `read::tables` reads it as a [`read::rows::CategoryRow`]
 //! 2. `build::lay_out` finds its topdir, the directories below that (rows) and the hosts that carry the category (columns)
 //! 3. `read::scan` reads which host carries which directory, and `build::matrix` sets a bit for each
 //! 4. `write::encode` takes directory by directory to `cache::write`, which knows the bytes
@@ -14,8 +14,8 @@
 //!
 //! - `run`: one run through all stages; `collect` reads and builds side by side; `deadline`: the end of its time
 //! - `supervise`: runs in a thread that can be left behind if it hangs; `schedule`: the time of the next one
-//! - `progress`, [`findings`], `metrics`: bars and logs, warnings, and what Prometheus sees
-//! - [`error`]: the ways in which there is no new cache, with an exit code
+//! - `progress`, [`warnings`], `metrics`: bars and logs, warnings, and what Prometheus sees
+//! - `error`: the ways in which there is no new cache, with an exit code
 //!
 //! It decides nothing about single requests: that is the work of [`crate::mirrorlist`].
 
@@ -23,7 +23,6 @@ pub mod build;
 mod collect;
 mod deadline;
 pub mod error;
-pub mod findings;
 mod metrics;
 mod progress;
 pub mod read;
@@ -31,6 +30,7 @@ mod run;
 mod schedule;
 mod supervise;
 mod threads;
+pub mod warnings;
 pub mod write;
 
 use std::sync::Arc;

@@ -9,13 +9,13 @@ use super::build::MirrorData;
 use super::collect::collect;
 use super::deadline::Deadline;
 use super::error::GenerateError;
-use super::findings::Findings;
 use super::progress::{RunProgress, StepDone};
 use super::read::connect::Connector;
 use super::read::refusal::ReadFailure;
 use super::read::session::ReadContext;
 use super::read::source::DatabaseSource;
 use super::threads::join;
+use super::warnings::RowWarnings;
 use super::write::encode::write_cache;
 use super::write::gone::Gone;
 use super::write::loss::{Size, check_loss};
@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
     /// When the cache was made, in seconds since the Unix epoch.
     pub(crate) time: u64,
     pub(crate) contents: Contents,
-    pub(crate) findings: Findings,
+    pub(crate) warnings: RowWarnings,
     /// Tables and phases, with their rows and times.
     pub(crate) steps: Vec<StepDone>,
 }
@@ -69,7 +69,7 @@ pub(crate) fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
         let new = run.make(new_file.as_ref())?;
         let current = join(current);
         let (size, contents) = (Size::of(&new.catalogue), new.contents);
-        let (gone, findings) = run.compare(new, current.as_ref())?;
+        let (gone, warnings) = run.compare(new, current.as_ref())?;
         if !config.force {
             current::check_clock(current.as_ref(), run.time)?;
             check_loss(current.as_ref().map(Size::of_current), size, config.max_shrink, &gone)?;
@@ -79,7 +79,7 @@ pub(crate) fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
             file.publish(config.previous)?;
             step.finish(contents.bytes);
         }
-        Ok(run.finish(contents, findings))
+        Ok(run.finish(contents, warnings))
     })
 }
 
@@ -101,7 +101,7 @@ struct NewCache {
     data: MirrorData,
     contents: Contents,
     catalogue: Catalogue,
-    findings: Findings,
+    warnings: RowWarnings,
 }
 
 impl<'a> CacheRun<'a> {
@@ -117,14 +117,14 @@ impl<'a> CacheRun<'a> {
     /// Reads the database, writes the new file and loads it; without a file, it is loaded only.
     fn make(&self, file: Option<&NewFile>) -> Result<NewCache, GenerateError> {
         let RunContext { config, progress, .. } = *self.context;
-        let (data, mut findings) = self.read()?;
+        let (data, mut warnings) = self.read()?;
         let step = progress.phase(if file.is_some() { "write" } else { "validate" });
         let (bytes, catalogue) = match file {
-            Some(file) => file.write(|out| write_cache(&data, self.time, out, &mut findings))?,
-            None => validate::validate_only(&config.outfile, |out| write_cache(&data, self.time, out, &mut findings))?,
+            Some(file) => file.write(|out| write_cache(&data, self.time, out, &mut warnings))?,
+            None => validate::validate_only(&config.outfile, |out| write_cache(&data, self.time, out, &mut warnings))?,
         };
         step.finish(bytes);
-        log(self.context.logger, &findings);
+        log(self.context.logger, &warnings);
         let Size {
             hosts,
             directories,
@@ -140,23 +140,23 @@ impl<'a> CacheRun<'a> {
             data,
             contents,
             catalogue,
-            findings,
+            warnings,
         })
     }
 
     /// Compares a new cache with the current one, and reports on it all.
-    fn compare(&self, new: NewCache, current: Option<&CacheSummary>) -> Result<(Gone, Findings), GenerateError> {
+    fn compare(&self, new: NewCache, current: Option<&CacheSummary>) -> Result<(Gone, RowWarnings), GenerateError> {
         let gone = current.map_or_else(Gone::default, |current| Gone::between(current, &new.catalogue));
         drop(new.catalogue);
         if let Some(path) = &self.context.config.report {
-            Report::new(self.time, new.contents, &gone, &new.findings, &new.data)
+            Report::new(self.time, new.contents, &gone, &new.warnings, &new.data)
                 .write(path, self.context.unfinished)?;
         }
-        Ok((gone, new.findings))
+        Ok((gone, new.warnings))
     }
 
     /// Reads the database; again if a query is cancelled, which a hot standby does when it has to go on.
-    fn read(&self) -> Result<(MirrorData, Findings), GenerateError> {
+    fn read(&self) -> Result<(MirrorData, RowWarnings), GenerateError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..READ_ATTEMPTS {
             match self.try_to_read() {
@@ -172,7 +172,7 @@ impl<'a> CacheRun<'a> {
         self.try_to_read().map_err(|failure| failure.error)
     }
 
-    fn try_to_read(&self) -> Result<(MirrorData, Findings), ReadFailure> {
+    fn try_to_read(&self) -> Result<(MirrorData, RowWarnings), ReadFailure> {
         let RunContext {
             config,
             source,
@@ -181,7 +181,7 @@ impl<'a> CacheRun<'a> {
             deadline,
             ..
         } = *self.context;
-        let mut findings = Findings::default();
+        let mut warnings = RowWarnings::default();
         let step = progress.phase("read");
         let context = ReadContext {
             connector: &self.connector,
@@ -189,12 +189,12 @@ impl<'a> CacheRun<'a> {
             silence: source.silence,
             logger,
         };
-        let data = collect(&context, config.dns_limit(), progress, &mut findings)?;
+        let data = collect(&context, config.dns_limit(), progress, &mut warnings)?;
         step.finish(0);
-        Ok((data, findings))
+        Ok((data, warnings))
     }
 
-    fn finish(self, contents: Contents, findings: Findings) -> Outcome {
+    fn finish(self, contents: Contents, warnings: RowWarnings) -> Outcome {
         let Contents {
             hosts,
             directories,
@@ -207,20 +207,20 @@ impl<'a> CacheRun<'a> {
             "published"
         };
         info!(self.context.logger, "{done}"; "hosts" => hosts, "directories" => directories,
-            "repositories" => repositories, "bytes" => bytes, "warnings" => findings.total(),
+            "repositories" => repositories, "bytes" => bytes, "warnings" => warnings.total(),
             "duration_ms" => u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
         Outcome {
             time: self.time,
             contents,
-            findings,
+            warnings,
             steps: self.context.progress.done(),
         }
     }
 }
 
 /// Logs the number and the first of each kind of warnings; with `--debug`, each of them.
-fn log(logger: &Logger, findings: &Findings) {
-    for (kind, found) in findings.iter() {
+fn log(logger: &Logger, warnings: &RowWarnings) {
+    for (kind, found) in warnings.iter() {
         let mut listed = found.listed.iter();
         // The first one is always listed.
         let first = listed.next().map_or("", String::as_str);

@@ -53,10 +53,17 @@ pub(crate) struct DirectoryEntry {
     pub(crate) id: DirectoryId,
     /// Without slashes at its ends, none doubled; empty for the root.
     pub(crate) name: Box<str>,
-    /// The path below the topdir; empty for the topdir itself.
-    pub(crate) subpath: Box<str>,
+    /// The number of bytes before the subpath, at most all of the name.
+    pub(super) subpath_start: usize,
     /// When it changed on the master, in seconds since the Unix epoch.
     pub(crate) changed: Option<i64>,
+}
+
+impl DirectoryEntry {
+    /// The path below the topdir; empty for the topdir itself.
+    pub(crate) fn subpath(&self) -> &str {
+        self.name.split_at(self.subpath_start).1
+    }
 }
 
 /// A category: its topdir, and its directories among those of the topdir.

@@ -6,8 +6,8 @@ use super::carriers::{CarrierLayout, DirectoryEntry};
 use super::repositories::RepositoryTable;
 use crate::cache::name::{self, repodata};
 use crate::cache::proto::{FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType};
-use crate::generate::findings::{Findings, Kind};
 use crate::generate::read::rows::FileDetailRow;
+use crate::generate::warnings::{RowWarnings, WarningKind};
 
 /// The file details of a directory of the cache.
 pub(crate) struct DirectoryFiles<'a> {
@@ -20,15 +20,15 @@ pub(crate) struct DirectoryFiles<'a> {
 pub(crate) fn by_directory<'a>(
     rows: &'a [FileDetailRow],
     layout: &'a CarrierLayout,
-    findings: &mut Findings,
+    warnings: &mut RowWarnings,
 ) -> Vec<DirectoryFiles<'a>> {
     let mut directories = Vec::new();
     for rows in rows.chunk_by(|a, b| a.directory == b.directory) {
         if let [first, ..] = rows {
             match layout.directory(first.directory) {
                 Some(directory) => directories.push(DirectoryFiles { directory, rows }),
-                None => findings.add(
-                    Kind::FileDetailsWithoutDirectory,
+                None => warnings.add(
+                    WarningKind::FileDetailsWithoutDirectory,
                     format_args!(
                         "file_detail: {:?} is in directory {}, which is in no category",
                         first.name, first.directory
@@ -42,22 +42,25 @@ pub(crate) fn by_directory<'a>(
 
 impl DirectoryFiles<'_> {
     /// The entry of the cache: of each file the newest version, whether its time is known or not, and older ones that have a time.
-    pub(crate) fn entry(&self, findings: &mut Findings) -> FileDetailsCacheDirectoryType {
+    pub(crate) fn entry(&self, warnings: &mut RowWarnings) -> FileDetailsCacheDirectoryType {
         let files = self.rows.chunk_by(|a, b| a.name == b.name);
         FileDetailsCacheDirectoryType {
             directory: self.directory.name.clone().into(),
-            file_details_cache_files: files.filter_map(|versions| self.file(versions, findings)).collect(),
+            file_details_cache_files: files.filter_map(|versions| self.file(versions, warnings)).collect(),
         }
     }
 
-    fn file(&self, versions: &[FileDetailRow], findings: &mut Findings) -> Option<FileDetailsCacheFilesType> {
+    fn file(&self, versions: &[FileDetailRow], warnings: &mut RowWarnings) -> Option<FileDetailsCacheFilesType> {
         let (name, directory) = (&versions.first()?.name, &self.directory.name);
         if let Some(problem) = name::problem(name) {
-            findings.add(Kind::FileDetails, format_args!("{name:?} in {directory:?}: {problem}"));
+            warnings.add(
+                WarningKind::FileDetails,
+                format_args!("{name:?} in {directory:?}: {problem}"),
+            );
             return None;
         }
-        findings.note_replaced(format_args!("file_detail, directory {directory:?}"), name);
-        let versions = versions.iter().map(|row| version(directory, row, findings));
+        warnings.note_replaced(format_args!("file_detail, directory {directory:?}"), name);
+        let versions = versions.iter().map(|row| version(directory, row, warnings));
         // Clients reject a metalink in which an alternate has no time.
         let usable = |(age, version): &(usize, FileDetailsType)| *age == 0 || version.time_stamp != 0;
         Some(FileDetailsCacheFilesType {
@@ -71,13 +74,13 @@ impl DirectoryFiles<'_> {
     }
 }
 
-fn version(directory: &str, row: &FileDetailRow, findings: &mut Findings) -> FileDetailsType {
+fn version(directory: &str, row: &FileDetailRow, warnings: &mut RowWarnings) -> FileDetailsType {
     // 0 says that a number is not known.
     let mut number = |what: &str, value: Option<i64>| match u64::try_from(value.unwrap_or(0)) {
         Ok(value) => value,
         Err(_) => {
-            findings.add(
-                Kind::FileDetails,
+            warnings.add(
+                WarningKind::FileDetails,
                 format_args!("{:?} in {directory:?}: {what} is negative", row.name),
             );
             0
@@ -91,14 +94,17 @@ fn version(directory: &str, row: &FileDetailRow, findings: &mut Findings) -> Fil
         }
         let place = format_args!("{:?} in {directory:?}: {kind} {text:?}", row.name);
         if text.len() != digits || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            findings.add(
-                Kind::HashMalformed,
+            warnings.add(
+                WarningKind::HashMalformed,
                 format_args!("{place} is not {digits} hexadecimal digits"),
             );
             return None;
         }
         if text.bytes().any(|b| b.is_ascii_uppercase()) {
-            findings.add(Kind::HashUpperCase, format_args!("{place} has upper-case digits"));
+            warnings.add(
+                WarningKind::HashUpperCase,
+                format_args!("{place} has upper-case digits"),
+            );
         }
         Some(text.to_ascii_lowercase())
     };
@@ -121,7 +127,7 @@ pub(crate) fn check_repositories(
     repositories: &RepositoryTable<'_>,
     details: &[DirectoryFiles<'_>],
     layout: &CarrierLayout,
-    findings: &mut Findings,
+    warnings: &mut RowWarnings,
 ) {
     let repomds: HashMap<&str, &FileDetailRow> = details
         .iter()
@@ -139,23 +145,23 @@ pub(crate) fn check_repositories(
         let repodata = repodata(&directory.name);
         let problem = match repomds.get(&*repodata).map(|newest| newest.timestamp) {
             None => Some((
-                Kind::RepomdWithoutDetails,
+                WarningKind::RepomdWithoutDetails,
                 format!("there are no details of {repodata}/repomd.xml"),
             )),
             Some(None) => Some((
-                Kind::RepomdStale,
+                WarningKind::RepomdStale,
                 format!("no version of {repodata}/repomd.xml has a time"),
             )),
             Some(Some(timestamp)) => {
                 let age = changed.get(&*repodata).map(|changed| changed.saturating_sub(timestamp));
                 age.filter(|age| *age > STALE_AFTER).map(|age| {
                     let text = format!("{repodata} changed {age} s after the newest known version of its repomd.xml");
-                    (Kind::RepomdStale, text)
+                    (WarningKind::RepomdStale, text)
                 })
             }
         };
         if let Some((kind, text)) = problem {
-            findings.add(kind, format_args!("{key}: {text}"));
+            warnings.add(kind, format_args!("{key}: {text}"));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Hosts and their sites to what the cache says of each: country, bandwidth, AS, allowed countries, and whether and why it is
-//! left out. Which directories a host carries is the business of [`super::carriers`].
+//! left out. Which directories a host carries is the business of `super::carriers`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use crate::generate::findings::{Findings, Kind};
 use crate::generate::read::ids::HostId;
 use crate::generate::read::rows::{AllowedCountryRow, HostRow, PeerAsnRow, SiteRow};
+use crate::generate::warnings::{RowWarnings, WarningKind};
 use crate::geo::{AsNumber, CountryCode};
 
 /// Bandwidths in Mbit/s are clamped to this range, so that no typing error draws all clients or none.
@@ -53,11 +53,11 @@ pub struct Hosts(BTreeMap<HostId, JudgedHost>);
 
 impl Hosts {
     /// Judges hosts.
-    pub fn new(sites: &[SiteRow], rows: &[HostRow], findings: &mut Findings) -> Self {
+    pub fn new(sites: &[SiteRow], rows: &[HostRow], warnings: &mut RowWarnings) -> Self {
         let sites: HashMap<_, _> = sites.iter().map(|site| (site.id, site)).collect();
         let judge = |row: &HostRow| {
             let site = row.site.and_then(|id| sites.get(&id).copied());
-            (row.id, judge(row, site, findings))
+            (row.id, judge(row, site, warnings))
         };
         Self(rows.iter().map(judge).collect())
     }
@@ -80,12 +80,12 @@ impl Hosts {
         &self,
         id: Option<HostId>,
         row: impl Display,
-        findings: &mut Findings,
+        warnings: &mut RowWarnings,
     ) -> Option<&JudgedHost> {
         let found = id.and_then(|id| self.find(id));
         if found.is_none() {
             let host = id.map_or_else(|| "no host".to_owned(), |id| format!("host {id}, which is not there"));
-            findings.add(Kind::Orphan, format_args!("{row} refers to {host}"));
+            warnings.add(WarningKind::Orphan, format_args!("{row} refers to {host}"));
         }
         found.filter(|host| host.is_known())
     }
@@ -95,13 +95,17 @@ impl Hosts {
         &self,
         id: Option<HostId>,
         row: impl Display,
-        findings: &mut Findings,
+        warnings: &mut RowWarnings,
     ) -> Option<&JudgedHost> {
-        self.referred(id, row, findings).filter(|host| host.is_active())
+        self.referred(id, row, warnings).filter(|host| host.is_active())
     }
 
     /// The hosts of each AS: their own, and the peers of those that serve clients by their AS.
-    pub(crate) fn by_as(&self, peers: &[PeerAsnRow], findings: &mut Findings) -> BTreeMap<AsNumber, BTreeSet<HostId>> {
+    pub(crate) fn by_as(
+        &self,
+        peers: &[PeerAsnRow],
+        warnings: &mut RowWarnings,
+    ) -> BTreeMap<AsNumber, BTreeSet<HostId>> {
         let mut hosts: BTreeMap<AsNumber, BTreeSet<HostId>> = BTreeMap::new();
         for host in self.known() {
             if let Some(asn) = host.asn {
@@ -110,12 +114,12 @@ impl Hosts {
         }
         for peer in peers {
             let row = format_args!("host_peer_asn: AS {}", peer.asn);
-            if let Some(host) = self.referred(peer.host, row, findings) {
+            if let Some(host) = self.referred(peer.host, row, warnings) {
                 match as_number(peer.asn) {
                     Some(_) if !host.asn_clients => {}
                     Some(asn) => _ = hosts.entry(asn).or_default().insert(host.id),
-                    None => findings.add(
-                        Kind::AsNumber,
+                    None => warnings.add(
+                        WarningKind::AsNumber,
                         format_args!("host {} ({}): peer AS {} is no AS number", host.id, host.name, peer.asn),
                     ),
                 }
@@ -128,15 +132,15 @@ impl Hosts {
     pub(crate) fn allowed_countries(
         &self,
         rows: &[AllowedCountryRow],
-        findings: &mut Findings,
+        warnings: &mut RowWarnings,
     ) -> BTreeMap<HostId, BTreeSet<String>> {
         let mut countries: BTreeMap<HostId, BTreeSet<String>> = BTreeMap::new();
         for AllowedCountryRow { host, country } in rows {
             let described = format_args!("host_country_allowed: {country:?}");
-            if let Some(host) = self.referred_active(*host, described, findings) {
+            if let Some(host) = self.referred_active(*host, described, warnings) {
                 if CountryCode::parse(country).is_none() {
-                    findings.add(
-                        Kind::AllowedCountry,
+                    warnings.add(
+                        WarningKind::AllowedCountry,
                         format_args!(
                             "host {} ({}): allowed country {country:?} is no country code",
                             host.id, host.name
@@ -152,18 +156,21 @@ impl Hosts {
     }
 }
 
-fn judge(row: &HostRow, site: Option<&SiteRow>, findings: &mut Findings) -> JudgedHost {
+fn judge(row: &HostRow, site: Option<&SiteRow>, warnings: &mut RowWarnings) -> JudgedHost {
     let (id, name) = (row.id, &row.name);
     let country = CountryCode::parse(&row.country);
     if country.is_none() {
-        findings.add(
-            Kind::HostCountry,
+        warnings.add(
+            WarningKind::HostCountry,
             format_args!("host {id} ({name}): country {:?} is no country code", row.country),
         );
     }
     match site {
-        None => findings.add(Kind::HostWithoutSite, format_args!("host {id} ({name}) has no site")),
-        Some(_) => findings.note_replaced(format_args!("host {id}"), name),
+        None => warnings.add(
+            WarningKind::HostWithoutSite,
+            format_args!("host {id} ({name}) has no site"),
+        ),
+        Some(_) => warnings.note_replaced(format_args!("host {id}"), name),
     }
     let private = row.private || site.is_some_and(|site| site.private);
     JudgedHost {
@@ -176,7 +183,7 @@ fn judge(row: &HostRow, site: Option<&SiteRow>, findings: &mut Findings) -> Judg
         }),
         private,
         internet2: row.internet2 && (!private || row.internet2_clients),
-        asn: own_as(row, findings),
+        asn: own_as(row, warnings),
         asn_clients: row.asn_clients,
         left_out: reasons(row, site),
     }
@@ -210,12 +217,12 @@ fn reasons(row: &HostRow, site: Option<&SiteRow>) -> Vec<&'static str> {
 }
 
 /// The AS whose clients a host serves; many hosts say 0 for "none".
-fn own_as(row: &HostRow, findings: &mut Findings) -> Option<AsNumber> {
+fn own_as(row: &HostRow, warnings: &mut RowWarnings) -> Option<AsNumber> {
     let asn = row.asn.filter(|asn| row.asn_clients && *asn != 0)?;
     let number = as_number(asn);
     if number.is_none() {
-        findings.add(
-            Kind::AsNumber,
+        warnings.add(
+            WarningKind::AsNumber,
             format_args!("host {} ({}): AS {asn} is no AS number", row.id, row.name),
         );
     }

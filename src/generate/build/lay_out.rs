@@ -11,24 +11,24 @@ use super::hosts::Hosts;
 use super::urls::HostUrls;
 use crate::cache::name::{self, clean_directory};
 use crate::cache::write::CarrierColumn;
-use crate::generate::findings::{Findings, Kind};
 use crate::generate::read::ids::{CategoryId, DirectoryId, HostId};
 use crate::generate::read::rows::{CategoryDirectoryRow, DirectoryRow, HostCategoryRow};
 use crate::generate::read::tables::CarrierTables;
+use crate::generate::warnings::{RowWarnings, WarningKind};
 
 impl CarrierLayout {
     /// Lays out the tables.
-    pub(crate) fn new(tables: &CarrierTables, hosts: &Hosts, urls: &HostUrls, findings: &mut Findings) -> Self {
+    pub(crate) fn new(tables: &CarrierTables, hosts: &Hosts, urls: &HostUrls, warnings: &mut RowWarnings) -> Self {
         let mut layout = Self::default();
-        layout.add_topdirs(tables, findings);
-        layout.add_directories(tables, findings);
-        layout.add_columns(&tables.host_categories, hosts, urls, findings);
-        layout.exclusive = exclusive_hosts(tables, hosts, findings);
+        layout.add_topdirs(tables, warnings);
+        layout.add_directories(tables, warnings);
+        layout.add_columns(&tables.host_categories, hosts, urls, warnings);
+        layout.exclusive = exclusive_hosts(tables, hosts, warnings);
         layout
     }
 
     /// Adds each topdir once, whatever the number of its categories.
-    fn add_topdirs(&mut self, tables: &CarrierTables, findings: &mut Findings) {
+    fn add_topdirs(&mut self, tables: &CarrierTables, warnings: &mut RowWarnings) {
         let mut topdirs: BTreeMap<String, Vec<CategoryId>> = BTreeMap::new();
         for category in &tables.categories {
             let topdir = category.topdir.and_then(|id| find(&tables.directories, id));
@@ -37,8 +37,8 @@ impl CarrierLayout {
                     let name = clean_directory(topdir).into_owned();
                     topdirs.entry(name).or_default().push(category.id);
                 }
-                None => findings.add(
-                    Kind::CategoryWithoutTopdir,
+                None => warnings.add(
+                    WarningKind::CategoryWithoutTopdir,
                     format_args!("category {} ({}) has no topdir", category.id, category.name),
                 ),
             }
@@ -55,14 +55,14 @@ impl CarrierLayout {
         }
     }
 
-    fn add_directories(&mut self, tables: &CarrierTables, findings: &mut Findings) {
+    fn add_directories(&mut self, tables: &CarrierTables, warnings: &mut RowWarnings) {
         let known: HashSet<CategoryId> = tables.categories.iter().map(|category| category.id).collect();
         let mut names: HashSet<Box<str>, FixedState> = HashSet::default();
         for rows in tables.category_directories.chunk_by(|a, b| a.directory == b.directory) {
             let Some(directory) = rows.first().and_then(|row| find(&tables.directories, row.directory)) else {
                 for row in rows {
-                    findings.add(
-                        Kind::Orphan,
+                    warnings.add(
+                        WarningKind::Orphan,
                         format_args!(
                             "category_directory refers to directory {}, which is not there",
                             row.directory
@@ -72,14 +72,14 @@ impl CarrierLayout {
                 continue;
             };
             let Some(typed) = directory.name.as_deref() else {
-                findings.add(
-                    Kind::DirectoryName,
+                warnings.add(
+                    WarningKind::DirectoryName,
                     format_args!("directory {} has no name", directory.id),
                 );
                 continue;
             };
             let name = clean_directory(typed);
-            let Some(found) = self.categories_of(directory.id, &name, rows, &known, findings) else {
+            let Some(found) = self.categories_of(directory.id, &name, rows, &known, warnings) else {
                 continue;
             };
             let problem = match names.insert(name.as_ref().into()) {
@@ -87,13 +87,13 @@ impl CarrierLayout {
                 false => Some("the name is another directory's"),
             };
             if let Some(problem) = problem {
-                findings.add(
-                    Kind::DirectoryName,
+                warnings.add(
+                    WarningKind::DirectoryName,
                     format_args!("directory {} ({typed:?}): {problem}", directory.id),
                 );
                 continue;
             }
-            findings.note_replaced(format_args!("directory {}", directory.id), &name);
+            warnings.note_replaced(format_args!("directory {}", directory.id), &name);
             self.add_directory(directory, &name, found);
         }
     }
@@ -105,13 +105,13 @@ impl CarrierLayout {
         name: &'n str,
         rows: &[CategoryDirectoryRow],
         known: &HashSet<CategoryId>,
-        findings: &mut Findings,
+        warnings: &mut RowWarnings,
     ) -> Option<Below<'n>> {
         let mut best: Option<Below<'n>> = None;
         for CategoryDirectoryRow { category, .. } in rows {
             if !known.contains(category) {
-                findings.add(
-                    Kind::Orphan,
+                warnings.add(
+                    WarningKind::Orphan,
                     format_args!("category_directory refers to category {category}, which is not there"),
                 );
                 continue;
@@ -122,8 +122,8 @@ impl CarrierLayout {
             };
             let topdir = &self.topdirs.get(number)?.name;
             let Some(subpath) = subpath(name, topdir) else {
-                findings.add(
-                    Kind::TopdirNotPrefix,
+                warnings.add(
+                    WarningKind::TopdirNotPrefix,
                     format_args!(
                         "directory {directory} ({name:?}) is not below {topdir:?}, the topdir of its category {category}"
                     ),
@@ -152,7 +152,8 @@ impl CarrierLayout {
         let number = topdir.directories.push(DirectoryEntry {
             id: directory.id,
             name: name.into(),
-            subpath: below.subpath.into(),
+            // The subpath is the end of the name.
+            subpath_start: name.len() - below.subpath.len(),
             changed: directory.changed,
         });
         self.directories.insert(directory.id, (below.topdir, number));
@@ -163,16 +164,16 @@ impl CarrierLayout {
         }
     }
 
-    fn add_columns(&mut self, rows: &[HostCategoryRow], hosts: &Hosts, urls: &HostUrls, findings: &mut Findings) {
+    fn add_columns(&mut self, rows: &[HostCategoryRow], hosts: &Hosts, urls: &HostUrls, warnings: &mut RowWarnings) {
         for row in rows {
             let described = format_args!("host_category {}", row.id);
-            let Some(host) = hosts.referred_active(row.host, described, findings) else {
+            let Some(host) = hosts.referred_active(row.host, described, warnings) else {
                 continue;
             };
             let known = row.category.and_then(|id| Some((id, self.categories.get(&id)?)));
             let Some((category, Category { topdir, .. })) = known else {
-                findings.add(
-                    Kind::Orphan,
+                warnings.add(
+                    WarningKind::Orphan,
                     format_args!(
                         "host_category {} of host {} ({}) has no usable category",
                         row.id, host.id, host.name
@@ -227,7 +228,7 @@ struct Below<'n> {
 fn exclusive_hosts(
     tables: &CarrierTables,
     hosts: &Hosts,
-    findings: &mut Findings,
+    warnings: &mut RowWarnings,
 ) -> HashMap<DirectoryId, HashSet<HostId>> {
     let mut exclusive: HashMap<DirectoryId, HashSet<HostId>> = HashMap::new();
     for row in &tables.exclusive_hosts {
@@ -235,8 +236,8 @@ fn exclusive_hosts(
         let allowed = exclusive.entry(row.directory).or_default();
         match hosts.find(row.host) {
             Some(host) => _ = allowed.insert(host.id),
-            None => findings.add(
-                Kind::Orphan,
+            None => warnings.add(
+                WarningKind::Orphan,
                 format_args!(
                     "directory_exclusive_host refers to host {}, which is not there",
                     row.host

@@ -1,11 +1,11 @@
 //! Builds what a cache says from the rows of the database. Pure, but for names in netblocks, which are resolved: no database, no
-//! files. Rows that are wrong are left out and counted as [`crate::generate::findings`].
+//! files. Rows that are wrong are left out and counted as [`crate::generate::warnings`].
 //!
-//! - [`hosts`]: hosts and their sites, judged; [`urls`]: their base URLs
-//! - [`carriers`]: the directories below each topdir and the hosts that may carry them, laid out by [`lay_out`];
-//!   [`matrix`]: which host carries which directory
-//! - [`repositories`] and redirects, [`file_details`], [`netblocks`]
-//! - [`table`]: vectors with numbers of a type of their own
+//! - [`hosts`]: hosts and their sites, judged; `urls`: their base URLs
+//! - `carriers`: the directories below each topdir and the hosts that may carry them, laid out by `lay_out`;
+//!   `matrix`: which host carries which directory
+//! - `repositories` and redirects, `file_details`, [`netblocks`]
+//! - `table`: vectors with numbers of a type of their own
 
 pub(crate) mod carriers;
 pub(crate) mod file_details;

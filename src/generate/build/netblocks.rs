@@ -12,9 +12,9 @@ use ip_network::IpNetwork;
 use parking_lot::Mutex;
 
 use super::hosts::{Hosts, JudgedHost};
-use crate::generate::findings::{Findings, Kind};
 use crate::generate::read::ids::HostId;
 use crate::generate::read::rows::{HostNetblockRow, NetblockCountryRow};
+use crate::generate::warnings::{RowWarnings, WarningKind};
 use crate::geo::{CountryCode, network};
 
 /// The networks of hosts, and the names that are still being resolved.
@@ -39,15 +39,15 @@ impl Netblocks {
         rows: &[HostNetblockRow],
         hosts: &Hosts,
         dns_timeout: Option<Duration>,
-        findings: &mut Findings,
+        warnings: &mut RowWarnings,
     ) -> Self {
         let mut netblocks = Self::default();
         for row in rows {
             // No text and an empty one are the same mistake.
             let text = row.netblock.as_deref().unwrap_or_default();
             let described = format_args!("host_netblock {text:?}");
-            if let Some(host) = hosts.referred_active(row.host, described, findings) {
-                netblocks.add(host, text, findings);
+            if let Some(host) = hosts.referred_active(row.host, described, warnings) {
+                netblocks.add(host, text, warnings);
             }
         }
         if let Some(timeout) = dns_timeout {
@@ -56,10 +56,10 @@ impl Netblocks {
         netblocks
     }
 
-    fn add(&mut self, host: &JudgedHost, text: &str, findings: &mut Findings) {
+    fn add(&mut self, host: &JudgedHost, text: &str, warnings: &mut RowWarnings) {
         match network::parse(text) {
-            Ok(network) if network.netmask() == 0 => findings.add(
-                Kind::WholeInternet,
+            Ok(network) if network.netmask() == 0 => warnings.add(
+                WarningKind::WholeInternet,
                 format_args!(
                     "host {} ({}): netblock {text:?} is the whole internet",
                     host.id, host.name
@@ -76,15 +76,15 @@ impl Netblocks {
                     text: text.to_owned(),
                 });
             }
-            Err(problem) => findings.add(
-                Kind::Netblock,
+            Err(problem) => warnings.add(
+                WarningKind::Netblock,
                 format_args!("host {} ({}): netblock {text:?}: {problem}", host.id, host.name),
             ),
         }
     }
 
     /// The hosts of each network, once all names are resolved or their time is over.
-    pub fn finish(mut self, findings: &mut Findings) -> BTreeMap<IpNetwork, BTreeSet<HostId>> {
+    pub fn finish(mut self, warnings: &mut RowWarnings) -> BTreeMap<IpNetwork, BTreeSet<HostId>> {
         let resolved = self.lookups.take().map(Lookups::finish);
         for (name, named_by) in &self.names {
             let answer = match &resolved {
@@ -103,8 +103,8 @@ impl Netblocks {
                             self.networks.entry(network).or_default().insert(*host);
                         }
                     }
-                    Err(problem) => findings.add(
-                        Kind::UnresolvedName,
+                    Err(problem) => warnings.add(
+                        WarningKind::UnresolvedName,
                         format_args!("host {host} ({host_name}): netblock {text:?}: {problem}"),
                     ),
                 }
@@ -189,20 +189,25 @@ fn resolve(names: &Mutex<Vec<String>>, answers: &Sender<(String, Vec<IpAddr>)>) 
 /// The operators' own table of networks and their countries. Of two rows for a network the last one counts.
 pub(crate) fn netblock_countries(
     rows: &[NetblockCountryRow],
-    findings: &mut Findings,
+    warnings: &mut RowWarnings,
 ) -> BTreeMap<IpNetwork, CountryCode> {
     let mut countries = BTreeMap::new();
     for NetblockCountryRow { netblock, country } in rows {
         let (kind, problem) = match (network::parse(netblock), CountryCode::parse(country)) {
-            (Ok(network), _) if network.netmask() == 0 => (Kind::WholeInternet, " is the whole internet".to_owned()),
+            (Ok(network), _) if network.netmask() == 0 => {
+                (WarningKind::WholeInternet, " is the whole internet".to_owned())
+            }
             (Ok(network), Some(country)) => {
                 countries.insert(network, country);
                 continue;
             }
-            (Err(problem), _) => (Kind::NetblockCountry, format!(": {problem}")),
-            (Ok(_), None) => (Kind::NetblockCountry, format!(": {country:?} is no country code")),
+            (Err(problem), _) => (WarningKind::NetblockCountry, format!(": {problem}")),
+            (Ok(_), None) => (
+                WarningKind::NetblockCountry,
+                format!(": {country:?} is no country code"),
+            ),
         };
-        findings.add(kind, format_args!("netblock_country: {netblock:?}{problem}"));
+        warnings.add(kind, format_args!("netblock_country: {netblock:?}{problem}"));
     }
     countries
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::carriers::{CarrierLayout, DirectoryEntry};
 use crate::cache::name;
-use crate::generate::findings::{Findings, Kind};
 use crate::generate::read::ids::DirectoryId;
 use crate::generate::read::rows::{ContinentRedirectRow, RepositoryRedirectRow, RepositoryRow};
+use crate::generate::warnings::{RowWarnings, WarningKind};
 use crate::geo::CountryCode;
 use crate::geo::continent::parse_continent;
 
@@ -21,18 +21,18 @@ pub(crate) struct RepositoryTable<'a> {
 
 impl<'a> RepositoryTable<'a> {
     /// Sorts out the repositories; of two with the same prefix and arch the last one counts.
-    pub(crate) fn new(rows: &'a [RepositoryRow], layout: &'a CarrierLayout, findings: &mut Findings) -> Self {
+    pub(crate) fn new(rows: &'a [RepositoryRow], layout: &'a CarrierLayout, warnings: &mut RowWarnings) -> Self {
         let mut repositories = Self::default();
         for row in rows {
-            if let Some(complete) = Complete::of(row, findings) {
+            if let Some(complete) = Complete::of(row, warnings) {
                 if row.disabled && name::problem(complete.prefix).is_none() {
                     repositories.disabled.insert(complete.prefix);
                 }
-                if let Some((key, directory)) = complete.keyed(row, layout, findings)
+                if let Some((key, directory)) = complete.keyed(row, layout, warnings)
                     && repositories.directories.insert(key.clone(), directory).is_some()
                 {
-                    findings.add(
-                        Kind::RepositoryTwice,
+                    warnings.add(
+                        WarningKind::RepositoryTwice,
                         format_args!(
                             "{key:?} is the prefix and arch of repository {} ({}) and of an earlier one",
                             row.id, row.name
@@ -54,7 +54,7 @@ struct Complete<'a> {
 
 impl<'a> Complete<'a> {
     /// The parts of a row; `None` and a warning if one is missing.
-    fn of(row: &'a RepositoryRow, findings: &mut Findings) -> Option<Self> {
+    fn of(row: &'a RepositoryRow, warnings: &mut RowWarnings) -> Option<Self> {
         let prefix = row.prefix.as_deref().filter(|prefix| !prefix.is_empty());
         let arch = row.arch.as_deref().filter(|arch| !arch.is_empty());
         if let (Some(prefix), Some(_), Some(arch), Some(directory)) = (prefix, row.version, arch, row.directory) {
@@ -73,8 +73,8 @@ impl<'a> Complete<'a> {
         .into_iter()
         .filter_map(|(lacking, what)| lacking.then_some(what))
         .collect();
-        findings.add(
-            Kind::RepositoryIncomplete,
+        warnings.add(
+            WarningKind::RepositoryIncomplete,
             format_args!("repository {} ({}) has no {}", row.id, row.name, lacks.join(" and no ")),
         );
         None
@@ -85,28 +85,34 @@ impl<'a> Complete<'a> {
         &self,
         row: &RepositoryRow,
         layout: &'l CarrierLayout,
-        findings: &mut Findings,
+        warnings: &mut RowWarnings,
     ) -> Option<(String, &'l DirectoryEntry)> {
         let described = format_args!("repository {} ({})", row.id, row.name);
         let key = format!("{}+{}", self.prefix, self.arch);
         if let Some(problem) = name::problem(&key) {
-            findings.add(Kind::RepositoryName, format_args!("{described}: {key:?}: {problem}"));
+            warnings.add(
+                WarningKind::RepositoryName,
+                format_args!("{described}: {key:?}: {problem}"),
+            );
             return None;
         }
         let Some(directory) = layout.directory(self.directory) else {
-            findings.add(
-                Kind::RepositoryWithoutCategory,
+            warnings.add(
+                WarningKind::RepositoryWithoutCategory,
                 format_args!("{described}: its directory {} is in no category", self.directory),
             );
             return None;
         };
-        findings.note_replaced(described, &key);
+        warnings.note_replaced(described, &key);
         Some((key, directory))
     }
 }
 
 /// The prefix that answers for each prefix that is redirected.
-pub(crate) fn redirects<'a>(rows: &'a [RepositoryRedirectRow], findings: &mut Findings) -> BTreeMap<&'a str, &'a str> {
+pub(crate) fn redirects<'a>(
+    rows: &'a [RepositoryRedirectRow],
+    warnings: &mut RowWarnings,
+) -> BTreeMap<&'a str, &'a str> {
     let mut redirects = BTreeMap::new();
     for row in rows {
         // A redirect to nothing and one to an empty text are the same mistake.
@@ -119,12 +125,12 @@ pub(crate) fn redirects<'a>(rows: &'a [RepositoryRedirectRow], findings: &mut Fi
         match problem {
             None => {
                 for name in [from, to] {
-                    findings.note_replaced("repository_redirect", name);
+                    warnings.note_replaced("repository_redirect", name);
                 }
                 redirects.insert(from, to);
             }
-            Some(problem) => findings.add(
-                Kind::RepositoryRedirect,
+            Some(problem) => warnings.add(
+                WarningKind::RepositoryRedirect,
                 format_args!("repository_redirect from {from:?} to {to:?}: {problem}"),
             ),
         }
@@ -135,7 +141,7 @@ pub(crate) fn redirects<'a>(rows: &'a [RepositoryRedirectRow], findings: &mut Fi
 /// Countries and the continents that they count to.
 pub(crate) fn continent_redirects(
     rows: &[ContinentRedirectRow],
-    findings: &mut Findings,
+    warnings: &mut RowWarnings,
 ) -> BTreeMap<CountryCode, String> {
     let mut redirects = BTreeMap::new();
     for row in rows {
@@ -143,8 +149,8 @@ pub(crate) fn continent_redirects(
             (Some(country), Some(_)) => {
                 redirects.insert(country, continent_name(row.continent.trim()));
             }
-            _ => findings.add(
-                Kind::ContinentRedirect,
+            _ => warnings.add(
+                WarningKind::ContinentRedirect,
                 format_args!(
                     "country_continent_redirect: {:?} to {:?} is no country and continent",
                     row.country, row.continent

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::hosts::Hosts;
 use crate::cache::url::BaseUrl;
-use crate::generate::findings::{Findings, Kind};
 use crate::generate::read::ids::{HostCategoryId, HostId};
 use crate::generate::read::rows::{HostCategoryRow, UrlRow};
+use crate::generate::warnings::{RowWarnings, WarningKind};
 
 /// The URLs that go to the cache.
 #[derive(Debug, Default)]
@@ -23,15 +23,15 @@ impl HostUrls {
         rows: &[UrlRow],
         host_categories: &[HostCategoryRow],
         hosts: &Hosts,
-        findings: &mut Findings,
+        warnings: &mut RowWarnings,
     ) -> Self {
         let owners: HashMap<HostCategoryId, Option<HostId>> =
             host_categories.iter().map(|row| (row.id, row.host)).collect();
         let mut urls = Self::default();
         for row in rows {
             let Some(owner) = owners.get(&row.host_category) else {
-                findings.add(
-                    Kind::Orphan,
+                warnings.add(
+                    WarningKind::Orphan,
                     format_args!(
                         "host_category_url {} refers to host_category {}, which is not there",
                         row.id, row.host_category
@@ -43,15 +43,15 @@ impl HostUrls {
             let Some(host) = owner.and_then(|id| hosts.find(id)) else {
                 continue;
             };
-            findings.note_replaced(format_args!("host_category_url {}", row.id), &row.url);
+            warnings.note_replaced(format_args!("host_category_url {}", row.id), &row.url);
             match BaseUrl::parse(&row.url) {
                 Ok(url) if host.is_known() => {
                     urls.by_host_category.entry(row.host_category).or_default().push(row.id);
                     urls.texts.push((row.id, url.as_str().into()));
                 }
                 Ok(_) => {}
-                Err(problem) => findings.add(
-                    Kind::Url,
+                Err(problem) => warnings.add(
+                    WarningKind::Url,
                     format_args!(
                         "host {} ({}): URL {:?} is left out: {problem}",
                         host.id, host.name, row.url

@@ -2,9 +2,9 @@
 //! of [`crate::generate::build`].
 //!
 //! - [`database`]: `DB_URL` and libpq's variables, checked; it hides the password
-//! - [`connect`]: connections to one of the servers, protected by [`tls`]; [`refusal`]: the database's errors in words
-//! - [`session`]: a connection that cannot hang; [`silence`]: whether a silent one is at work
-//! - [`tables`]: the small tables, whose [`rows`] have [`ids`]; [`scan`]: host_category_dir, which is large
+//! - `connect`: connections to one of the servers, protected by `tls`; `refusal`: the database's errors in words
+//! - `session`: a connection that cannot hang; [`silence`]: whether a silent one is at work
+//! - `tables`: the small tables, whose [`rows`] have [`ids`]; `scan`: host_category_dir, which is large
 
 pub(crate) mod connect;
 pub mod database;

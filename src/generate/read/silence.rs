@@ -83,7 +83,7 @@ async fn look(connector: &Connector, process: Option<i32>, looks: &mut Looks) ->
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Activity {
     state: String,
-    /// Kind and name of what it waits for; empty while it computes.
+    /// WarningKind and name of what it waits for; empty while it computes.
     waits_for: [String; 2],
 }
 

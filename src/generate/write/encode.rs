@@ -12,23 +12,28 @@ use crate::generate::build::MirrorData;
 use crate::generate::build::file_details::{by_directory, check_repositories};
 use crate::generate::build::netblocks::netblock_countries;
 use crate::generate::build::repositories::{RepositoryTable, continent_redirects, redirects};
-use crate::generate::findings::Findings;
+use crate::generate::warnings::RowWarnings;
 
 /// Writes a cache that was made at `time`, in seconds since the Unix epoch. Returns its size in bytes.
 ///
 /// # Errors
 /// If `out` cannot be written.
-pub(crate) fn write_cache(data: &MirrorData, time: u64, out: impl Write, findings: &mut Findings) -> io::Result<u64> {
+pub(crate) fn write_cache(
+    data: &MirrorData,
+    time: u64,
+    out: impl Write,
+    warnings: &mut RowWarnings,
+) -> io::Result<u64> {
     let mut writer = CacheWriter::new(out, time)?;
-    for (network, country) in netblock_countries(&data.others.netblock_countries, findings) {
+    for (network, country) in netblock_countries(&data.others.netblock_countries, warnings) {
         writer.entry(&table::NETBLOCK_COUNTRY, text_to_text(&network, &country))?;
     }
     for (key, url) in &data.urls {
         let value = url.to_string();
         writer.entry(&table::BASE_URL, IntStringMap { key: *key, value })?;
     }
-    write_repositories(data, &mut writer, findings)?;
-    write_hosts(data, &mut writer, findings)?;
+    write_repositories(data, &mut writer, warnings)?;
+    write_hosts(data, &mut writer, warnings)?;
     write_directories(data, &mut writer)?;
     writer.finish()
 }
@@ -36,23 +41,23 @@ pub(crate) fn write_cache(data: &MirrorData, time: u64, out: impl Write, finding
 fn write_repositories(
     data: &MirrorData,
     writer: &mut CacheWriter<impl Write>,
-    findings: &mut Findings,
+    warnings: &mut RowWarnings,
 ) -> io::Result<()> {
     let MirrorData { layout, others, .. } = data;
-    let repositories = RepositoryTable::new(&others.repositories, layout, findings);
-    let details = by_directory(&others.file_details, layout, findings);
-    check_repositories(&repositories, &details, layout, findings);
+    let repositories = RepositoryTable::new(&others.repositories, layout, warnings);
+    let details = by_directory(&others.file_details, layout, warnings);
+    check_repositories(&repositories, &details, layout, warnings);
     for files in details {
-        writer.entry(&table::FILE_DETAILS, files.entry(findings))?;
+        writer.entry(&table::FILE_DETAILS, files.entry(warnings))?;
     }
     for prefix in repositories.disabled {
         let key = prefix.to_owned();
         writer.entry(&table::DISABLED_REPOSITORY, StringBoolMap { key, value: true })?;
     }
-    for (country, continent) in continent_redirects(&others.continent_redirects, findings) {
+    for (country, continent) in continent_redirects(&others.continent_redirects, warnings) {
         writer.entry(&table::CONTINENT_REDIRECT, text_to_text(&country, &continent))?;
     }
-    for (from, to) in redirects(&others.repository_redirects, findings) {
+    for (from, to) in redirects(&others.repository_redirects, warnings) {
         writer.entry(&table::REPOSITORY_REDIRECT, text_to_text(from, to))?;
     }
     for (key, directory) in repositories.directories {
@@ -61,9 +66,9 @@ fn write_repositories(
     Ok(())
 }
 
-fn write_hosts(data: &MirrorData, writer: &mut CacheWriter<impl Write>, findings: &mut Findings) -> io::Result<()> {
+fn write_hosts(data: &MirrorData, writer: &mut CacheWriter<impl Write>, warnings: &mut RowWarnings) -> io::Result<()> {
     let MirrorData { hosts, others, .. } = data;
-    for (asn, of_as) in hosts.by_as(&others.peer_asns, findings) {
+    for (asn, of_as) in hosts.by_as(&others.peer_asns, warnings) {
         let (key, value) = (asn.get().into(), of_as.iter().map(|host| host.0).collect());
         writer.entry(&table::HOST_AS_NUMBER, IntRepeatedIntMap { key, value })?;
     }
@@ -77,7 +82,7 @@ fn write_hosts(data: &MirrorData, writer: &mut CacheWriter<impl Write>, findings
         let (key, value) = (host.id.0, host.bandwidth);
         writer.entry(&table::HOST_BANDWIDTH, IntIntMap { key, value })?;
     }
-    for (host, countries) in hosts.allowed_countries(&others.allowed_countries, findings) {
+    for (host, countries) in hosts.allowed_countries(&others.allowed_countries, warnings) {
         let (key, value) = (host.0, countries.into_iter().collect());
         writer.entry(&table::HOST_ALLOWED_COUNTRIES, IntRepeatedStringMap { key, value })?;
     }
@@ -92,7 +97,7 @@ fn write_directories(data: &MirrorData, writer: &mut CacheWriter<impl Write>) ->
     for (topdir, rows) in data.layout.topdirs().zip(data.matrix.topdirs()) {
         let mut encoder = DirectoryEncoder::new(topdir.columns.iter().map(|column| &column.carrier));
         for (directory, carriers) in topdir.directories.iter().zip(rows) {
-            writer.directory(&mut encoder, &directory.name, &directory.subpath, carriers)?;
+            writer.directory(&mut encoder, &directory.name, directory.subpath(), carriers)?;
         }
     }
     Ok(())

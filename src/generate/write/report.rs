@@ -16,7 +16,7 @@ use crate::generate::build::MirrorData;
 use crate::generate::build::carriers::CarrierLayout;
 use crate::generate::build::hosts::JudgedHost;
 use crate::generate::error::GenerateError;
-use crate::generate::findings::{Findings, Found};
+use crate::generate::warnings::{KindWarnings, RowWarnings};
 
 /// A report on a run.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,7 @@ pub(crate) struct Report<'a> {
     /// Served by the current file and not by the new cache.
     pub(crate) gone: &'a Gone,
     /// The warnings by kind.
-    pub(crate) warnings: BTreeMap<&'static str, &'a Found>,
+    pub(crate) warnings: BTreeMap<&'static str, &'a KindWarnings>,
     /// Every host of the database.
     pub(crate) hosts: Vec<HostReport<'a>>,
 }
@@ -69,7 +69,7 @@ impl<'a> Report<'a> {
         time: u64,
         cache: Contents,
         gone: &'a Gone,
-        findings: &'a Findings,
+        warnings: &'a RowWarnings,
         data: &'a MirrorData,
     ) -> Self {
         let directories = data.matrix.directories_by_host(&data.layout);
@@ -89,7 +89,7 @@ impl<'a> Report<'a> {
             time,
             cache,
             gone,
-            warnings: findings.iter().map(|(kind, found)| (kind.name(), found)).collect(),
+            warnings: warnings.iter().map(|(kind, found)| (kind.name(), found)).collect(),
             hosts: hosts.collect(),
         }
     }

@@ -1,4 +1,4 @@
-//! `DB_URL` and libpq's variables to the settings of a connection, checked. [`parse`] reads the two forms of `DB_URL`,
+//! `DB_URL` and libpq's variables to the settings of a connection, checked. `parse` reads the two forms of `DB_URL`,
 //! [`parameters`] is the table of parameters, [`environment`] adds variables, `tls_settings` are those of TLS, [`passfile`] reads
 //! passwords.
 //!

@@ -9,11 +9,11 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal;)*) => {
         /// A kind of warnings. The names are part of the report and of the metrics.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Kind {
+        pub enum WarningKind {
             $($(#[$doc])* $kind,)*
         }
 
-        impl Kind {
+        impl WarningKind {
             pub(crate) const ALL: &[Self] = &[$(Self::$kind,)*];
 
             /// The kind's name in reports and metrics.
@@ -87,7 +87,7 @@ const LISTED: usize = 10_000;
 
 /// The warnings of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Found {
+pub struct KindWarnings {
     /// How many there are.
     pub count: u64,
     /// Their texts: of the first 10,000.
@@ -96,13 +96,13 @@ pub struct Found {
 
 /// All warnings of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    by_kind: BTreeMap<Kind, Found>,
+pub struct RowWarnings {
+    by_kind: BTreeMap<WarningKind, KindWarnings>,
 }
 
-impl Findings {
+impl RowWarnings {
     /// Counts a warning and keeps its text.
-    pub fn add(&mut self, kind: Kind, text: impl Display) {
+    pub fn add(&mut self, kind: WarningKind, text: impl Display) {
         let found = self.by_kind.entry(kind).or_default();
         found.count += 1;
         if found.listed.len() < LISTED {
@@ -114,14 +114,14 @@ impl Findings {
     pub fn note_replaced(&mut self, row: impl Display, name: &str) {
         if name.contains(char::REPLACEMENT_CHARACTER) {
             self.add(
-                Kind::NotUtf8,
+                WarningKind::NotUtf8,
                 format_args!("{row}: {name:?} has U+FFFD in the place of bytes that are no UTF-8; write it in UTF-8"),
             );
         }
     }
 
     /// The number of warnings of a kind.
-    pub fn count(&self, kind: Kind) -> u64 {
+    pub fn count(&self, kind: WarningKind) -> u64 {
         self.by_kind.get(&kind).map_or(0, |found| found.count)
     }
 
@@ -131,7 +131,7 @@ impl Findings {
     }
 
     /// Those that occurred, by kind.
-    pub fn iter(&self) -> impl Iterator<Item = (Kind, &Found)> {
+    pub fn iter(&self) -> impl Iterator<Item = (WarningKind, &KindWarnings)> {
         self.by_kind.iter().map(|(kind, found)| (*kind, found))
     }
 }
@@ -142,13 +142,13 @@ mod tests {
 
     #[test]
     fn every_kind_is_counted_and_the_list_is_bounded() {
-        let mut findings = Findings::default();
+        let mut warnings = RowWarnings::default();
         for number in 0..=LISTED {
-            findings.add(Kind::Netblock, number);
+            warnings.add(WarningKind::Netblock, number);
         }
-        findings.add(Kind::Url, "host 1");
-        assert_eq!(findings.count(Kind::Netblock), LISTED as u64 + 1);
-        assert_eq!(findings.total(), LISTED as u64 + 2);
-        assert_eq!(findings.by_kind[&Kind::Netblock].listed.len(), LISTED);
+        warnings.add(WarningKind::Url, "host 1");
+        assert_eq!(warnings.count(WarningKind::Netblock), LISTED as u64 + 1);
+        assert_eq!(warnings.total(), LISTED as u64 + 2);
+        assert_eq!(warnings.by_kind[&WarningKind::Netblock].listed.len(), LISTED);
     }
 }

@@ -7,11 +7,12 @@ mod answers;
 mod fixture;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
 use mirrorlist_server::geo::{AsTable, ContinentTable, GeoIp, network};
 use mirrorlist_server::http::client_address::{TrustedProxies, client_address, parse_address};
-use mirrorlist_server::mirrorlist::answer::Circumstances;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::snapshot::Snapshot;
 use mirrorlist_server::warnings::Warnings;
 use proptest::prelude::*;
 
@@ -47,22 +48,23 @@ fn query() -> impl Strategy<Value = String> {
     prop::collection::vec(parameter, 0..6).prop_map(|parameters| parameters.join("&"))
 }
 
+static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(fixture::snapshot);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
     fn every_answer_can_be_read(query in query(), metalink in any::<bool>(), seed in any::<u64>()) {
-        let snapshot = fixture::snapshot();
         let query = MirrorQuery::parse(&query);
         let endpoint = if metalink { Endpoint::Metalink } else { Endpoint::Mirrorlist };
-        let circumstances = Circumstances {
+        let request = MirrorRequest {
             endpoint,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            query: &query,
             minimum: 5,
-            date: "Sat, 31 Jan 2026 23:59:59 GMT",
         };
-        let answer = answer(&snapshot, &circumstances, &query, &mut Answerer::seeded(seed));
-        assert_readable(&answer);
+        let date = "Sat, 31 Jan 2026 23:59:59 GMT";
+        assert_readable(&answer(&SNAPSHOT, &request, date, &mut Answerer::seeded(seed)));
     }
 
     #[test]

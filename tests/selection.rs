@@ -17,9 +17,8 @@ use mirrorlist_server::cache::proto::{
     StringRepeatedIntMap,
 };
 use mirrorlist_server::geo::network;
-use mirrorlist_server::mirrorlist::answer::Circumstances;
 use mirrorlist_server::mirrorlist::explain::explain;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
 use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -319,6 +318,15 @@ fn query(question: &Question) -> String {
     query
 }
 
+fn request<'a>(question: &Question, query: &'a MirrorQuery<'a>) -> MirrorRequest<'a> {
+    MirrorRequest {
+        endpoint: question.endpoint,
+        address: question.address.parse().unwrap(),
+        query,
+        minimum: question.minimum,
+    }
+}
+
 /// A URL's host and protocol.
 fn host_and_protocol(url: &str) -> (usize, String) {
     let (protocol, rest) = url.split_once("://").unwrap();
@@ -330,13 +338,12 @@ fn host_and_protocol(url: &str) -> (usize, String) {
 fn ask(snapshot: &Snapshot, question: &Question) -> Vec<(usize, String)> {
     let query = query(question);
     let query = MirrorQuery::parse(&query);
-    let circumstances = Circumstances {
-        endpoint: question.endpoint,
-        address: question.address.parse().unwrap(),
-        minimum: question.minimum,
-        date: "",
-    };
-    let answer = answer(snapshot, &circumstances, &query, &mut Answerer::seeded(question.seed));
+    let answer = answer(
+        snapshot,
+        &request(question, &query),
+        "",
+        &mut Answerer::seeded(question.seed),
+    );
     assert_eq!(answer.status, 200);
     let body = String::from_utf8(answer.body.start.to_vec()).unwrap();
     let words = body
@@ -349,15 +356,7 @@ fn ask(snapshot: &Snapshot, question: &Question) -> Vec<(usize, String)> {
 fn explained(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Vec<(usize, String)> {
     let query = query(question);
     let query = MirrorQuery::parse(&query);
-    let address = question.address.parse().unwrap();
-    let explanation = explain(
-        snapshot,
-        question.endpoint,
-        address,
-        question.minimum,
-        &query,
-        question.seed,
-    );
+    let explanation = explain(snapshot, &request(question, &query), question.seed);
     assert!(explanation.refused.is_none());
     let listed = || explanation.tiers.iter().flat_map(|tier| &tier.hosts);
     let accounted: BTreeSet<i64> = listed()
@@ -427,16 +426,16 @@ fn first_two(bandwidths: &[i64], draws: usize) -> Vec<Vec<u32>> {
     let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
     let query = format!("path={DIRECTORY}");
     let query = MirrorQuery::parse(&query);
-    let circumstances = Circumstances {
+    let request = MirrorRequest {
         endpoint: Endpoint::Mirrorlist,
         address: "100.64.0.1".parse().unwrap(),
+        query: &query,
         minimum: 5,
-        date: "",
     };
     let mut answerer = Answerer::seeded(7);
     let mut counts = vec![vec![0; hosts.len()]; hosts.len()];
     for _ in 0..draws {
-        let answer = answer(&snapshot, &circumstances, &query, &mut answerer);
+        let answer = answer(&snapshot, &request, "", &mut answerer);
         let body = std::str::from_utf8(&answer.body.start).unwrap();
         let host = |line: &str| -> usize {
             line.strip_prefix("https://")

@@ -192,7 +192,7 @@ fn explain_request(admin: &Admin, call: &Call<'_>) -> HttpResponse {
     let snapshot = data.snapshot.present_owned();
     match explain::explain_text(&snapshot, call.request.query_string(), admin.minimum) {
         Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
-        Err(problem) => error(problem.status(), problem.text()),
+        Err(problem) => error(problem.status(), &problem.to_string()),
     }
 }
 

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(Command::Explain(config, query)) => with_data(&config, |snapshot| {
             match explain_text(snapshot, &query, config.public.minimum) {
                 Ok(json) => print(&json),
-                Err(error) => fail(USAGE, &error.text()),
+                Err(error) => fail(USAGE, &error),
             }
         }),
         Ok(Command::Compare(config, options)) => with_data(&config, |snapshot| compare(snapshot, &config, &options)),

@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 
-use super::requests::{Request, each_once, encoded};
+use super::requests::{RequestTarget, each_once, encoded};
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::locate;
 use crate::snapshot::{Catalogue, Snapshot};
@@ -33,7 +33,7 @@ const ADDRESSES_OF_EACH: usize = 2;
 const ALL_MIRRORS: &str = "&country=global";
 
 /// Requests for what a snapshot has, in a mixed order.
-pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request> {
+pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<RequestTarget> {
     let catalogue = snapshot.catalogue();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     // Each repository for all its mirrors, and for a client's.
@@ -66,7 +66,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
             None => parameters.draw(&mut rng).unwrap_or_default(),
         };
         // An `ip=` of the parameters counts, since it is the last.
-        Request::parse(&format!("{target}{client}{parameter}"), None).ok()
+        RequestTarget::parse(&format!("{target}{client}{parameter}"), None).ok()
     });
     each_once(draws).take(count).collect()
 }

@@ -27,11 +27,11 @@ const LONGEST_LINE: u64 = 64 << 10;
 
 /// A request: what follows the server's name in a URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Request {
+pub struct RequestTarget {
     target: String,
 }
 
-impl Request {
+impl RequestTarget {
     /// A request of a target like `/mirrorlist?repo=fedora-41&arch=x86_64`, or a whole URL, whose server does not count. Without
     /// `ip=`, it is for `client`, or else for an address of a network for documentation.
     ///
@@ -137,7 +137,7 @@ impl std::error::Error for RequestsError {}
 ///
 /// # Errors
 /// The file can't be read, or a line is no request.
-pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Request>, RequestsError> {
+pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(usize::MAX, NonZeroUsize::get));
     for_each_line(path, |number, line| {
         let bad = |problem| RequestsError::Line {
@@ -156,7 +156,7 @@ pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Requ
         if client.is_some_and(|client| parse_address(client).is_none()) || words.next().is_some() {
             return Err(bad("expected a target, and at most the client's address after it"));
         }
-        sample.add(Request::parse(target, client).map_err(bad)?);
+        sample.add(RequestTarget::parse(target, client).map_err(bad)?);
         Ok(())
     })?;
     sample.finish(path, "a target like /mirrorlist?repo=fedora-41&arch=x86_64 a line")
@@ -167,13 +167,13 @@ pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Requ
 ///
 /// # Errors
 /// The file can't be read, or has no line of an access log.
-pub fn from_log(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Request>, RequestsError> {
+pub fn from_log(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(ENOUGH, NonZeroUsize::get));
     for_each_line(path, |_, line| {
         if let Some((client, repo, arch)) = log_line(line) {
             let query = format!("repo={}&arch={}&ip={}", encoded(repo), encoded(arch), encoded(client));
             for endpoint in ["mirrorlist", "metalink"] {
-                sample.add(Request {
+                sample.add(RequestTarget {
                     target: format!("/{endpoint}?{query}"),
                 });
             }
@@ -225,7 +225,7 @@ fn for_each_line(
 struct Sample {
     most: usize,
     /// By hash, with the number of the line order.
-    kept: BTreeMap<(u64, Request), usize>,
+    kept: BTreeMap<(u64, RequestTarget), usize>,
     seen: usize,
 }
 
@@ -238,7 +238,7 @@ impl Sample {
         }
     }
 
-    fn add(&mut self, request: Request) {
+    fn add(&mut self, request: RequestTarget) {
         // Always the same hash: its keys are fixed.
         let mut hasher = DefaultHasher::new();
         request.hash(&mut hasher);
@@ -250,11 +250,11 @@ impl Sample {
         }
     }
 
-    fn finish(self, path: &Path, expected: &'static str) -> Result<Vec<Request>, RequestsError> {
+    fn finish(self, path: &Path, expected: &'static str) -> Result<Vec<RequestTarget>, RequestsError> {
         if self.kept.is_empty() {
             return Err(RequestsError::Empty(path.to_owned(), expected));
         }
-        let mut requests: Vec<(usize, Request)> = self
+        let mut requests: Vec<(usize, RequestTarget)> = self
             .kept
             .into_iter()
             .map(|((_, request), number)| (number, request))
@@ -265,7 +265,7 @@ impl Sample {
 }
 
 /// Requests without repetitions, in their order.
-pub(super) fn each_once(requests: impl Iterator<Item = Request>) -> impl Iterator<Item = Request> {
+pub(super) fn each_once(requests: impl Iterator<Item = RequestTarget>) -> impl Iterator<Item = RequestTarget> {
     let mut seen = HashSet::new();
     requests.filter(move |request| seen.insert(request.clone()))
 }
@@ -281,8 +281,8 @@ mod tests {
         file
     }
 
-    fn targets(requests: &[Request]) -> Vec<&str> {
-        requests.iter().map(Request::target).collect()
+    fn targets(requests: &[RequestTarget]) -> Vec<&str> {
+        requests.iter().map(RequestTarget::target).collect()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::classes::Class;
 use super::client::{NoAnswer, OtherServer};
 use super::difference::{Difference, compare, shown};
 use super::own::OwnServer;
-use super::requests::{Request, RequestsError, from_log, from_targets};
+use super::requests::{RequestTarget, RequestsError, from_log, from_targets};
 use super::summary::{Summary, Tally, text};
 use super::{CompareOptions, RequestSource, from_cache};
 use crate::mirrorlist::Endpoint;
@@ -123,7 +123,7 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
     })
 }
 
-fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<Request>, CompareError> {
+fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<RequestTarget>, CompareError> {
     let requests = match &options.source {
         RequestSource::Targets(path) => from_targets(path, options.count).map_err(CompareError::Requests)?,
         RequestSource::Log(path) => from_log(path, options.count).map_err(CompareError::Requests)?,
@@ -151,10 +151,11 @@ fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
 }
 
 /// What is said of the times at which the two caches were made: where they are different, so are answers.
-fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[Request]) -> String {
+fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[RequestTarget]) -> String {
     let own = snapshot.catalogue().created();
-    let lists =
-        |request: &&Request| request.endpoint() == Some(Endpoint::Mirrorlist) && request.query().contains("repo=");
+    let lists = |request: &&RequestTarget| {
+        request.endpoint() == Some(Endpoint::Mirrorlist) && request.query().contains("repo=")
+    };
     let theirs = requests.iter().filter(lists).take(5).find_map(|request| {
         let answer = other.ask(&format!("{}&time=1", request.target())).ok()?;
         match parse(Some(Endpoint::Mirrorlist), &answer).ok()?.content {
@@ -204,7 +205,7 @@ struct Comparison<'a> {
     snapshot: &'a Snapshot,
     minimum: usize,
     other: &'a OtherServer,
-    requests: &'a [Request],
+    requests: &'a [RequestTarget],
     pace: Pace,
     next: AtomicUsize,
     /// Requests in a row that got no answer.
@@ -267,7 +268,7 @@ impl Comparison<'_> {
 }
 
 /// What differs between this server's answer to a request and another one.
-pub fn differences(own: &mut OwnServer<'_>, request: &Request, other: &RawAnswer) -> Vec<Difference> {
+pub fn differences(own: &mut OwnServer<'_>, request: &RequestTarget, other: &RawAnswer) -> Vec<Difference> {
     let unreadable = |place: &str, error: &dyn fmt::Display| {
         vec![Difference::new(
             Class::Unreadable,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::classes::Class;
 use super::difference::Difference;
-use super::requests::Request;
+use super::requests::RequestTarget;
 
 /// What is counted while answers are compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ struct Seen {
 
 impl Tally {
     /// Counts what differs in the answers to the request with this number.
-    pub fn add(&mut self, number: usize, request: &Request, differences: &[Difference]) {
+    pub fn add(&mut self, number: usize, request: &RequestTarget, differences: &[Difference]) {
         self.compared += 1;
         match differences {
             [] => self.same += 1,
@@ -156,8 +156,8 @@ pub fn text(summary: &Summary<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn request(number: usize) -> Request {
-        Request::parse(&format!("/mirrorlist?repo={number}&arch=a&ip=192.0.2.1"), None).unwrap()
+    fn request(number: usize) -> RequestTarget {
+        RequestTarget::parse(&format!("/mirrorlist?repo={number}&arch=a&ip=192.0.2.1"), None).unwrap()
     }
 
     fn summary(tally: &Tally) -> String {

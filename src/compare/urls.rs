@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::classes::Class;
 use super::difference::{Difference, decoded, encodes, shown};
 use super::own::{Candidate, ListedPlace, OwnAnswer, host_of, protocol_of};
-use crate::mirrorlist::MirrorQuery;
-use crate::mirrorlist::select::Tier;
+use crate::mirrorlist::{MirrorQuery, Tier};
 
 /// What differs between the URLs that this server lists and those that the other one does, in its order.
 pub(super) fn compare(own: &OwnAnswer<'_>, there: &[&str]) -> Vec<Difference> {
@@ -36,7 +35,7 @@ pub(super) fn compare(own: &OwnAnswer<'_>, there: &[&str]) -> Vec<Difference> {
 /// neither in the client's country nor on its continent.
 pub(super) fn is_beyond_limit(own: &OwnAnswer<'_>, host: &Candidate) -> bool {
     let query = MirrorQuery::parse(own.request().query());
-    host.public && host.limited && host.near && query.country.is_none_or(|countries| countries.is_empty())
+    host.public && host.limited_nearby && query.country.is_none_or(|countries| countries.is_empty())
 }
 
 struct Lists<'a, 'o> {
@@ -122,7 +121,7 @@ impl Lists<'_, '_> {
                 let missing = self
                     .candidates
                     .iter()
-                    .filter(|candidate| candidate.public && !candidate.limited && !hosts.contains(&candidate.host_id));
+                    .filter(|candidate| candidate.public && candidate.offered && !hosts.contains(&candidate.host_id));
                 let reached =
                     |candidate: &Candidate| candidate.urls.iter().any(|url| self.theirs.contains(url.as_str()));
                 // A mirror without a URL of a protocol that is listed is in neither list.

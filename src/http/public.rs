@@ -25,8 +25,7 @@ use super::client_address::{TrustedProxies, client_address, parse_address};
 use crate::access_log::AccessLogLines;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::mirrorlist::answer::Circumstances;
-use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, Refusal, answer, refuse};
+use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// How the public handler answers.
@@ -137,13 +136,13 @@ impl Worker {
         let Some(address) = self.address(request, query) else {
             return refused(Refusal::InvalidAddress);
         };
-        let circumstances = Circumstances {
+        let mirror_request = MirrorRequest {
             endpoint,
             address,
+            query,
             minimum: self.public.settings.minimum,
-            date: clock.http_date(),
         };
-        let answer = answer(snapshot, &circumstances, query, answerer);
+        let answer = answer(snapshot, &mirror_request, clock.http_date(), answerer);
         if let Some(answered) = &answer.repository {
             self.public.access_log.record(address, clock.date(), answered);
         }

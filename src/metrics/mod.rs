@@ -14,8 +14,7 @@ use prometheus::{
 
 use crate::geo::CountryCode;
 use crate::metrics::connections::{ConnectionMetrics, ConnectionMetricsVec};
-use crate::mirrorlist::select::Tier;
-use crate::mirrorlist::{Answer, Endpoint};
+use crate::mirrorlist::{Answer, Endpoint, Tier};
 use crate::snapshot::Snapshot;
 use crate::snapshot::load::Source;
 

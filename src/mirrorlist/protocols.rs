@@ -12,8 +12,8 @@ pub struct ProtocolFilter {
 }
 
 impl ProtocolFilter {
-    /// The filter of a request: the value of `protocol=`, or what the kind of answer takes by itself. An empty list is no
-    /// list, and an unknown protocol is one that no URL passes.
+    /// The filter of a request: the value of `protocol=`, else the default of the endpoint. An empty list counts as absent; no URL
+    /// has an unknown protocol.
     pub fn new(asked: Option<&str>, endpoint: Endpoint) -> Self {
         let mut names = asked
             .into_iter()
@@ -60,12 +60,11 @@ impl ProtocolFilter {
             .take(self.most_per_host)
     }
 
-    /// The URL of a host that a browser can be sent to.
-    pub fn web_url<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> Option<&'a Url> {
-        let protocols = self.protocols.intersection(ProtocolSet::WEB);
-        catalogue
-            .urls(carrier)
-            .iter()
-            .find(|url| protocols.contains(url.protocol))
+    /// The filter of a redirect: the first URL that a browser can be sent to.
+    pub fn for_redirects(self) -> Self {
+        Self {
+            protocols: self.protocols.intersection(ProtocolSet::WEB),
+            most_per_host: 1,
+        }
     }
 }

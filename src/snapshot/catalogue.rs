@@ -16,8 +16,7 @@ use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
 use super::masks::CarrierMasks;
 use super::repositories::{Repositories, Repository};
-use super::urls::{Url, Urls};
-use crate::chunked::{Chunked, TextSpan};
+use super::urls::{TextSpan, Url, Urls};
 use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
 
 /// What a cache says.
@@ -126,9 +125,12 @@ impl Catalogue {
         CarrierMasks::new(self.sets.bases(), &self.carriers, continents)
     }
 
-    /// A carrier; none for a number of another catalogue.
+    /// The carrier with this index. Returns `None` for an index of another catalogue, which is a bug.
+    #[inline]
     pub fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
-        self.carriers.get(index.get() as usize)
+        let found = self.carriers.get(index.get() as usize);
+        debug_assert!(found.is_some(), "{index:?} is of another catalogue");
+        found
     }
 
     /// The URLs of a carrier, best protocol first.
@@ -136,20 +138,23 @@ impl Catalogue {
         self.urls.get(carrier.urls)
     }
 
-    /// A text of a URL.
+    /// A text of a URL, for copying: UTF-8.
     #[inline]
-    pub fn text(&self, span: TextSpan) -> Chunked<'_> {
-        self.urls.text(span)
+    pub fn text(&self, span: TextSpan) -> &[u8] {
+        self.urls.bytes(span)
     }
 
     /// A base URL itself, without a slash at its end.
     pub fn base_url(&self, url: &Url) -> &str {
-        self.text(url.base).as_str()
+        self.urls.base(url)
     }
 
-    /// A host; none for a number of another catalogue.
+    /// The host with this index. Returns `None` for an index of another catalogue, which is a bug.
+    #[inline]
     pub fn host(&self, index: HostIndex) -> Option<&Host> {
-        self.hosts.get(index.get())
+        let found = self.hosts.get(index.get());
+        debug_assert!(found.is_some(), "{index:?} is of another catalogue");
+        found
     }
 
     /// Every host.

@@ -1,7 +1,6 @@
 //! Asks the other server: over HTTP or HTTPS, on connections that are kept, and without following redirects. Proxies of the
 //! environment are not used, since the answer has to be the server's own.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,16 +24,9 @@ pub struct OtherServer {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct NoAnswer(String);
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoAnswer {}
 
 /// What goes before a path, as a text that is checked: a URL of http or https with a host, without a query, and without a slash at its
 /// end.

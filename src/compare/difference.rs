@@ -312,20 +312,20 @@ fn alternates(here: &[Version], there: &[Version]) -> Option<Difference> {
 }
 
 fn attributes(here: &MetalinkUrl, there: &MetalinkUrl, found: &mut Vec<Difference>) {
-    let mut text = |class, name: &str, here_value: &Option<String>, there_value: &Option<String>| {
-        if here_value != there_value {
-            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-            let (here_value, there_value) = (value(here_value), value(there_value));
-            let detail = format!("{}: {name}: here {here_value:?}, there {there_value:?}", here.url);
+    for (name, class) in [
+        ("location", Class::Location),
+        ("mm0:private", Class::Private),
+        ("protocol", Class::UrlAttributes),
+        ("type", Class::UrlAttributes),
+    ] {
+        let [ours, theirs] = [here, there].map(|url| url.attributes.get(name));
+        if ours != theirs {
+            let [ours, theirs] = [ours, theirs].map(|value| value.map_or("nothing", |value| value));
+            let name = name.trim_start_matches("mm0:");
+            let detail = format!("{}: {name}: here {ours:?}, there {theirs:?}", here.url);
             found.push(Difference::new(class, detail));
         }
-    };
-    text(Class::Location, "location", &here.location, &there.location);
-    text(Class::Private, "private", &here.private, &there.private);
-    let [protocol, kind] = &here.protocol;
-    let [their_protocol, their_kind] = &there.protocol;
-    text(Class::UrlAttributes, "protocol", protocol, their_protocol);
-    text(Class::UrlAttributes, "type", kind, their_kind);
+    }
 }
 
 /// Preferences fall from 100 and are never below 1; all URLs of a host have the same.
@@ -335,19 +335,16 @@ fn preferences(own: &OwnAnswer<'_>, urls: &[MetalinkUrl]) -> Option<Difference> 
     for url in urls {
         let host = listed.get(url.url.as_str()).map(|place| place.host);
         // Zero is none of them.
-        let number: u32 = url
-            .preference
-            .as_deref()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
+        let text = url.attributes.get("preference");
+        let number: u32 = text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let right = match before {
             None => number == 100,
             Some((same, preference)) if host.is_some() && same == host => number == preference,
             Some((_, preference)) => (1..=preference).contains(&number),
         };
         if !right {
-            let preference = url.preference.as_deref().unwrap_or("nothing");
-            let detail = format!("there {}: preference {}", shown(&url.url), shown(preference));
+            let preference = shown(text.map_or("nothing", |text| text));
+            let detail = format!("there {}: preference {preference}", shown(&url.url));
             return Some(Difference::new(Class::Preference, detail));
         }
         before = Some((host, number));

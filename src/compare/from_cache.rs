@@ -1,7 +1,7 @@
 //! Requests made of the data files: every repository as a mirrorlist and a metalink, and directories, files and odd names, for clients
 //! in every tier and with every parameter. The same data gives the same requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 
@@ -168,12 +168,7 @@ fn odd_names(catalogue: &Catalogue) -> Vec<String> {
 /// Addresses of clients, kind by kind: in networks of hosts, in their autonomous systems, in countries with mirrors, and elsewhere.
 fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
     let catalogue = snapshot.catalogue();
-    let with_hosts: Vec<CountryCode> = {
-        let mut countries: Vec<_> = catalogue.hosts().filter_map(|(_, host)| host.country).collect();
-        countries.sort_unstable();
-        countries.dedup();
-        countries
-    };
+    let with_hosts = host_countries(catalogue);
     let netblocks: Vec<String> = catalogue
         .host_netblocks()
         .map(|network| network.network_address().to_string())
@@ -214,6 +209,11 @@ fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
     ]
 }
 
+/// The countries of all hosts, in order.
+fn host_countries(catalogue: &Catalogue) -> BTreeSet<CountryCode> {
+    catalogue.hosts().filter_map(|(_, host)| host.country).collect()
+}
+
 fn add(addresses: &mut Vec<String>, address: IpAddr) {
     if addresses.len() < ADDRESSES_OF_EACH {
         addresses.push(address.to_string());
@@ -222,15 +222,15 @@ fn add(addresses: &mut Vec<String>, address: IpAddr) {
 
 /// What is asked for besides. Half of all requests have nothing more, as most clients'.
 fn parameters(catalogue: &Catalogue) -> Vec<String> {
-    let mut countries: Vec<CountryCode> = catalogue.hosts().filter_map(|(_, host)| host.country).collect();
-    countries.sort_unstable();
-    countries.dedup();
+    let countries = host_countries(catalogue);
     let mut parameters: Vec<String> = countries.iter().map(|country| format!("&country={country}")).collect();
     // Two of them, one without mirrors, the world, and a code that is no country's.
-    if let [first, .., last] = &*countries {
+    if let (Some(first), Some(last)) = (countries.first(), countries.last())
+        && first != last
+    {
         parameters.push(format!("&country={},{last}", first.as_str().to_ascii_lowercase()));
     }
-    let further = [
+    const FURTHER: [&str; 19] = [
         "&country=global",
         "&country=AQ",
         "&country=de,global",
@@ -252,9 +252,9 @@ fn parameters(catalogue: &Catalogue) -> Vec<String> {
         "&ip=no-address",
     ];
     // Countries are many: the others come as often as all of them.
-    let times = countries.len().div_ceil(further.len()).max(1);
-    let further = further.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    parameters.extend(further.iter().cycle().take(further.len() * times).cloned());
+    let times = countries.len().div_ceil(FURTHER.len()).max(1);
+    let further = FURTHER.iter().cycle().take(FURTHER.len() * times);
+    parameters.extend(further.map(|text| (*text).to_owned()));
     let plain = vec![String::new(); parameters.len()];
     [parameters, plain].concat()
 }

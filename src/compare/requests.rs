@@ -4,7 +4,6 @@
 //! Of many, a sample is taken that is the same whenever the same lines are read, in whatever order.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader};
@@ -96,11 +95,18 @@ pub(super) fn encoded(value: &str) -> String {
 }
 
 /// Why there are no requests.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum RequestsError {
     /// The file can't be read.
-    Read(PathBuf, io::Error),
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A line is no request.
+    #[error("{}: line {number}: {line:?}: {problem}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -111,26 +117,15 @@ pub enum RequestsError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// There is no request in the file.
-    Empty(PathBuf, &'static str),
+    /// The file has no request.
+    #[error("{}: no request in it; expected {expected}", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What a line looks like.
+        expected: &'static str,
+    },
 }
-
-impl fmt::Display for RequestsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Line {
-                path,
-                number,
-                line,
-                problem,
-            } => write!(f, "{}: line {number}: {line:?}: {problem}", path.display()),
-            Self::Empty(path, expected) => write!(f, "{}: no request in it; expected {expected}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for RequestsError {}
 
 /// Requests of a file of targets, each once; after a target can follow white space and the client's address. Blank lines and those
 /// that begin with `#` are nothing.
@@ -199,7 +194,10 @@ fn for_each_line(
     path: &Path,
     mut each: impl FnMut(usize, &str) -> Result<(), RequestsError>,
 ) -> Result<(), RequestsError> {
-    let unreadable = |error| RequestsError::Read(path.to_owned(), error);
+    let unreadable = |source| RequestsError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut line = Vec::new();
     for number in 1.. {
@@ -252,7 +250,10 @@ impl Sample {
 
     fn finish(self, path: &Path, expected: &'static str) -> Result<Vec<RequestTarget>, RequestsError> {
         if self.kept.is_empty() {
-            return Err(RequestsError::Empty(path.to_owned(), expected));
+            return Err(RequestsError::Empty {
+                path: path.to_owned(),
+                expected,
+            });
         }
         let mut requests: Vec<(usize, RequestTarget)> = self
             .kept

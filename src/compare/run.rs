@@ -4,11 +4,11 @@
 use std::fmt;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::answer::{AnswerContent, RawAnswer, parse};
 use super::classes::Class;
@@ -16,7 +16,7 @@ use super::client::{NoAnswer, OtherServer};
 use super::difference::{Difference, compare, shown};
 use super::own::OwnServer;
 use super::requests::{RequestTarget, RequestsError, from_log, from_targets};
-use super::summary::{Summary, Tally, text};
+use super::summary::{Summary, Tally};
 use super::{CompareOptions, RequestSource, from_cache};
 use crate::mirrorlist::Endpoint;
 use crate::snapshot::Snapshot;
@@ -40,40 +40,32 @@ pub struct ComparisonReport {
 }
 
 /// Why there is no comparison.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// There are no requests.
-    Requests(RequestsError),
+    #[error(transparent)]
+    Requests(#[from] RequestsError),
     /// The data files have nothing to ask for.
+    #[error("the data files have neither a repository nor a directory to ask for")]
     NothingToAsk,
     /// The other server does not answer.
-    NoAnswer(String, NoAnswer),
-    /// The other one answers as no mirrorlist server does.
-    NoMirrorlistServer(String, String),
-}
-
-impl fmt::Display for CompareError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Requests(error) => error.fmt(f),
-            Self::NothingToAsk => f.write_str("the data files have neither a repository nor a directory to ask for"),
-            Self::NoAnswer(against, error) => write!(f, "no answer from {against}: {error}"),
-            Self::NoMirrorlistServer(against, answer) => write!(
-                f,
-                "{against} is no mirrorlist server: it answers {answer} to {PROBE}; expected a text that asks for path=, or repo= and arch="
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CompareError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Requests(error) => Some(error),
-            Self::NoAnswer(_, error) => Some(error),
-            Self::NothingToAsk | Self::NoMirrorlistServer(..) => None,
-        }
-    }
+    #[error("no answer from {against}: {source}")]
+    NoAnswer {
+        /// The other server.
+        against: String,
+        /// Why.
+        source: NoAnswer,
+    },
+    /// The other server answers as no mirrorlist server does.
+    #[error(
+        "{against} is no mirrorlist server: it answers {answer} to {PROBE}; expected a text that asks for path=, or repo= and arch="
+    )]
+    NoMirrorlistServer {
+        /// The other server.
+        against: String,
+        /// What it answers.
+        answer: String,
+    },
 }
 
 /// All mirrorlist servers say the same to a request that asks for nothing.
@@ -100,10 +92,12 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
         next: AtomicUsize::new(0),
         in_a_row: AtomicU32::new(0),
         stopped: Mutex::default(),
+        tally: Mutex::default(),
         bar: &bar,
     };
-    let tally = comparison.run();
+    comparison.run();
     bar.finish_and_clear();
+    let (tally, stopped) = (comparison.tally.into_inner(), comparison.stopped.into_inner());
     let summary = Summary {
         against: &options.against,
         tally: &tally,
@@ -111,9 +105,9 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
         caches: &caches,
     };
     Ok(ComparisonReport {
-        text: text(&summary),
+        text: summary.to_string(),
         explained: tally.is_explained(),
-        stopped: comparison.stopped().map(|error| {
+        stopped: stopped.map(|error| {
             let left = requests.len() - tally.compared();
             format!(
                 "no answer from {} to {MOST_IN_A_ROW} requests in a row, {left} requests are left out: {error}",
@@ -125,8 +119,8 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
 
 fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<RequestTarget>, CompareError> {
     let requests = match &options.source {
-        RequestSource::Targets(path) => from_targets(path, options.count).map_err(CompareError::Requests)?,
-        RequestSource::Log(path) => from_log(path, options.count).map_err(CompareError::Requests)?,
+        RequestSource::Targets(path) => from_targets(path, options.count)?,
+        RequestSource::Log(path) => from_log(path, options.count)?,
         RequestSource::Cache => from_cache::requests(snapshot, options.count),
     };
     match requests.is_empty() {
@@ -136,9 +130,11 @@ fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<Request
 }
 
 fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
-    let answer = other
-        .ask(PROBE)
-        .map_err(|error| CompareError::NoAnswer(against.to_owned(), error))?;
+    let against = || against.to_owned();
+    let answer = other.ask(PROBE).map_err(|source| CompareError::NoAnswer {
+        against: against(),
+        source,
+    })?;
     if String::from_utf8_lossy(&answer.body).contains(PROBE_ANSWER) {
         return Ok(());
     }
@@ -146,8 +142,10 @@ fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
         .media_type
         .as_deref()
         .map_or_else(|| "no Content-Type".to_owned(), shown);
-    let answer = format!("{} ({media_type})", answer.status);
-    Err(CompareError::NoMirrorlistServer(against.to_owned(), answer))
+    Err(CompareError::NoMirrorlistServer {
+        against: against(),
+        answer: format!("{} ({media_type})", answer.status),
+    })
 }
 
 /// What is said of the times at which the two caches were made: where they are different, so are answers.
@@ -190,8 +188,7 @@ impl Pace {
 
     fn wait(&self) {
         let start = {
-            // An assignment leaves nothing half done.
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next = self.next.lock();
             // What was not asked in time is not made up for: the rate is a bound.
             let start = (*next).max(Instant::now());
             *next = start + self.interval;
@@ -212,33 +209,26 @@ struct Comparison<'a> {
     in_a_row: AtomicU32,
     /// The failure after which there were too many.
     stopped: Mutex<Option<NoAnswer>>,
+    tally: Mutex<Tally>,
     bar: &'a ProgressBar,
 }
 
 impl Comparison<'_> {
-    fn run(&self) -> Tally {
-        let mut all = Tally::default();
+    /// Makes all requests; a panic of a worker is passed on.
+    fn run(&self) {
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..CONNECTIONS)
-                .map(|seed| scope.spawn(move || self.worker(seed)))
-                .collect();
-            for worker in workers {
-                match worker.join() {
-                    Ok(tally) => all.merge(tally),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
+            for seed in 0..CONNECTIONS {
+                scope.spawn(move || self.worker(seed as u64));
             }
         });
-        all
     }
 
-    fn worker(&self, seed: usize) -> Tally {
-        let mut tally = Tally::default();
-        let mut own = OwnServer::new(self.snapshot, self.minimum, seed as u64);
-        while self.stopped().is_none() {
+    fn worker(&self, seed: u64) {
+        let mut own = OwnServer::new(self.snapshot, self.minimum, seed);
+        while self.stopped.lock().is_none() {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = self.requests.get(number) else {
-                break;
+                return;
             };
             self.pace.wait();
             let differences = match self.other.ask(request.target()) {
@@ -249,21 +239,14 @@ impl Comparison<'_> {
                 Err(error) => {
                     let difference = Difference::new(Class::NoAnswer, error.to_string());
                     if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_IN_A_ROW {
-                        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        *self.stopped.lock() = Some(error);
                     }
                     vec![difference]
                 }
             };
-            tally.add(number, request, &differences);
+            self.tally.lock().add(number, request, &differences);
             self.bar.inc(1);
         }
-        tally
-    }
-
-    /// The last failure, if there were too many in a row.
-    fn stopped(&self) -> Option<NoAnswer> {
-        // An assignment leaves nothing half done.
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What comes of a comparison, as a text for people: how many answers differ, in which ways, an example of each, and why.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use super::classes::Class;
@@ -49,28 +49,6 @@ impl Tally {
             if number < seen.first {
                 seen.first = number;
                 seen.example = example();
-            }
-        }
-    }
-
-    /// Adds what another one has counted.
-    pub fn merge(&mut self, other: Self) {
-        self.compared += other.compared;
-        self.same += other.same;
-        self.intended += other.intended;
-        self.unexplained += other.unexplained;
-        for (class, theirs) in other.classes {
-            match self.classes.get_mut(&class) {
-                None => {
-                    self.classes.insert(class, theirs);
-                }
-                Some(seen) => {
-                    let requests = seen.requests + theirs.requests;
-                    if theirs.first < seen.first {
-                        *seen = theirs;
-                    }
-                    seen.requests = requests;
-                }
             }
         }
     }
@@ -144,14 +122,6 @@ impl Summary<'_> {
     }
 }
 
-/// The text of a summary.
-pub fn text(summary: &Summary<'_>) -> String {
-    let mut text = String::new();
-    // Writing to a String can't fail.
-    let _ = write!(text, "{summary}");
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,12 +131,13 @@ mod tests {
     }
 
     fn summary(tally: &Tally) -> String {
-        text(&Summary {
+        let summary = Summary {
             against: "http://other",
             tally,
             duration: Duration::from_secs(2),
             caches: "",
-        })
+        };
+        summary.to_string()
     }
 
     #[test]
@@ -175,14 +146,10 @@ mod tests {
         tally.add(0, &request(0), &[]);
         assert!(tally.is_explained());
         tally.add(2, &request(2), &[Difference::new(Class::Escaping, "b")]);
-        let mut other = Tally::default();
-        other.add(
-            1,
-            &request(1),
-            &[Difference::new(Class::Escaping, "a"), Difference::new(Class::Hash, "h")],
-        );
-        assert!(tally.is_explained() && !other.is_explained());
-        tally.merge(other);
+        assert!(tally.is_explained());
+        let differences = [Difference::new(Class::Escaping, "a"), Difference::new(Class::Hash, "h")];
+        tally.add(1, &request(1), &differences);
+        assert!(!tally.is_explained());
         assert_eq!(
             summary(&tally),
             "3 requests compared with http://other in 2.0 s, 2 a second\n\

@@ -416,7 +416,7 @@ fn ask(snapshot: &Snapshot, question: &Question) -> (u16, Vec<(usize, String)>) 
     (answer.status, words.map(host_and_protocol).collect())
 }
 
-/// What an explanation lists: the hosts of each tier by id, and all URLs as (host, protocol), in order.
+/// The lists of an explanation: the hosts of each tier by id, and all URLs as (host, protocol), in order.
 fn listed(explanation: &Explanation) -> (BTreeMap<Tier, BTreeSet<usize>>, Vec<(usize, String)>) {
     let id = |host: &ListedHost| usize::try_from(host.host_id).unwrap();
     let tiers = explanation.tiers.iter();

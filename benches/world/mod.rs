@@ -49,7 +49,7 @@ impl World {
     }
 }
 
-/// What a client asks for who wants a metalink.
+/// A request for a metalink.
 pub(crate) fn metalink_request<'a>(query: &'a MirrorQuery<'a>, address: IpAddr) -> MirrorRequest<'a> {
     MirrorRequest {
         endpoint: Endpoint::Metalink,

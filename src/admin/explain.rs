@@ -1,4 +1,5 @@
-//! Why a client gets its mirrors, or what is known of a mirror, as JSON: for `/admin/explain` and for the command `explain`.
+//! Explanations as JSON, for `/admin/explain` and the command `explain`: parses their parameters. The contents are
+//! [`crate::mirrorlist::explain`]'s.
 
 use std::net::{IpAddr, Ipv4Addr};
 

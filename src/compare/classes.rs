@@ -9,7 +9,7 @@ pub struct ClassInfo {
     pub class: Class,
     /// Its name in summaries, one word.
     pub key: &'static str,
-    /// What differs.
+    /// The difference, for people.
     pub title: &'static str,
     /// Why it differs, in a sentence, if it is on purpose.
     pub intended: Option<&'static str>,

@@ -11,7 +11,7 @@ use ureq::{Agent, Error};
 
 use super::answer::{RawAnswer, media_type};
 
-/// How long a connection may take to be made.
+/// The deadline of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// An answer with a larger body is none. A list of all repositories can have half a megabyte.
@@ -28,8 +28,7 @@ pub struct OtherServer {
 #[error("{0}")]
 pub struct NoAnswer(String);
 
-/// What goes before a path, as a text that is checked: a URL of http or https with a host, without a query, and without a slash at its
-/// end.
+/// Parses a base URL: http or https with a host, without a query. The result has no slash at its end.
 pub fn parse_base(text: &str) -> Option<String> {
     let uri: ureq::http::Uri = text.parse().ok()?;
     let right = matches!(uri.scheme_str(), Some("http" | "https"))

@@ -29,7 +29,7 @@ const MOST_PATHS: usize = 2_000;
 /// So many addresses of each country and of each AS are enough.
 const ADDRESSES_OF_EACH: usize = 2;
 
-/// What asks for all public mirrors, so that none that is missing stays unseen for lack of a client near it.
+/// Asks for all public mirrors, so that a missing one is seen although no client is near it.
 const ALL_MIRRORS: &str = "&country=global";
 
 /// Requests for what a snapshot has, in a mixed order.
@@ -51,7 +51,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
         Some(count) => count.get().min(MOST),
         None => ENOUGH.max(all_repositories * 10 / REPOSITORIES_OF_TEN + 10),
     };
-    // What repeats itself is left out, so there are more draws than requests.
+    // Repeated requests are left out, so there are more draws than requests.
     let draws = (0..count * 3).filter_map(|number| {
         let repository = match number % 10 < REPOSITORIES_OF_TEN {
             true => repositories.get_mut(number % 2).and_then(|deck| deck.draw(&mut rng)),
@@ -139,7 +139,7 @@ fn paths(catalogue: &Catalogue) -> Vec<String> {
         .collect()
 }
 
-/// Redirected and disabled repositories, and what is not in any cache.
+/// Redirected and disabled repositories, and names that no cache has.
 fn odd_names(catalogue: &Catalogue) -> Vec<String> {
     let mut archs: Vec<&str> = catalogue
         .repositories()
@@ -220,7 +220,7 @@ fn add(addresses: &mut Vec<String>, address: IpAddr) {
     }
 }
 
-/// What is asked for besides. Half of all requests have nothing more, as most clients'.
+/// Further parameters. Half of all requests have none, like most clients'.
 fn parameters(catalogue: &Catalogue) -> Vec<String> {
     let countries = host_countries(catalogue);
     let mut parameters: Vec<String> = countries.iter().map(|country| format!("&country={country}")).collect();

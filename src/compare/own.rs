@@ -1,4 +1,4 @@
-//! What this server answers, without a listener, and which hosts an answer has in which tier.
+//! This server's answers, made without a listener, and the tiers of their hosts.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ pub struct OwnAnswer<'a> {
     candidates: Option<CandidateSource<'a>>,
 }
 
-/// What [`OwnAnswer::candidates`] are made of.
+/// The source of [`OwnAnswer::candidates`].
 struct CandidateSource<'a> {
     catalogue: &'a Catalogue,
     directory: DirectoryIndex,

@@ -1,4 +1,4 @@
-//! What is asked: requests from a file, one a line, or from an access log.
+//! Requests from a file, one a line, or from an access log.
 //!
 //! Every request names the client's address with `ip=`: two servers can only be compared if they answer for the same client.
 //! Of many, a sample is taken that is the same whenever the same lines are read, in whatever order.
@@ -24,7 +24,7 @@ const ENOUGH: usize = 1_000;
 /// A longer line is no request.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// A request: what follows the server's name in a URL.
+/// The path and query of a request (RFC 9112, section 3.2), which name the client's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestTarget {
     target: String,
@@ -50,7 +50,7 @@ impl RequestTarget {
                 false => "what is beyond ASCII has to be percent-encoded",
             });
         }
-        let target = target.split('#').next().unwrap_or_default();
+        let target = target.split_once('#').map_or(target, |(target, _)| target);
         let mut request = Self {
             target: target.to_owned(),
         };
@@ -72,13 +72,13 @@ impl RequestTarget {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// What it asks for.
+    /// The kind of answer that it asks for; `None` if its path has no endpoint.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        Endpoint::of_path(self.target.split('?').next().unwrap_or_default())
+        Endpoint::of_path(self.target.split_once('?').map_or(&self.target, |(path, _)| path))
     }
 }
 
-/// What can stand in a value of a query as it is.
+/// The characters to percent-encode in a value of a query.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -114,7 +114,7 @@ pub enum RequestsError {
         number: usize,
         /// The line.
         line: String,
-        /// What is wrong with it.
+        /// The fault of the line.
         problem: &'static str,
     },
     /// The file has no request.
@@ -122,7 +122,7 @@ pub enum RequestsError {
     Empty {
         /// The file.
         path: PathBuf,
-        /// What a line looks like.
+        /// The form of a line.
         expected: &'static str,
     },
 }

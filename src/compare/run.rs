@@ -1,5 +1,4 @@
-//! A comparison from beginning to end: is the other one a mirrorlist server, then all requests at a bounded rate, then what comes of
-//! them.
+//! Runs a comparison: probes the other server, makes all requests at a bounded rate, and sums up.
 
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -22,13 +21,13 @@ use crate::mirrorlist::Endpoint;
 use crate::snapshot::Snapshot;
 use crate::snapshot::age::Utc;
 
-/// So many requests are under way at once.
+/// The number of concurrent requests.
 const CONNECTIONS: usize = 8;
 
-/// After so many requests in a row without an answer, the other server is taken for down.
+/// After this many requests in a row without an answer, the other server counts as down.
 const MOST_IN_A_ROW: u32 = 20;
 
-/// What a comparison comes to.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparisonReport {
     /// The summary, for people.
@@ -63,7 +62,7 @@ pub enum CompareError {
     NoMirrorlistServer {
         /// The other server.
         against: String,
-        /// What it answers.
+        /// Its answer.
         answer: String,
     },
 }
@@ -148,7 +147,7 @@ fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
     })
 }
 
-/// What is said of the times at which the two caches were made: where they are different, so are answers.
+/// A line about the creation times of the two caches, since other data gives other answers.
 fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[RequestTarget]) -> String {
     let own = snapshot.catalogue().created();
     let lists = |request: &&RequestTarget| {
@@ -189,7 +188,7 @@ impl Pace {
     fn wait(&self) {
         let start = {
             let mut next = self.next.lock();
-            // What was not asked in time is not made up for: the rate is a bound.
+            // Late requests are not made up for: the rate is an upper bound.
             let start = (*next).max(Instant::now());
             *next = start + self.interval;
             start
@@ -250,7 +249,7 @@ impl Comparison<'_> {
     }
 }
 
-/// What differs between this server's answer to a request and another one.
+/// Compares this server's answer to a request with another one.
 pub fn differences(own: &mut OwnServer<'_>, request: &RequestTarget, other: &RawAnswer) -> Vec<Difference> {
     let unreadable = |place: &str, error: &dyn fmt::Display| {
         vec![Difference::new(

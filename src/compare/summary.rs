@@ -1,4 +1,4 @@
-//! What comes of a comparison, as a text for people: how many answers differ, in which ways, an example of each, and why.
+//! The summary of a comparison for the operator: how many answers differ, in which ways, an example of each, and why.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use super::classes::Class;
 use super::difference::Difference;
 use super::requests::RequestTarget;
 
-/// What is counted while answers are compared.
+/// The counts of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     compared: usize,
@@ -45,7 +45,7 @@ impl Tally {
                 example: example(),
             });
             seen.requests += 1;
-            // Requests come in no order, examples should be the same for the same answers.
+            // Answers come in any order; the example is that of the first request.
             if number < seen.first {
                 seen.first = number;
                 seen.example = example();
@@ -68,11 +68,11 @@ impl Tally {
 pub struct Summary<'a> {
     /// The other server.
     pub against: &'a str,
-    /// What was counted.
+    /// The counts.
     pub tally: &'a Tally,
     /// How long it took.
     pub duration: Duration,
-    /// What is said of the two caches' times.
+    /// A line about the times of the two caches.
     pub caches: &'a str,
 }
 

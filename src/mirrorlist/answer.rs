@@ -16,7 +16,7 @@ use crate::snapshot::{Catalogue, Snapshot};
 pub struct Answer<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// What the body is.
+    /// The kind of the body.
     pub content: Content,
     /// The Location of a redirect.
     pub location: Option<String>,
@@ -28,7 +28,7 @@ pub struct Answer<'a> {
     pub listed: Option<Listed>,
 }
 
-/// What the access log records of an answer.
+/// The fields of the access log for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnsweredRepository<'a> {
     /// The client's country.
@@ -50,7 +50,7 @@ pub struct Listed {
     pub hosts: usize,
 }
 
-/// What a worker keeps from request to request: its random generator and its memory.
+/// The random generator and the memory of a worker, kept between requests.
 pub struct Answerer {
     scratch: Scratch,
     buffer: ResponseBuffer,

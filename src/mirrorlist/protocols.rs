@@ -1,10 +1,10 @@
-//! Which of a host's URLs an answer takes.
+//! Which of a host's URLs an answer lists.
 
 use super::Endpoint;
 use crate::cache::url::Protocol;
 use crate::snapshot::{Carrier, Catalogue, ProtocolSet, Url};
 
-/// Which of a host's URLs an answer takes, and how many of them.
+/// Which of a host's URLs an answer lists, and how many of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtocolFilter {
     protocols: ProtocolSet,
@@ -46,7 +46,7 @@ impl ProtocolFilter {
         filter
     }
 
-    /// Whether a host with URLs of these protocols is listed.
+    /// Whether a host with URLs of these protocols has one that is listed.
     pub fn takes_any(&self, protocols: ProtocolSet) -> bool {
         !self.protocols.intersection(protocols).is_empty()
     }

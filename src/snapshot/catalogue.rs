@@ -1,7 +1,6 @@
-//! What one cache says, packed for looking up: directories and who carries them, repositories, hosts, files.
+//! The contents of one cache, packed for look-ups: directories and the hosts that carry them, repositories, hosts, files.
 //!
-//! Everything is found by hash, index or longest prefix; nothing is searched through, and nothing changes once it is built
-//! (by [`super::cache`]).
+//! Look-ups are by hash, index or longest prefix, never by search. [`super::cache`] builds it; nothing changes after that.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -19,7 +18,7 @@ use super::repositories::{Repositories, Repository};
 use super::urls::{TextSpan, Url, Urls};
 use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
 
-/// What a cache says.
+/// The contents of a cache.
 pub struct Catalogue {
     pub(super) created: u64,
     pub(super) hosts: Vec<Host>,
@@ -27,7 +26,7 @@ pub struct Catalogue {
     pub(super) urls: Urls,
     pub(super) sets: CarrierSets,
     pub(super) directories: DirectoryTable,
-    /// Of each directory, in the order of their names.
+    /// The files of each directory, in the order of their names.
     pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
     pub(super) repositories: Repositories,
     pub(super) netblock_countries: NetworkTable<CountryCode>,
@@ -61,7 +60,7 @@ impl Catalogue {
         self.created
     }
 
-    /// How much there is.
+    /// The counts of entries.
     pub fn counts(&self) -> CatalogueCounts {
         CatalogueCounts {
             hosts: self.hosts.len(),
@@ -95,7 +94,7 @@ impl Catalogue {
         self.directories.name(directory)
     }
 
-    /// What follows a base URL to reach a directory; empty for a category's top directory.
+    /// The path from a base URL to a directory; empty for a category's top directory.
     pub fn subpath(&self, directory: DirectoryIndex) -> &str {
         self.directories.subpath(directory)
     }
@@ -105,7 +104,7 @@ impl Catalogue {
         self.directories.iter()
     }
 
-    /// Who carries a directory, each host once, in ascending order within each group of carriers.
+    /// The carriers of a directory: each host once, in ascending order within each group of carriers.
     pub fn carriers(&self, directory: DirectoryIndex) -> impl Iterator<Item = (CarrierIndex, &Carrier)> {
         self.directories
             .carriers(directory)
@@ -114,13 +113,13 @@ impl Catalogue {
             .filter_map(|index| Some((index, self.carrier(index)?)))
     }
 
-    /// Who carries a directory, group by group.
+    /// The carriers of a directory, group by group.
     pub(super) fn carrier_runs(&self, directory: DirectoryIndex) -> impl Iterator<Item = Run<'_>> {
         let set = self.directories.carriers(directory);
         set.into_iter().flat_map(|set| self.sets.runs(set))
     }
 
-    /// Which carriers are where.
+    /// The masks of the carriers by country and continent.
     pub(super) fn masks(&self, continents: &ContinentTable) -> CarrierMasks {
         CarrierMasks::new(self.sets.bases(), &self.carriers, continents)
     }
@@ -190,14 +189,14 @@ impl Catalogue {
         self.hosts.len()
     }
 
-    /// What is known of a file in a directory.
+    /// The details of a file in a directory.
     pub fn file_details(&self, directory: DirectoryIndex, name: &str) -> Option<&FileDetails> {
         let files = self.file_details.get(&directory)?;
         let position = files.binary_search_by(|file| (*file.name).cmp(name)).ok()?;
         files.get(position)
     }
 
-    /// Every file of which details are known, with its directory, in no order.
+    /// Every file with details, and its directory, in no order.
     pub fn files(&self) -> impl Iterator<Item = (DirectoryIndex, &FileDetails)> {
         let directories = self.file_details.iter();
         directories.flat_map(|(directory, files)| files.iter().map(|file| (*directory, file)))
@@ -238,7 +237,7 @@ impl Catalogue {
         self.repositories.available_comment()
     }
 
-    /// The country that the operators said an address is in, and the network for which they said it.
+    /// The operators' country of an address, and the network of that entry.
     pub fn netblock_country(&self, address: IpAddr) -> Option<(IpNetwork, CountryCode)> {
         let (network, country) = self.netblock_countries.longest_match(address)?;
         Some((network, *country))
@@ -251,7 +250,7 @@ impl Catalogue {
             .map(|(network, hosts)| (network, &**hosts))
     }
 
-    /// Every network for which the operators said a country.
+    /// Every network with a country of the operators'.
     pub fn netblock_countries(&self) -> impl Iterator<Item = IpNetwork> {
         self.netblock_countries.iter().map(|(network, _)| network)
     }
@@ -266,7 +265,7 @@ impl Catalogue {
         self.as_hosts.get(&asn).map_or(&[], |hosts| hosts)
     }
 
-    /// Countries that count to another continent than the world's table says.
+    /// Countries with another continent than in the CSV file.
     pub fn continent_redirects(&self) -> impl Iterator<Item = (CountryCode, Option<&str>)> {
         let redirects = self.continent_redirects.iter();
         redirects.map(|(country, continent)| (*country, continent.as_deref()))

@@ -18,9 +18,9 @@ pub struct ProtocolSet(u8);
 impl ProtocolSet {
     /// Every protocol.
     pub const ALL: Self = Self(0b1111);
-    /// What a mirrorlist lists where no protocol is asked for: rsync never.
+    /// The default of a mirrorlist: rsync never.
     pub const LISTED: Self = Self(0b111);
-    /// What a browser can be sent to.
+    /// The protocols that a redirect can send to.
     pub const WEB: Self = Self(0b011);
 
     /// Adds a protocol.
@@ -49,12 +49,12 @@ impl ProtocolSet {
 pub(super) struct StoredUrl {
     text: Box<str>,
     protocol: Protocol,
-    /// Where it is in [`Urls::texts`], as it is and escaped for XML.
+    /// Its texts, as it is and escaped for XML.
     spans: Option<(TextSpan, TextSpan)>,
 }
 
 impl StoredUrl {
-    /// What a URL takes until the tables are ready, in bytes, beside its text.
+    /// The memory that a URL takes until the tables are ready, without its text, in bytes.
     pub(super) const BYTES: usize = 2 * size_of::<(i64, Self)>() + 16;
 
     pub(super) fn new(url: BaseUrl<'_>) -> Self {

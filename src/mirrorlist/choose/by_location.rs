@@ -39,8 +39,8 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         self.scratch.global.clear();
         for mut word in snapshot.carriers_near(self.directory, client, home) {
             if self.options.names_countries {
-                let near = word.indexes(word.in_country | word.on_continent);
-                countries.extend(near.filter_map(|(_, index)| self.carrier(index)?.country));
+                let near = self.carriers(word, word.in_country | word.on_continent);
+                countries.extend(near.filter_map(|(_, _, carrier)| carrier.country));
             }
             self.withdraw_limited(&mut word);
             any_public |= word.public != 0;
@@ -87,14 +87,21 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         });
     }
 
-    fn carrier(&self, index: CarrierIndex) -> Option<&'s Carrier> {
-        self.snapshot.catalogue().carrier(index)
+    /// The carriers of some bits of a word.
+    fn carriers(
+        &self,
+        word: CarrierWord,
+        bits: u64,
+    ) -> impl Iterator<Item = (u64, CarrierIndex, &'s Carrier)> + use<'s, O> {
+        let catalogue = self.snapshot.catalogue();
+        let indexes = word.indexes(bits);
+        indexes.filter_map(|(bit, index)| Some((bit, index, catalogue.carrier(index)?)))
     }
 
-    /// Takes hosts that are not offered to clients of this country out of all but `carriers`.
+    /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.
     fn withdraw_limited(&mut self, word: &mut CarrierWord) {
-        for (bit, index) in word.indexes(word.restricted) {
-            if self.carrier(index).is_some_and(|carrier| self.offers(carrier)) {
+        for (bit, index, carrier) in self.carriers(*word, word.restricted) {
+            if self.offers(carrier) {
                 continue;
             }
             for (tier, mask) in [
@@ -114,10 +121,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Returns how many of them are usable.
     fn add_near_hosts(&mut self, word: &mut CarrierWord, selection: &mut Selection<'_>) -> usize {
         let mut usable = 0;
-        for (bit, index) in word.indexes(word.carriers) {
-            let Some(carrier) = self.carrier(index) else {
-                continue;
-            };
+        for (bit, index, carrier) in self.carriers(*word, word.carriers) {
             let rng = &mut self.scratch.rng;
             let host = match self.scratch.near_hosts.get(carrier.host) {
                 Some(Proximity::Netblock(length)) => RankedHost::in_netblock(length, rng.next_u32(), index),
@@ -137,10 +141,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Adds the hosts in the client's country and on its continent. Returns how many of them are usable.
     fn add_nearby(&mut self, word: &CarrierWord, hosts: &mut Vec<RankedHost>) -> usize {
         let mut usable = 0;
-        for (bit, index) in word.indexes(word.in_country | word.on_continent) {
-            let Some(carrier) = self.carrier(index) else {
-                continue;
-            };
+        for (bit, index, carrier) in self.carriers(*word, word.in_country | word.on_continent) {
             let tier = match word.in_country & bit != 0 {
                 true => Tier::Country,
                 false => Tier::Continent,
@@ -155,10 +156,8 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     fn add_global(&mut self, hosts: &mut Vec<RankedHost>) {
         let words = std::mem::take(&mut self.scratch.global);
         for GlobalWord { word, bits } in &words {
-            for (_, index) in word.indexes(*bits) {
-                if let Some(carrier) = self.carrier(index) {
-                    self.add_weighted(Tier::Global, index, carrier, hosts);
-                }
+            for (_, index, carrier) in self.carriers(*word, *bits) {
+                self.add_weighted(Tier::Global, index, carrier, hosts);
             }
         }
         self.scratch.global = words;

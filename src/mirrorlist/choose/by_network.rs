@@ -37,7 +37,7 @@ pub(super) fn near_hosts(
 
 /// A table of the hosts near the client, reused between requests.
 ///
-/// Optimised: one look-up per host in place of a search in lists (`cargo bench --bench stages`, `choose`).
+/// Optimised: one look-up per host instead of a search in lists (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Default)]
 pub(super) struct NearHosts {
     by_host: Vec<Option<Proximity>>,

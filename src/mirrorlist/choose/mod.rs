@@ -32,10 +32,10 @@ use by_location::GlobalWord;
 use by_network::NearHosts;
 use select::{SelectionOptions, Selector};
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Clone, Copy)]
 pub struct MirrorRequest<'a> {
-    /// What kind of answer.
+    /// The kind of answer.
     pub endpoint: Endpoint,
     /// The client's address.
     pub address: IpAddr,
@@ -59,9 +59,9 @@ pub enum AnswerForm<'a> {
 /// The hosts that a client gets, and how they came about.
 #[derive(Debug)]
 pub struct Choice<'a> {
-    /// What was asked for.
+    /// The directory or file asked for.
     pub target: Target<'a>,
-    /// Where the client is.
+    /// The located client.
     pub location: ClientLocation,
     /// Which URLs of a host the answer lists.
     pub protocols: ProtocolFilter,

@@ -1,4 +1,5 @@
-//! What both ways to select hosts share: the rule of countries that hosts are limited to, and the weighted shuffle.
+//! The common part of [`super::by_country`] and [`super::by_location`]: the rule of countries that hosts are limited to, and the
+//! weighted shuffle.
 //!
 //! A weighted shuffle gives each host a key E / bandwidth, with E drawn from the exponential distribution. In ascending order of
 //! keys the hosts come as if drawn without replacement, with probabilities proportional to bandwidth (Efraimidis and Spirakis,

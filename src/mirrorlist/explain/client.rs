@@ -1,4 +1,4 @@
-//! Where a client is, and which data says so.
+//! The location of a client, and which data says so.
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use crate::geo::country::GeoIpField;
 use crate::mirrorlist::locate::{CountrySource, locate};
 use crate::snapshot::{HostIndex, Snapshot};
 
-/// Where a client is.
+/// The location of a client.
 #[derive(Debug, Serialize)]
 pub struct ExplainedClient {
     /// The address that the answer is for.

@@ -1,4 +1,4 @@
-//! What a cache knows of a host, whatever the request. Looks through all carriers, directories and networks, so it takes
+//! The cache's entries about a host, whatever the request. Looks through all carriers, directories and networks, so it takes
 //! milliseconds.
 
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex};
 
-/// What a cache knows of a host.
+/// The cache's entries about a host.
 #[derive(Debug, Serialize)]
 pub struct ExplainedHost {
     /// MirrorManager2's id.
@@ -44,7 +44,7 @@ pub enum HostQuery {
     Name(String),
 }
 
-/// What the catalogue knows of the hosts asked for; empty if there is none.
+/// The entries about the hosts asked for; empty if there is none.
 pub fn explain_hosts(catalogue: &Catalogue, query: &HostQuery) -> Vec<ExplainedHost> {
     let hosts = catalogue.hosts().filter(|(index, host)| match query {
         HostQuery::Id(id) => host.id == *id,

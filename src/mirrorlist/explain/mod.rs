@@ -25,7 +25,7 @@ use reason::{Observations, Reason};
 /// An answer explained.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
-    /// Where the client is, and which data says so.
+    /// The client's location, and which data says so.
     pub client: ExplainedClient,
     /// The target; `None` if there is none in the cache.
     pub target: Option<ExplainedTarget>,
@@ -37,7 +37,7 @@ pub struct Explanation {
     pub refused: Option<ExplainedRefusal>,
 }
 
-/// What was asked for.
+/// The target of a request.
 #[derive(Debug, Serialize)]
 pub struct ExplainedTarget {
     /// The directory whose hosts are candidates.

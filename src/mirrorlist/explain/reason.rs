@@ -25,7 +25,7 @@ pub enum Reason {
     NotInTier,
 }
 
-/// What a choice reported about the hosts that it left out.
+/// The reports of a choice about the hosts that it left out.
 #[derive(Debug, Default)]
 pub struct Observations {
     limited: HashSet<CarrierIndex>,

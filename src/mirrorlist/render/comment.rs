@@ -10,7 +10,7 @@ const LONGEST_LINE: usize = 3_990;
 /// A word that comes from the request is cut to this many bytes.
 const LONGEST_WORD: usize = 1_200;
 
-/// The comment line of an answer, with its line end.
+/// Renders the comment line of an answer, with its line end.
 pub(super) fn comment_line(query: &MirrorQuery<'_>, choice: &Choice<'_>) -> String {
     let selection = &choice.selection;
     let mut line = String::with_capacity(256);
@@ -45,7 +45,7 @@ pub(super) fn comment_line(query: &MirrorQuery<'_>, choice: &Choice<'_>) -> Stri
     line
 }
 
-/// Appends a label and a word, which stays on the line whatever the request put into it.
+/// Appends a label and a word. Control characters are replaced, since the word comes from the request.
 pub(super) fn push(line: &mut String, label: &str, word: &str) {
     line.push_str(label);
     let (word, _) = word.split_at(word.floor_char_boundary(LONGEST_WORD));

@@ -1,5 +1,5 @@
-//! Metalink 3.0 as librepo reads it: the prefix `mm0` must be literally that, hashes are in lower case, and the order of
-//! `url` elements is the order in which they are tried.
+//! Renders Metalink 3.0 as librepo reads it: the prefix `mm0` is literal, hashes are in lower case, and clients try the `url`
+//! elements in document order.
 
 use std::iter::repeat;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ type PreferenceTag = [String; 2];
 
 /// The tags in the order of hosts: 100 for the first one, one less for each after it, and 1 for all beyond the hundredth.
 ///
-/// Optimised: ready text in place of formatting each number (`cargo bench --bench stages`, `render metalink`).
+/// Optimised: saves the formatting of a number for each host (`cargo bench --bench stages`, `render metalink`).
 static PREFERENCES: LazyLock<[PreferenceTag; 100]> = LazyLock::new(|| {
     std::array::from_fn(|position| {
         let preference = 100 - position;

@@ -8,8 +8,7 @@
 //!    (`index_table`) that never change: a snapshot. Entries that can't be used are counted as [`warnings`]; a file that would take more memory
 //!    than its size allows is refused ([`budget`]).
 //! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. What it puts
-//!    into XML goes through [`xml`], what it copies often stands ready as [`chunked`] text, and it writes
-//!    each answer on a [`page`].
+//!    into XML goes through [`xml`].
 //! 4. [`http`] is the public face: it finds the client's address, asks for the answer, sends it, and writes the access log.
 //!
 //! [`reload`] renews the snapshot while it serves, [`metrics`] counts, and [`readiness`] knows whether requests are wanted; the
@@ -27,7 +26,6 @@ pub mod budget;
 pub mod cache;
 pub mod cache_compare;
 pub mod check;
-pub mod chunked;
 pub mod clock;
 pub mod compare;
 pub mod demo;
@@ -39,7 +37,6 @@ pub(crate) mod index_table;
 pub mod logging;
 pub mod metrics;
 pub mod mirrorlist;
-pub mod page;
 pub mod readiness;
 pub mod reload;
 pub mod server;

@@ -1,6 +1,6 @@
 //! Whole answers, held against files: `tests/golden/NAME.txt` has a request and, below it, the answer to the last byte.
 //! Shuffles follow from a fixed seed and the clock stands still. After a change that is meant, `UPDATE_GOLDEN=1 cargo test
-//! --test golden` writes the files anew; read their difference before committing it.
+//! --test golden` rewrites the files; read their difference before committing it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails the test")]
 
 mod fixture;

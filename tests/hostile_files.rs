@@ -21,8 +21,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mirrorlist_server::cache::proto::{IntStringMap, StringStringMap};
-use mirrorlist_server::mirrorlist::answer::Circumstances;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
 use mirrorlist_server::settings::DataPaths;
 use mirrorlist_server::snapshot::{Catalogue, Snapshot, load};
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -416,13 +415,18 @@ fn ask<'a>(
     endpoint: Endpoint,
     query: &'a MirrorQuery<'_>,
 ) -> mirrorlist_server::mirrorlist::Answer<'a> {
-    let circumstances = Circumstances {
+    let request = MirrorRequest {
         endpoint,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        query,
         minimum: 5,
-        date: "Sat, 31 Jan 2026 23:59:59 GMT",
     };
-    answer(snapshot, &circumstances, query, &mut Answerer::seeded(1))
+    answer(
+        snapshot,
+        &request,
+        "Sat, 31 Jan 2026 23:59:59 GMT",
+        &mut Answerer::seeded(1),
+    )
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the benchmarks of single stages work on: a tenth of Fedora's directories, and requests from all over the world.
+//! The data of the benchmarks of single stages: a tenth of Fedora's directories, and requests from all over the world.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,6 +8,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use mirrorlist_server::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
 use mirrorlist_server::settings::DataPaths;
 use mirrorlist_server::snapshot::Snapshot;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -46,6 +47,16 @@ impl World {
             files,
             _folder: folder,
         }
+    }
+}
+
+/// A request for a metalink.
+pub(crate) fn metalink_request<'a>(query: &'a MirrorQuery<'a>, address: IpAddr) -> MirrorRequest<'a> {
+    MirrorRequest {
+        endpoint: Endpoint::Metalink,
+        address,
+        query,
+        minimum: 5,
     }
 }
 

@@ -108,7 +108,7 @@ async fn explain_request(admin: Data<Admin>, request: HttpRequest) -> HttpRespon
     let snapshot = data.snapshot.current_owned();
     match explain::explain_text(&snapshot, request.query_string(), admin.minimum) {
         Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
-        Err(problem) => error(problem.status(), problem.text()),
+        Err(problem) => error(problem.status(), &problem.to_string()),
     }
 }
 

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(ServerCommand::Explain(config, query)) => with_data(&config, |snapshot| {
             match explain_text(snapshot, &query, config.public.minimum) {
                 Ok(json) => print(&json),
-                Err(error) => fail(USAGE, &error.text()),
+                Err(error) => fail(USAGE, &error),
             }
         }),
         Ok(ServerCommand::Compare(config, options)) => {
@@ -71,7 +71,9 @@ fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions)
             (printed, None) if outcome.explained => printed,
             (_, None) => ExitCode::FAILURE,
         },
-        Err(error @ (CompareError::NoAnswer(..) | CompareError::NoMirrorlistServer(..))) => fail(UNAVAILABLE, &error),
+        Err(error @ (CompareError::NoAnswer { .. } | CompareError::NoMirrorlistServer { .. })) => {
+            fail(UNAVAILABLE, &error)
+        }
         Err(error @ (CompareError::Requests(_) | CompareError::NothingToAsk)) => fail(BAD_DATA, &error),
     }
 }

@@ -1,7 +1,6 @@
 //! Asks the other server: over HTTP or HTTPS, on connections that are kept, and without following redirects. Proxies of the
 //! environment are not used, since the answer has to be the server's own.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use ureq::{Agent, Error};
 
 use super::answer::{RawAnswer, media_type};
 
-/// How long a connection may take to be made.
+/// The deadline of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// An answer with a larger body is none. A list of all repositories can have half a megabyte.
@@ -25,16 +24,9 @@ pub struct OtherServer {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct NoAnswer(String);
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoAnswer {}
 
 impl OtherServer {
     /// The server at this URL, each of whose answers may take this long.

@@ -1,4 +1,4 @@
-//! Two answers to what differs between them.
+//! Compares two answers. Lists of URLs are [`urls`]'s.
 
 use std::collections::HashMap;
 
@@ -14,9 +14,9 @@ use crate::mirrorlist::{Endpoint, MirrorQuery};
 /// Something that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// In which way.
+    /// The way in which it differs.
     pub class: Class,
-    /// What it is, for people.
+    /// The values, for people.
     pub detail: String,
 }
 
@@ -40,14 +40,12 @@ impl Difference {
 
 /// A text from an answer as it can stand on a line of a terminal: quoted and cut.
 pub(super) fn shown(text: &str) -> String {
-    let cut = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
-    match cut.len() < text.len() {
-        true => format!("{cut:?}..."),
-        false => format!("{cut:?}"),
-    }
+    let (cut, rest) = text.split_at(text.floor_char_boundary(LONGEST_TEXT));
+    let dots = if rest.is_empty() { "" } else { "..." };
+    format!("{cut:?}{dots}")
 }
 
-/// What differs between this server's answer and another one's, each class at most once.
+/// Compares this server's answer with another one's; each class comes at most once.
 pub fn compare(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
     let mut found = compare_all(own, other);
     let mut seen = Vec::new();
@@ -100,13 +98,13 @@ fn start(content: &AnswerContent) -> String {
     })
 }
 
-/// Another status. Those of the server before this one that are on purpose are known by the request.
+/// Another status. The request tells whether it is on purpose: mirrorlist-server 3 answers some requests with 500.
 fn status(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Difference {
     let (here, there) = (own.answer.status, other.status);
     let query = MirrorQuery::parse(own.request().query());
     let class = match (here, there) {
         (400, 500) => Class::InvalidAddress,
-        // The server before this one says 500 where a repository's directory is not in the cache.
+        // mirrorlist-server 3 answers 500 if a repository's directory is not in the cache.
         (404, 500) if query.repo.is_some() => Class::UnknownDirectory,
         (200 | 302, 400 | 404 | 500) if encodes(own) => Class::Decoding,
         _ => Class::Status,
@@ -139,12 +137,12 @@ fn mirrorlist(own: &OwnAnswer<'_>, here: &Mirrorlist, there: &Mirrorlist, found:
     }
 }
 
-/// Whether the request has something percent-encoded, which the server before this one does not decode.
+/// Whether the request has something percent-encoded, which mirrorlist-server 3 does not decode.
 pub(super) fn encodes(own: &OwnAnswer<'_>) -> bool {
     own.request().query().contains('%')
 }
 
-/// A text with what is percent-encoded in it decoded.
+/// Decodes `%XX` in a text.
 pub(super) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -172,7 +170,7 @@ fn redirect(own: &OwnAnswer<'_>, here: &str, there: &str) -> Option<Difference> 
     Some(Difference::here_there(class, here, there))
 }
 
-/// What refusals say, by which they are known whatever else is in them.
+/// Texts that identify refusals, whatever else is in them.
 const REASONS: [&str; 6] = [
     "must be specified",
     "repo disabled",
@@ -312,20 +310,20 @@ fn alternates(here: &[Version], there: &[Version]) -> Option<Difference> {
 }
 
 fn attributes(here: &MetalinkUrl, there: &MetalinkUrl, found: &mut Vec<Difference>) {
-    let mut text = |class, name: &str, here_value: &Option<String>, there_value: &Option<String>| {
-        if here_value != there_value {
-            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-            let (here_value, there_value) = (value(here_value), value(there_value));
-            let detail = format!("{}: {name}: here {here_value:?}, there {there_value:?}", here.url);
+    for (name, class) in [
+        ("location", Class::Location),
+        ("mm0:private", Class::Private),
+        ("protocol", Class::UrlAttributes),
+        ("type", Class::UrlAttributes),
+    ] {
+        let [ours, theirs] = [here, there].map(|url| url.attributes.get(name));
+        if ours != theirs {
+            let [ours, theirs] = [ours, theirs].map(|value| value.map_or("nothing", |value| value));
+            let name = name.trim_start_matches("mm0:");
+            let detail = format!("{}: {name}: here {ours:?}, there {theirs:?}", here.url);
             found.push(Difference::new(class, detail));
         }
-    };
-    text(Class::Location, "location", &here.location, &there.location);
-    text(Class::Private, "private", &here.private, &there.private);
-    let [protocol, kind] = &here.protocol;
-    let [their_protocol, their_kind] = &there.protocol;
-    text(Class::UrlAttributes, "protocol", protocol, their_protocol);
-    text(Class::UrlAttributes, "type", kind, their_kind);
+    }
 }
 
 /// Preferences fall from 100 and are never below 1; all URLs of a host have the same.
@@ -334,20 +332,17 @@ fn preferences(own: &OwnAnswer<'_>, urls: &[MetalinkUrl]) -> Option<Difference> 
     let mut before: Option<(Option<i64>, u32)> = None;
     for url in urls {
         let host = listed.get(url.url.as_str()).map(|place| place.host);
-        // Zero is none of them.
-        let number: u32 = url
-            .preference
-            .as_deref()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
+        // No preference is 0, so an unreadable one is wrong, too.
+        let text = url.attributes.get("preference");
+        let number: u32 = text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let right = match before {
             None => number == 100,
             Some((same, preference)) if host.is_some() && same == host => number == preference,
             Some((_, preference)) => (1..=preference).contains(&number),
         };
         if !right {
-            let preference = url.preference.as_deref().unwrap_or("nothing");
-            let detail = format!("there {}: preference {}", shown(&url.url), shown(preference));
+            let preference = shown(text.map_or("nothing", |text| text));
+            let detail = format!("there {}: preference {preference}", shown(&url.url));
             return Some(Difference::new(Class::Preference, detail));
         }
         before = Some((host, number));

@@ -26,8 +26,7 @@ use super::client_address::{client_address, parse_address};
 use crate::access_log::AccessLogLines;
 use crate::clock::Clock;
 use crate::metrics::ServerMetrics;
-use crate::mirrorlist::answer::Circumstances;
-use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, Refusal, answer, refuse};
+use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse};
 use crate::settings::PublicSettings;
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
@@ -131,13 +130,13 @@ impl PublicWorker {
         let Some(address) = self.address(request, query) else {
             return refused(Refusal::InvalidAddress);
         };
-        let circumstances = Circumstances {
+        let mirror_request = MirrorRequest {
             endpoint,
             address,
+            query,
             minimum: self.public.settings.minimum,
-            date: clock.http_date(),
         };
-        let answer = answer(snapshot, &circumstances, query, answerer);
+        let answer = answer(snapshot, &mirror_request, clock.http_date(), answerer);
         if let Some(answered) = &answer.repository {
             self.public.access_log.record(address, clock.date(), answered);
         }

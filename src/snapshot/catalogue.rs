@@ -15,12 +15,11 @@ use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
 use super::masks::CarrierMasks;
 use super::repositories::{Repository, RepositoryCatalogue};
-use super::urls::{Url, Urls};
-use crate::chunked::{Chunked, TextSpan};
+use super::urls::{TextSpan, Url, Urls};
 use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
 use crate::index_table::IndexTable;
 
-/// A cache.
+/// The contents of a cache.
 pub struct Catalogue {
     pub(super) created: u64,
     pub(super) hosts: IndexTable<HostIndex, Host>,
@@ -28,7 +27,7 @@ pub struct Catalogue {
     pub(super) urls: Urls,
     pub(super) sets: CarrierSets,
     pub(super) directories: DirectoryTable,
-    /// Of each directory, in the order of their names.
+    /// The files of each directory, in the order of their names.
     pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
     pub(super) repositories: RepositoryCatalogue,
     pub(super) netblock_countries: NetworkTable<CountryCode>,
@@ -62,7 +61,7 @@ impl Catalogue {
         self.created
     }
 
-    /// The number of entries of each kind.
+    /// The counts of entries.
     pub fn counts(&self) -> CatalogueCounts {
         CatalogueCounts {
             hosts: self.hosts.len(),
@@ -96,7 +95,7 @@ impl Catalogue {
         self.directories.name(directory)
     }
 
-    /// The path that follows a base URL to reach a directory; empty for a category's topdir.
+    /// The path from a base URL to a directory; empty for a category's top directory.
     pub fn subpath(&self, directory: DirectoryIndex) -> &str {
         self.directories.subpath(directory)
     }
@@ -106,7 +105,7 @@ impl Catalogue {
         self.directories.iter()
     }
 
-    /// The carriers of a directory, each host once, in ascending order within each group of carriers.
+    /// The carriers of a directory: each host once, in ascending order within each group of carriers.
     pub fn carriers(&self, directory: DirectoryIndex) -> impl Iterator<Item = (CarrierIndex, &Carrier)> {
         let carriers = self.sets.iter(self.directories.carriers(directory));
         carriers.map(|index| (index, self.carriers.at(index)))
@@ -132,15 +131,15 @@ impl Catalogue {
         self.urls.get(carrier.urls)
     }
 
-    /// A text of a URL.
+    /// A text of a URL, for copying: UTF-8.
     #[inline]
-    pub fn text(&self, span: TextSpan) -> Chunked<'_> {
-        self.urls.text(span)
+    pub fn text(&self, span: TextSpan) -> &[u8] {
+        self.urls.bytes(span)
     }
 
     /// A base URL itself, without a slash at its end.
     pub fn base_url(&self, url: &Url) -> &str {
-        self.text(url.base).as_str()
+        self.urls.base(url)
     }
 
     /// A host; never `None` for an index of this catalogue.
@@ -180,14 +179,14 @@ impl Catalogue {
         self.hosts.len()
     }
 
-    /// The versions of a file in a directory; `None` when there are no details of it.
+    /// The details of a file in a directory.
     pub fn file_details(&self, directory: DirectoryIndex, name: &str) -> Option<&FileDetails> {
         let files = self.file_details.get(&directory)?;
         let position = files.binary_search_by(|file| (*file.name).cmp(name)).ok()?;
         files.get(position)
     }
 
-    /// Every file of which details are known, with its directory, in any order.
+    /// Every file with details, and its directory, in no order.
     pub fn files(&self) -> impl Iterator<Item = (DirectoryIndex, &FileDetails)> {
         let directories = self.file_details.iter();
         directories.flat_map(|(directory, files)| files.iter().map(|file| (*directory, file)))
@@ -228,7 +227,7 @@ impl Catalogue {
         self.repositories.available_comment()
     }
 
-    /// The country that the operators registered for an address, and the network that they registered.
+    /// The operators' country of an address, and the network of that entry.
     pub fn netblock_country(&self, address: IpAddr) -> Option<(IpNetwork, CountryCode)> {
         let (network, country) = self.netblock_countries.longest_match(address)?;
         Some((network, *country))
@@ -241,7 +240,7 @@ impl Catalogue {
             .map(|(network, hosts)| (network, &**hosts))
     }
 
-    /// Every network that the operators registered with a country.
+    /// Every network with a country of the operators'.
     pub fn netblock_countries(&self) -> impl Iterator<Item = IpNetwork> {
         self.netblock_countries.iter().map(|(network, _)| network)
     }
@@ -256,7 +255,7 @@ impl Catalogue {
         self.as_hosts.get(&asn).map_or(&[], |hosts| hosts)
     }
 
-    /// Countries that count to another continent than the world's table says.
+    /// Countries with another continent than in the CSV file.
     pub fn continent_redirects(&self) -> impl Iterator<Item = (CountryCode, Option<&str>)> {
         let redirects = self.continent_redirects.iter();
         redirects.map(|(country, continent)| (*country, continent.as_deref()))

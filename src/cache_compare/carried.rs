@@ -4,9 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::compared::{ComparedCache, ComparedCaches, ComparedCarrier, ComparedHost};
+use super::compared::{ComparedCache, ComparedCaches, ComparedCarrier};
 use super::directories::CarriedDirectory;
 use super::report::{Examples, TableDifferences, listed, shown};
+use super::values::ComparedHost;
 use crate::cache::name::topdir;
 
 /// A change of a directory.

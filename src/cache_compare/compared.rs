@@ -9,21 +9,8 @@ use super::directories::{CacheCarrier, LastList, Listing, UrlIdSet};
 use super::distinct::DistinctTable;
 use super::hosts::{HostFacts, HostPairs, host_name};
 use super::read::CacheTables;
-use crate::index_table::{IndexTable, MOST_ROWS, table_indexes};
-
-table_indexes! {
-    /// The text of a URL.
-    pub(super) struct UrlText for at most MOST_ROWS;
-
-    /// A set of texts of URLs.
-    pub(super) struct UrlSet for at most MOST_ROWS;
-
-    /// The lists that a host is in.
-    pub(super) struct HostListing for at most MOST_ROWS;
-
-    /// A host of one cache or of both.
-    pub(super) struct ComparedHost for at most MOST_ROWS;
-}
+use super::values::{ComparedHost, HostListing, UrlSet, UrlText};
+use crate::index_table::IndexTable;
 
 /// A host that carries directories of one cache or of both. Carriers of one host stand together in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use foldhash::fast::FixedState;
 
 use super::distinct::DistinctTable;
-use super::read::country;
+use super::values::country;
 use crate::cache::MOST_HOSTS;
 use crate::cache::error::{EntryError, TooMany};
 use crate::cache::name::clean_directory;

@@ -1,46 +1,9 @@
 //! The differences of file details: which versions of a file are known, the current one first.
 
-use std::hash::BuildHasher;
-use std::sync::Arc;
-
-use foldhash::quality::FixedState;
-
 use super::compared::ComparedCaches;
 use super::report::{TableDifferences, shown, time};
 use super::tables;
-use crate::cache::read::files::VersionEntry;
-
-/// A file in a directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FileName {
-    pub(super) directory: Arc<str>,
-    pub(super) file: Box<str>,
-}
-
-/// One version of a file, with digests of its hashes: as texts, those of all files would take hundreds of megabytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct VersionDigest {
-    time: u64,
-    size: u64,
-    /// In the order of [`HASHES`]; `None` for one that is not known.
-    hashes: [Option<u64>; 4],
-}
-
-const HASHES: [&str; 4] = ["md5", "sha1", "sha256", "sha512"];
-
-impl VersionDigest {
-    pub(super) fn new(version: &VersionEntry<'_>) -> Self {
-        let hashes = [version.md5, version.sha1, version.sha256, version.sha512];
-        Self {
-            time: version.timestamp,
-            size: version.size,
-            hashes: hashes.map(|hash| match hash.trim() {
-                "" => None,
-                text => Some(FixedState::default().hash_one(text.to_ascii_lowercase())),
-            }),
-        }
-    }
-}
+use super::values::{FileName, HASHES, VersionDigest};
 
 pub(super) fn compare(compared: &ComparedCaches<'_>) -> TableDifferences {
     let name = |name: &FileName| format!("{}/{}", shown(&name.directory), shown(&name.file));

@@ -6,9 +6,8 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
 
-use super::compared::{ComparedHost, UrlText};
-use super::read::HostAttributes;
 use super::report::shown;
+use super::values::{ComparedHost, HostAttributes, UrlText};
 use crate::index_table::IndexTable;
 
 /// The hosts of two caches, those that are the same in both under one index.

@@ -7,6 +7,7 @@
 //! OrderedMirrorList) is not compared.
 //!
 //! - [`command`]: the command: reads both files with a progress bar, prints the report, gives the exit code
+//! - [`values`]: what is compared
 //! - [`read`]: a file to its tables, in one streaming pass; [`directories`] does the directories, of which there are many, and
 //!   [`distinct`] stores equal values once
 //! - [`compared`]: both caches with ids resolved; [`hosts`]: which host of one is which of the other, and what it is called
@@ -23,6 +24,7 @@ mod hosts;
 mod read;
 pub mod report;
 mod tables;
+mod values;
 
 use std::io;
 use std::path::{Path, PathBuf};

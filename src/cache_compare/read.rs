@@ -1,7 +1,7 @@
 //! A cache file to the tables that are compared, in one streaming pass: texts as a server takes them, and those that a
 //! server leaves out as they stand in the file.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::UnusableFile;
 use super::directories::CarriedDirectories;
-use super::files::{FileName, VersionDigest};
+use super::values::{FileName, HostAttributes, VersionDigest, country};
 use crate::cache::MOST_HOSTS;
 use crate::cache::error::{CacheError, EntryError, TooMany};
 use crate::cache::name::{LONGEST_NAME, clean_directory};
@@ -28,17 +28,6 @@ const STEP: u64 = 1 << 20;
 
 /// A text that is not a network is compared by so many characters of it; servers leave it out.
 const NO_NETWORK: usize = 200;
-
-/// A host as the tables outside of the directories have it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct HostAttributes {
-    pub(super) country: Option<String>,
-    /// In Mbit/s; `None` when it counts as 1.
-    pub(super) bandwidth: Option<i64>,
-    pub(super) allowed_countries: BTreeSet<String>,
-    pub(super) as_numbers: BTreeSet<i64>,
-    pub(super) netblocks: BTreeSet<Arc<str>>,
-}
 
 /// The tables of one cache.
 #[derive(Default)]
@@ -59,11 +48,6 @@ pub(super) struct CacheTables {
     /// By id; those that have any attribute.
     pub(super) hosts: BTreeMap<i64, HostAttributes>,
     pub(super) carried: CarriedDirectories,
-}
-
-/// A country as it is compared.
-pub(super) fn country(text: &str) -> String {
-    text.trim().to_uppercase()
 }
 
 /// Reads a cache.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compared::{ComparedCache, ComparedCaches, ComparedHost};
-use super::read::HostAttributes;
+use super::compared::{ComparedCache, ComparedCaches};
 use super::report::{Examples, TableDifferences, listed, shown};
+use super::values::{ComparedHost, HostAttributes};
 
 /// Compares two tables. `entry` puts an entry of one of them in words, `difference` one of both.
 pub(super) fn differences<K: Ord, V: PartialEq>(

@@ -4,7 +4,7 @@
 //! - [`own`]: this server's answers, and the tiers of their hosts
 //! - [`client`] asks the other server; [`answer`], [`metalink`] and [`comment`] parse answers
 //! - [`classes`]: the table of all differences, with the reason of those that are on purpose
-//! - [`difference`], with [`urls`] for the lists: two answers to their differences
+//! - [`comparison`], with [`urls`] for the lists: two answers to their differences ([`difference`])
 //! - [`run`]: all requests at a bounded rate, and [`summary`], the text for the operator
 //!
 //! The order within a tier is random, so URLs are compared as sets, tier by tier. This server's answers need no listener: they are
@@ -14,6 +14,7 @@ pub mod answer;
 pub mod classes;
 pub mod client;
 pub mod comment;
+pub mod comparison;
 pub mod difference;
 pub mod from_cache;
 pub mod metalink;

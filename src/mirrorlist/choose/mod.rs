@@ -28,6 +28,7 @@ use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
 use crate::snapshot::{Carrier, Catalogue, FileDetails, Snapshot, Url};
+use by_country::asked_countries;
 use by_location::GlobalWord;
 use by_network::NearHosts;
 use select::{SelectionOptions, Selector};
@@ -167,6 +168,19 @@ pub fn choose_observed<'a>(
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
+}
+
+impl<O: Observer> Selector<'_, '_, O> {
+    /// Selects the hosts of a directory; `countries` is the value of `country=`.
+    fn select<'a>(mut self, countries: Option<&'a str>) -> Selection<'a> {
+        let asked = countries.map(asked_countries).filter(|asked| !asked.is_empty());
+        let mut selection = match asked {
+            Some(asked) => self.by_country(&asked),
+            None => self.by_location(),
+        };
+        selection.hosts.sort_unstable();
+        selection
+    }
 }
 
 fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a FileDetails, Refusal<'a>> {

@@ -9,9 +9,8 @@ use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::Exp1;
 
-use super::by_country::asked_countries;
 use super::rank::{RankedHost, Tier};
-use super::{Observer, Scratch, Selection};
+use super::{Observer, Scratch};
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::ClientLocation;
 use crate::mirrorlist::protocols::ProtocolFilter;
@@ -41,17 +40,6 @@ pub(super) struct Selector<'s, 'r, O> {
 }
 
 impl<O: Observer> Selector<'_, '_, O> {
-    /// Selects the hosts of a directory; `countries` is the value of `country=`.
-    pub(super) fn select<'a>(mut self, countries: Option<&'a str>) -> Selection<'a> {
-        let asked = countries.map(asked_countries).filter(|asked| !asked.is_empty());
-        let mut selection = match asked {
-            Some(asked) => self.by_country(&asked),
-            None => self.by_location(),
-        };
-        selection.hosts.sort_unstable();
-        selection
-    }
-
     /// The client's country.
     pub(super) fn client(&self) -> Option<CountryCode> {
         self.location.country_code()

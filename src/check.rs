@@ -1,4 +1,4 @@
-//! What the data files hold, for people: the text of `mirrorlist-server check`.
+//! Describes the data files for people: the text of `mirrorlist-server check`.
 
 use std::fmt::{self, Write as _};
 

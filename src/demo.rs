@@ -75,7 +75,7 @@ const CAMPUS_NETBLOCK: &str = "192.0.2.128/25";
 const GLOBAL_NETBLOCKS: &str = "198.51.100.0/25 64496\n2001:db8::/32 64497\n";
 const CONTINENTS: &str = "country,continent\nDE,EU\nFR,EU\nCZ,EU\nUS,NA\nJP,AS\nAU,OC\nNZ,OC\nCO,SA\n";
 
-/// What stands for the paths of the data files.
+/// Stands for the paths of the data files.
 const NAME: &str = "(inside the program)";
 
 /// The demonstration's data, through the same loader as any.

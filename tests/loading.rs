@@ -46,7 +46,7 @@ fn carried(catalogue: &Catalogue) -> BTreeMap<String, BTreeMap<i64, String>> {
                 .iter()
                 .map(|url| catalogue.base_url(url))
                 .collect();
-            let id = catalogue.host(carrier.host).unwrap().id;
+            let id = catalogue.host(carrier.host).id;
             (id, format!("{urls:?} {:?} {}", carrier.country, carrier.public))
         });
         (catalogue.directory_name(directory).to_owned(), hosts.collect())

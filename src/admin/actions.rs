@@ -1,4 +1,4 @@
-//! What operators do to a running server. Each action is logged with its peer.
+//! The actions of operators on a running server. Each action is logged with its peer.
 
 use std::collections::HashMap;
 

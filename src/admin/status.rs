@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::response::{error, text};
 use super::state::Admin;
+use crate::clock::since_epoch;
 use crate::logging::level_name;
 use crate::readiness::ReadinessStatus;
 use crate::snapshot::{Snapshot, age};
@@ -79,7 +80,7 @@ pub(super) async fn status(admin: Data<Admin>) -> HttpResponse {
 fn file_statuses(snapshot: &Snapshot) -> Map<String, Value> {
     let now = age::now();
     let statuses = snapshot.files().map(|file| {
-        let modified = file.modified().map(|time| age::since_epoch(time).as_secs());
+        let modified = file.modified().map(|time| since_epoch(time).as_secs());
         let status = FileStatus {
             path: &file.path,
             bytes: file.identity.map(|_| file.bytes()),

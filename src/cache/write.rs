@@ -182,21 +182,21 @@ impl DirectoryEncoder {
     fn encode(&mut self, name: &str, subpath: &str, carriers: &[u64]) -> &[u8] {
         self.message.clear();
         text(DirectoryField::Name.number(), name, &mut self.message);
-        self.list(carriers, HostList::Public);
+        self.list(carriers, DirectoryList::Public);
         self.message.extend_from_slice(&self.ids);
         text(DirectoryField::Subpath.number(), subpath, &mut self.message);
         self.by_country(DirectoryField::ByCountry);
-        self.list(carriers, HostList::Internet2);
+        self.list(carriers, DirectoryList::Internet2);
         self.by_country(DirectoryField::ByCountryInternet2);
         self.entries(carriers);
         &self.message
     }
 
     /// Lists the hosts that carry a directory, country by country.
-    fn list(&mut self, carriers: &[u64], list: HostList) {
+    fn list(&mut self, carriers: &[u64], list: DirectoryList) {
         let mask = match list {
-            HostList::Public => &self.public,
-            HostList::Internet2 => &self.internet2,
+            DirectoryList::Public => &self.public,
+            DirectoryList::Internet2 => &self.internet2,
         };
         self.ids.clear();
         self.ends.clear();
@@ -258,7 +258,7 @@ impl DirectoryEncoder {
 
 /// The hosts that a list has.
 #[derive(Clone, Copy)]
-enum HostList {
+enum DirectoryList {
     Public,
     Internet2,
 }

@@ -156,9 +156,9 @@ fn groups(catalogue: &Catalogue, choice: &Choice<'_>, suffix: &str) -> Vec<HostG
     let groups = choice.selection.hosts.chunk_by(|a, b| rank(a) == rank(b));
     let groups = groups.filter_map(|hosts| {
         let tier = hosts.first()?.tier();
-        let hosts = hosts.iter().filter_map(|host| {
-            let carrier = catalogue.carrier(host.carrier())?;
-            Some((catalogue.host(carrier.host)?.id, urls(carrier)))
+        let hosts = hosts.iter().map(|host| {
+            let carrier = catalogue.carrier(host.carrier());
+            (catalogue.host(carrier.host).id, urls(carrier))
         });
         Some(HostGroup {
             tier,
@@ -199,10 +199,10 @@ impl OwnAnswer<'_> {
 impl CandidateSource<'_> {
     fn make(&self) -> Vec<Candidate> {
         let catalogue = self.catalogue;
-        let candidates = catalogue.carriers(self.directory).filter_map(|(index, carrier)| {
-            let host = catalogue.host(carrier.host)?;
+        let candidates = catalogue.carriers(self.directory).map(|(index, carrier)| {
+            let host = catalogue.host(carrier.host);
             let urls = catalogue.urls(carrier).iter();
-            Some(Candidate {
+            Candidate {
                 host_id: host.id,
                 urls: urls
                     .map(|url| [catalogue.base_url(url), &self.suffix].concat())
@@ -211,7 +211,7 @@ impl CandidateSource<'_> {
                 offered: host.allows(self.client),
                 limited: self.observations.is_limited(index),
                 limited_nearby: self.observations.is_limited_nearby(index),
-            })
+            }
         });
         candidates.collect()
     }

@@ -1,4 +1,4 @@
-//! What a server counts and measures, in Prometheus' format.
+//! The counters and gauges of a server, in Prometheus' format.
 //!
 //! The rows of [`ServerMetrics`] are the table that docs/metrics.md is tested against; [`table`] is how such a table is declared. The
 //! metrics of connections are with the connections, in [`crate::http::connection::metrics`].
@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
+use crate::clock::since_epoch;
 use crate::mirrorlist::{Answer, Endpoint};
-use crate::snapshot::{DataFile, Snapshot, age};
+use crate::snapshot::{DataFile, Snapshot};
 use requests::{CountryCounters, RequestCounters};
 use table::{CounterBy, label_values, metric_table};
 
@@ -202,5 +203,5 @@ fn signed(count: usize) -> i64 {
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {
-    age::since_epoch(time).as_secs_f64()
+    since_epoch(time).as_secs_f64()
 }

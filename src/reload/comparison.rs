@@ -1,4 +1,4 @@
-//! What speaks against taking new data: it has lost too much, or it is older than the current data. `force` skips this.
+//! The reasons against taking new data: it has lost too much, or it is older than the current data. `force` skips this.
 
 use crate::settings::Share;
 use crate::snapshot::age;

@@ -1,4 +1,4 @@
-//! Who waits for which reload. A caller waits for a reload that begins after the call; callers with the same wish share one.
+//! The callers that wait for reloads. A caller waits for a reload that begins after the call; callers with the same wish share one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -12,10 +12,11 @@ use super::comparison::objections;
 use super::queue::Queue;
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
+use crate::clock::since_epoch;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
 use crate::settings::DataPaths;
 use crate::settings::{ReloadLimits, Share};
-use crate::snapshot::{DataSet, SharedSnapshot, Snapshot, age};
+use crate::snapshot::{DataSet, SharedSnapshot, Snapshot};
 
 /// Reloads the data files, one reload at a time.
 pub struct Reloader {
@@ -160,7 +161,7 @@ impl ReloadWorker {
             outcome,
             cause,
             forced: force,
-            started: age::since_epoch(started).as_secs(),
+            started: since_epoch(started).as_secs(),
             seconds: duration.as_secs_f64(),
             changed: renewal.changed,
             reasons,

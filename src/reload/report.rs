@@ -1,4 +1,4 @@
-//! What is told of a reload: the JSON of `/admin/reload` and of the list in `/admin/status`.
+//! The report of a reload: the JSON of `/admin/reload` and of the list in `/admin/status`.
 
 use serde::{Serialize, Serializer};
 

@@ -15,7 +15,7 @@ use crate::snapshot::FileIdentity;
 /// Watches the data files. It reloads when one has changed and then been still for a moment, and again, at ever longer intervals,
 /// while one can't be read for a reason that may pass.
 pub struct Watch {
-    stop: Arc<StopSignal>,
+    stop: Arc<WatchStop>,
     thread: Background,
 }
 
@@ -25,7 +25,7 @@ impl Watch {
     /// # Errors
     /// The thread can't be started.
     pub fn start(reloader: Arc<Reloader>, settings: WatchSettings) -> std::io::Result<Self> {
-        let stop = Arc::new(StopSignal::default());
+        let stop = Arc::new(WatchStop::default());
         let stopped = Arc::clone(&stop);
         let thread = Background::spawn("watch", move || {
             let mut watcher = Watcher::new(&reloader);
@@ -49,12 +49,12 @@ impl Watch {
 
 /// Tells the thread to stop.
 #[derive(Default)]
-struct StopSignal {
+struct WatchStop {
     is_set: Mutex<bool>,
     condition: Condvar,
 }
 
-impl StopSignal {
+impl WatchStop {
     fn set(&self) {
         *self.is_set.lock() = true;
         self.condition.notify_one();

@@ -4,13 +4,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::clock::since_epoch;
+
 /// A time further ahead of this machine's clock than this is wrong: synchronised clocks differ by less than a second.
 pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
-
-/// The time since the Unix epoch; zero for a time before it.
-pub fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO)
-}
 
 /// This machine's clock, in seconds since the Unix epoch; 0 while it shows a time before that.
 pub fn now() -> u64 {

@@ -121,9 +121,10 @@ impl Catalogue {
         CarrierMasks::new(self.sets.bases(), self.carriers.rows(), continents)
     }
 
-    /// A carrier; never `None` for an index of this catalogue.
-    pub fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
-        Some(self.carriers.at(index))
+    /// The carrier with an index.
+    #[inline]
+    pub fn carrier(&self, index: CarrierIndex) -> &Carrier {
+        self.carriers.at(index)
     }
 
     /// The URLs of a carrier, best protocol first.
@@ -142,9 +143,10 @@ impl Catalogue {
         self.urls.base(url)
     }
 
-    /// A host; never `None` for an index of this catalogue.
-    pub fn host(&self, index: HostIndex) -> Option<&Host> {
-        Some(self.hosts.at(index))
+    /// The host with an index.
+    #[inline]
+    pub fn host(&self, index: HostIndex) -> &Host {
+        self.hosts.at(index)
     }
 
     /// Every host.

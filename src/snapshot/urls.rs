@@ -80,13 +80,13 @@ impl TextSpan {
     }
 }
 
-/// Texts one after the other.
+/// UrlTexts one after the other.
 #[derive(Debug, Default)]
-struct Texts {
+struct UrlTexts {
     texts: String,
 }
 
-impl Texts {
+impl UrlTexts {
     /// Adds a text. Returns `None` when it no longer fits the 32-bit index.
     fn push(&mut self, text: &str) -> Option<TextSpan> {
         let span = TextSpan {
@@ -150,7 +150,7 @@ pub struct Url {
 #[derive(Debug, Default)]
 pub(super) struct Urls {
     urls: Vec<Url>,
-    texts: Texts,
+    texts: UrlTexts,
     element_starts: HashMap<(Protocol, Option<CountryCode>), TextSpan>,
 }
 

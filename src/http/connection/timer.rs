@@ -1,4 +1,4 @@
-//! What wakes a connection that waits: its deadline, and the server's stop.
+//! Wakes a connection that waits: at its deadline, and when the server stops.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -95,7 +95,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     ) -> impl Iterator<Item = (u64, CarrierIndex, &'s Carrier)> + use<'s, O> {
         let catalogue = self.snapshot.catalogue();
         let indexes = word.indexes(bits);
-        indexes.filter_map(|(bit, index)| Some((bit, index, catalogue.carrier(index)?)))
+        indexes.map(|(bit, index)| (bit, index, catalogue.carrier(index)))
     }
 
     /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.

@@ -198,14 +198,14 @@ impl Choice<'_> {
     /// The chosen hosts in order, those without a URL that the answer lists included.
     pub fn carriers<'c>(&'c self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Carrier> {
         let hosts = self.selection.hosts.iter();
-        hosts.filter_map(|host| catalogue.carrier(host.carrier()))
+        hosts.map(|host| catalogue.carrier(host.carrier()))
     }
 
     /// The URLs that the answer lists, in order.
     pub fn urls<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> {
         let hosts = self.selection.hosts.iter();
         hosts
-            .filter_map(|host| catalogue.carrier(host.carrier()))
+            .map(|host| catalogue.carrier(host.carrier()))
             .flat_map(|carrier| self.protocols.urls(catalogue, carrier))
     }
 }

@@ -47,12 +47,7 @@ impl<O: Observer> Selector<'_, '_, O> {
 
     /// Whether a host is offered to the client beyond its own networks.
     pub(super) fn offers(&self, carrier: &Carrier) -> bool {
-        !carrier.restricted
-            || self
-                .snapshot
-                .catalogue()
-                .host(carrier.host)
-                .is_some_and(|host| host.allows(self.client()))
+        !carrier.restricted || self.snapshot.catalogue().host(carrier.host).allows(self.client())
     }
 
     /// Adds a host of a tier that is shuffled by bandwidth.

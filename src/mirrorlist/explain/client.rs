@@ -46,7 +46,7 @@ impl ExplainedClient {
         let country = location.country_code();
         let announced = snapshot.autonomous_systems().lookup(location.address);
         let ids = |hosts: &[HostIndex]| {
-            let hosts = hosts.iter().filter_map(|host| catalogue.host(*host));
+            let hosts = hosts.iter().map(|host| catalogue.host(*host));
             hosts.map(|host| host.id).collect()
         };
         let mut netblocks: Vec<_> = catalogue.netblock_hosts(location.address).collect();

@@ -168,8 +168,8 @@ impl ExplainedChoice<'_> {
     /// The hosts of a tier that have a URL in the answer.
     fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost> {
         let hosts = hosts.iter().filter_map(|ranked| {
-            let carrier = self.catalogue.carrier(ranked.carrier())?;
-            let host = self.catalogue.host(carrier.host)?;
+            let carrier = self.catalogue.carrier(ranked.carrier());
+            let host = self.catalogue.host(carrier.host);
             self.choice
                 .protocols
                 .takes_any(carrier.protocols)
@@ -206,7 +206,7 @@ impl ExplainedChoice<'_> {
         let carriers = self.catalogue.carriers(self.choice.target.directory);
         let unlisted = carriers.filter_map(|(index, carrier)| {
             let reasons = observations.reasons(self.choice, index, carrier, chosen.contains(&index));
-            let host = self.catalogue.host(carrier.host)?;
+            let host = self.catalogue.host(carrier.host);
             (!reasons.is_empty()).then(|| UnlistedHost {
                 host_id: host.id,
                 name: host_name(self.catalogue, carrier).to_owned(),

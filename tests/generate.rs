@@ -418,6 +418,21 @@ fn many_rows_are_read_by_several_connections_that_see_the_same() {
 }
 
 #[test]
+fn a_user_with_one_connection_reads_all_rows() {
+    let role = format!(
+        "DROP ROLE IF EXISTS lonely; CREATE ROLE lonely LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 1;
+         GRANT pg_read_all_data TO lonely"
+    );
+    let Some(setup) = setup(&[MANY_PAGES, &role]) else {
+        return;
+    };
+    let url = setup.database.url().replace("//mm:", "//lonely:");
+    let output = setup.generate_at(&url, &["--no-dns"]);
+    assert!(output.status.success(), "{}", describe(&output));
+    assert_eq!(carried(&read(&setup.outfile())), 1_000 + 3);
+}
+
+#[test]
 fn what_is_wrong_with_the_database_is_one_line_that_says_what_to_do() {
     let Some(setup) = setup(&[]) else { return };
     let cluster = setup.database.cluster;

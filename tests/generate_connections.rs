@@ -424,6 +424,12 @@ fn certificates_of_servers_are_looked_at_as_asked() {
         .env("PGSSLMODE", "verify-full")
         .env("PGSSLROOTCERT", "/nonexistent")));
     fails(&output, 64, "PGSSLROOTCERT /nonexistent");
+    // The roots of the system.
+    for (roots, code) in [(&ca, 0), (&other, 69)] {
+        let mut command = world.command(&url(by_name, "sslmode=verify-full sslrootcert=system"));
+        let output = checked(run(command.env("SSL_CERT_FILE", roots)));
+        assert_eq!(output.status.code(), Some(code), "{}", describe(&output));
+    }
     // Roots in the home folder count in every mode.
     let roots = world.home.join(".postgresql/root.crt");
     fs::copy(&other, &roots).unwrap();

@@ -52,49 +52,25 @@ pub(super) fn collect(
         abandoned,
         parts: Mutex::new(plan.parts.into()),
     };
-    let (mut data, netblocks, rows) = thread::scope(|scope| {
-        // Dropped with any failure here, it ends the work of the other connections.
-        let abandon = abandon;
-        let (mut layouts, mut scans) = (Vec::new(), Vec::new());
-        for _ in 0..plan.connections {
-            let (sender, receiver) = channel();
-            layouts.push(sender);
-            let shared = &shared;
-            scans.push(scope.spawn(move || shared.scan_on_another(&receiver)));
-        }
+    let build = |send: &dyn Fn(&Arc<CarrierLayout>)| {
         let (hosts, urls, layout) = lay_out(reader.carrier_tables()?, warnings);
-        for sender in &layouts {
-            // A scan that is gone has failed, which is seen when it is joined.
-            let _ = sender.send(layout.clone());
-        }
+        send(&layout);
         let others = reader.other_tables()?;
         let netblocks = Netblocks::sort_out(&others.host_netblocks, &hosts, dns_timeout, warnings);
-        let mut all = Scanned::new(layout.clone());
-        // A pooler can have no connection but this one: parts that no other connection has begun by now are scanned here.
-        scan::prepare(&session)?;
-        shared.scan(&session, &mut all)?;
-        abandon.send_replace(true);
-        for scan in scans {
-            if let Some(scanned) = join(scan)? {
-                all.matrix.merge(&scanned.matrix);
-                all.rows += scanned.rows;
-            }
-        }
-        all.matrix.apply_rules(&layout);
-        let data = MirrorData {
-            hosts,
-            urls: urls.texts,
-            layout,
-            matrix: all.matrix,
-            others,
-            networks: Default::default(),
-        };
-        Ok::<_, ReadFailure>((data, netblocks, all.rows))
-    })?;
+        Ok(((hosts, urls, others, netblocks), layout))
+    };
+    let (built, scanned) = shared.scan_while(build, plan.connections, abandon, &session)?;
     session.end()?;
-    step.finish(rows);
-    data.networks = netblocks.finish(warnings);
-    Ok(data)
+    step.finish(scanned.rows);
+    let (hosts, urls, others, netblocks) = built;
+    Ok(MirrorData {
+        hosts,
+        urls: urls.texts,
+        layout: scanned.layout,
+        matrix: scanned.matrix,
+        networks: netblocks.finish(warnings),
+        others,
+    })
 }
 
 /// One connection for each processor: the database often runs on the same machine, and more than a few are no faster.
@@ -147,6 +123,45 @@ impl Scanned {
 }
 
 impl SharedScan<'_> {
+    /// Scans all parts while `build` reads the small tables. It makes the layout of them, and sends it to the other connections.
+    fn scan_while<T>(
+        &self,
+        build: impl FnOnce(&dyn Fn(&Arc<CarrierLayout>)) -> Result<(T, Arc<CarrierLayout>), ReadFailure>,
+        connections: u64,
+        abandon: watch::Sender<bool>,
+        session: &Session<'_>,
+    ) -> Result<(T, Scanned), ReadFailure> {
+        thread::scope(|scope| {
+            // Dropped with any failure here, it ends the work of the other connections.
+            let abandon = abandon;
+            let (mut layouts, mut scans) = (Vec::new(), Vec::new());
+            for _ in 0..connections {
+                let (sender, receiver) = channel();
+                layouts.push(sender);
+                scans.push(scope.spawn(move || self.scan_on_another(&receiver)));
+            }
+            let (built, layout) = build(&|layout| {
+                for sender in &layouts {
+                    // A scan that is gone has failed, which is seen when it is joined.
+                    let _ = sender.send(layout.clone());
+                }
+            })?;
+            let mut all = Scanned::new(layout);
+            // A pooler can have no connection but this one: parts that no other connection has begun by now are scanned here.
+            scan::prepare(session)?;
+            self.scan(session, &mut all)?;
+            abandon.send_replace(true);
+            for scan in scans {
+                if let Some(scanned) = join(scan)? {
+                    all.matrix.merge(&scanned.matrix);
+                    all.rows += scanned.rows;
+                }
+            }
+            all.matrix.apply_rules(&all.layout);
+            Ok((built, all))
+        })
+    }
+
     /// Scans parts on another connection. Returns `None` if there is none to be had: the others do its work.
     fn scan_on_another(&self, layouts: &Receiver<Arc<CarrierLayout>>) -> Result<Option<Scanned>, ReadFailure> {
         let opened = Session::open(self.context, self.snapshot.as_deref(), Some(self.abandoned.clone()));

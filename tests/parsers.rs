@@ -66,6 +66,11 @@ proptest! {
         let date = "Sat, 31 Jan 2026 23:59:59 GMT";
         assert_readable(&answer(&SNAPSHOT, &request, date, &mut Answerer::seeded(seed)));
     }
+}
+
+proptest! {
+    // Tables of networks take milliseconds each; `fuzz` and `tests/fuzz_corpus` go further.
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn no_bytes_make_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {

@@ -416,8 +416,11 @@ fn ask(snapshot: &Snapshot, question: &Question) -> (u16, Vec<(usize, String)>) 
     (answer.status, words.map(host_and_protocol).collect())
 }
 
-/// The lists of an explanation: the hosts of each tier by id, and all URLs as (host, protocol), in order.
-fn listed(explanation: &Explanation) -> (BTreeMap<Tier, BTreeSet<usize>>, Vec<(usize, String)>) {
+/// The hosts of each tier by id.
+type HostsByTier = BTreeMap<Tier, BTreeSet<usize>>;
+
+/// The lists of an explanation: its hosts, and all URLs as (host, protocol), in order.
+fn listed(explanation: &Explanation) -> (HostsByTier, Vec<(usize, String)>) {
     let id = |host: &ListedHost| usize::try_from(host.host_id).unwrap();
     let tiers = explanation.tiers.iter();
     let urls = tiers.clone().flat_map(|tier| &tier.hosts).flat_map(|host| &host.urls);
@@ -485,7 +488,7 @@ proptest! {
             true => prop_assert_eq!(&urls_in_order[..1], &found),
             false => prop_assert_eq!(&urls_in_order, &found),
         }
-        let mut expected_tiers: BTreeMap<Tier, BTreeSet<usize>> = BTreeMap::new();
+        let mut expected_tiers = HostsByTier::new();
         for (tier, mut of_tier) in expected(&snapshot, &hosts, &question) {
             of_tier.retain(|host| !urls(&hosts[*host], &question).is_empty());
             if !of_tier.is_empty() {

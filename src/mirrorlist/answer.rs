@@ -1,5 +1,5 @@
 //! One request from start to end: status, body, and the figures that the access log and the metrics record. Chooses nothing
-//! itself: see [`super::choose`].
+//! itself: see [`super::choose()`].
 
 use super::Endpoint;
 use super::body::{Body, Content};

@@ -113,7 +113,7 @@ impl UrlTexts {
     }
 }
 
-/// A carrier's URLs in [`Urls`].
+/// The URLs of a carrier among all URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UrlRange {
     start: u32,

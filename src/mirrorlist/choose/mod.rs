@@ -1,8 +1,8 @@
 //! Which hosts a client gets, and in which order. Answers, explanations and benchmarks all use [`choose`]; nothing here makes
 //! text.
 //!
-//! [`select`] puts each host of the directory into the best tier that takes it, [`by_country`] where `country=` is asked for and
-//! [`by_location`] elsewhere, which looks at [`by_network`] first; [`rank`] is what one sort then puts in order. An [`observer`]
+//! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
+//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. An [`observer`]
 //! learns why hosts are left out.
 
 mod by_country;
@@ -196,16 +196,14 @@ fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a
 
 impl Choice<'_> {
     /// The chosen hosts in order, those without a URL that the answer lists included.
-    pub fn carriers<'c>(&'c self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Carrier> {
+    pub fn carriers<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Carrier> {
         let hosts = self.selection.hosts.iter();
         hosts.map(|host| catalogue.carrier(host.carrier()))
     }
 
     /// The URLs that the answer lists, in order.
     pub fn urls<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> {
-        let hosts = self.selection.hosts.iter();
-        hosts
-            .map(|host| catalogue.carrier(host.carrier()))
-            .flat_map(|carrier| self.protocols.urls(catalogue, carrier))
+        let carriers = self.carriers(catalogue);
+        carriers.flat_map(|carrier| self.protocols.urls(catalogue, carrier))
     }
 }

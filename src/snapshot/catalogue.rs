@@ -15,7 +15,8 @@ use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
 use super::masks::CarrierMasks;
 use super::repositories::{Repository, RepositoryCatalogue};
-use super::urls::{TextSpan, Url, Urls};
+use super::text_arena::{PaddedText, TextSpan};
+use super::urls::{Url, Urls};
 use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
 use crate::index_table::IndexTable;
 
@@ -132,10 +133,10 @@ impl Catalogue {
         self.urls.get(carrier.urls)
     }
 
-    /// A text of a URL, for copying: UTF-8.
+    /// A text of a URL, for copying.
     #[inline]
-    pub fn text(&self, span: TextSpan) -> &[u8] {
-        self.urls.bytes(span)
+    pub fn text(&self, span: TextSpan) -> PaddedText<'_> {
+        self.urls.text(span)
     }
 
     /// A base URL itself, without a slash at its end.

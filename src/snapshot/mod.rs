@@ -13,7 +13,7 @@
 //!
 //! - `build`: the entries of a cache to a [`Catalogue`]; their bytes are decoded by [`crate::cache`]
 //! - [`catalogue`]: what a cache says, and every look-up in it, made of
-//!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`], [`repositories`] and [`file_details`]
+//!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`] (texts in a [`text_arena`]), [`repositories`] and [`file_details`]
 //! - [`masks`]: which carriers are in which country and on which continent; `bits`: sets of them
 //!
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
@@ -35,6 +35,7 @@ pub mod masks;
 pub mod repositories;
 pub mod shared;
 pub mod shrink;
+pub mod text_arena;
 pub mod urls;
 
 pub use carriers::{Carrier, CarrierIndex};

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
+use super::text_arena::{PaddedText, TextArena, TextSpan};
 use crate::budget::{Budget, OverBudget};
 use crate::cache::url::{BaseUrl, Protocol};
 use crate::geo::CountryCode;
@@ -66,53 +66,6 @@ impl StoredUrl {
     }
 }
 
-/// A text of a URL: see [`super::Catalogue::text`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TextSpan {
-    start: u32,
-    length: u32,
-}
-
-impl TextSpan {
-    fn range(self) -> Range<usize> {
-        let start = self.start as usize;
-        start..start + self.length as usize
-    }
-}
-
-/// UrlTexts one after the other.
-#[derive(Debug, Default)]
-struct UrlTexts {
-    texts: String,
-}
-
-impl UrlTexts {
-    /// Adds a text. Returns `None` when it no longer fits the 32-bit index.
-    fn push(&mut self, text: &str) -> Option<TextSpan> {
-        let span = TextSpan {
-            start: u32::try_from(self.texts.len()).ok()?,
-            length: u32::try_from(text.len()).ok()?,
-        };
-        self.texts.push_str(text);
-        Some(span)
-    }
-
-    fn get(&self, span: TextSpan) -> &str {
-        let found = self.texts.get(span.range());
-        debug_assert!(found.is_some(), "{span:?} is of another snapshot");
-        found.unwrap_or_default()
-    }
-
-    /// The same without the check that a text begins and ends between characters, which costs 10 % of a metalink's
-    /// instructions (`cargo bench --bench instructions`).
-    #[inline]
-    fn bytes(&self, span: TextSpan) -> &[u8] {
-        let found = self.texts.as_bytes().get(span.range());
-        debug_assert!(found.is_some(), "{span:?} is of another snapshot");
-        found.unwrap_or_default()
-    }
-}
-
 /// The URLs of a carrier among all URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UrlRange {
@@ -150,7 +103,7 @@ pub struct Url {
 #[derive(Debug, Default)]
 pub(super) struct Urls {
     urls: Vec<Url>,
-    texts: UrlTexts,
+    texts: TextArena,
     element_starts: HashMap<(Protocol, Option<CountryCode>), TextSpan>,
 }
 
@@ -168,10 +121,16 @@ impl Urls {
         self.texts.get(url.base)
     }
 
-    /// A text of a URL as bytes, for copying.
+    /// A text of a URL, for copying.
     #[inline]
-    pub(super) fn bytes(&self, span: TextSpan) -> &[u8] {
-        self.texts.bytes(span)
+    pub(super) fn text(&self, span: TextSpan) -> PaddedText<'_> {
+        self.texts.padded(span)
+    }
+
+    /// Ends the adding of URLs.
+    pub(super) fn finish(&mut self) {
+        self.texts.finish();
+        self.urls.shrink_to_fit();
     }
 
     /// Adds the URLs with these ids, best protocol first and otherwise in their order. Skips ids without a URL, and URLs that no

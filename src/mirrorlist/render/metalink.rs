@@ -13,11 +13,12 @@ use crate::mirrorlist::body::Body;
 use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::refusal::Refusal;
 use crate::snapshot::file_details::Hash;
+use crate::snapshot::text_arena::PaddedString;
 use crate::snapshot::{Catalogue, FileDetails, FileVersion};
 use crate::xml;
 
 /// The end of the start tag of a `url` element from its preference on: for a private host and for a public one.
-type PreferenceTag = [String; 2];
+type PreferenceTag = [PaddedString; 2];
 
 /// The tags in the order of hosts: 100 for the first one, one less for each after it, and 1 for all beyond the hundredth.
 ///
@@ -25,7 +26,8 @@ type PreferenceTag = [String; 2];
 static PREFERENCES: LazyLock<[PreferenceTag; 100]> = LazyLock::new(|| {
     std::array::from_fn(|position| {
         let preference = 100 - position;
-        [" mm0:private=\"True\"", ""].map(|private| format!(" preference=\"{preference}\"{private}>"))
+        [" mm0:private=\"True\"", ""]
+            .map(|private| PaddedString::new(format!(" preference=\"{preference}\"{private}>")))
     })
 });
 
@@ -37,7 +39,7 @@ pub fn metalink(
     date: &str,
     buffer: &mut ResponseBuffer,
 ) -> Bytes {
-    let path = [&xml::escaped(&suffix(catalogue, &choice.target)), "</url>\n"].concat();
+    let path = PaddedString::new([&xml::escaped(&suffix(catalogue, &choice.target)), "</url>\n"].concat());
     let mut writer = buffer.writer();
     document_start(&mut writer, date);
     file(&mut writer, details);
@@ -49,10 +51,10 @@ pub fn metalink(
     for (carrier, [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
         let preference = if carrier.public { public } else { private };
         for url in choice.protocols.urls(catalogue, carrier) {
-            writer.text(catalogue.text(url.element_start));
-            writer.text(preference);
-            writer.text(catalogue.text(url.escaped));
-            writer.text(&path);
+            writer.padded(catalogue.text(url.element_start));
+            writer.padded(preference.get());
+            writer.padded(catalogue.text(url.escaped));
+            writer.padded(path.get());
         }
     }
     writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");

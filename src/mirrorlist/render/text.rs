@@ -10,6 +10,7 @@ use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::query::MirrorQuery;
 use crate::mirrorlist::refusal::Refusal;
 use crate::mirrorlist::target::Target;
+use crate::snapshot::text_arena::PaddedString;
 use crate::snapshot::{Catalogue, Url};
 
 /// Renders a mirrorlist.
@@ -19,7 +20,7 @@ pub fn mirrorlist(
     choice: &Choice<'_>,
     buffer: &mut ResponseBuffer,
 ) -> Bytes {
-    let path = [&suffix(catalogue, &choice.target), "\n"].concat();
+    let path = PaddedString::new([&suffix(catalogue, &choice.target), "\n"].concat());
     let mut writer = buffer.writer();
     writer.text(comment_line(query, choice));
     if query.time {
@@ -28,8 +29,8 @@ pub fn mirrorlist(
         writer.text("\n");
     }
     for url in choice.urls(catalogue) {
-        writer.text(catalogue.text(url.base));
-        writer.text(&path);
+        writer.padded(catalogue.text(url.base));
+        writer.padded(path.get());
     }
     writer.finish()
 }

@@ -168,6 +168,7 @@ impl<'w> CatalogueBuilder<'w> {
         for (_, draft) in drafts {
             carriers.push(self.finish_carrier(draft, &mut urls)?);
         }
+        urls.finish();
         Ok((carriers.into(), urls))
     }
 

@@ -11,22 +11,17 @@
 use std::hint::black_box;
 use std::process::Command;
 
-use mirrorlist_server::mirrorlist::answer::Circumstances;
 use mirrorlist_server::mirrorlist::locate::locate;
-use mirrorlist_server::mirrorlist::protocols::ProtocolFilter;
-use mirrorlist_server::mirrorlist::select::{Wishes, Workspace, select};
 use mirrorlist_server::mirrorlist::target::resolve;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
-use rand::SeedableRng;
-use rand::rngs::Xoshiro256PlusPlus;
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Scratch, answer, choose};
 
 #[allow(dead_code, reason = "the other benchmark needs the files too")]
 mod world;
 
 use world::{DATE, World};
 
-/// The stages; each one needs those before it.
-const STAGES: [&str; 5] = ["parse", "resolve", "locate", "select", "render"];
+/// The stages in order; each run ends with one of them. `choose` resolves and locates by itself.
+const STAGES: [&str; 5] = ["parse", "resolve", "locate", "choose", "render"];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -69,11 +64,10 @@ fn run_until(stage: &str) {
     let mut run = Run {
         last_stage: STAGES.iter().position(|known| *known == stage).unwrap(),
         answerer: Answerer::seeded(1),
-        rng: Xoshiro256PlusPlus::seed_from_u64(1),
-        workspace: Workspace::default(),
+        scratch: Scratch::seeded(1),
         key: String::new(),
     };
-    // Whatever is made once and kept is there after the first round.
+    // After the first round, memory that is reused is there.
     run.warm_up(&world);
     run.measured(&world);
     println!("{}", world.requests.len());
@@ -82,8 +76,7 @@ fn run_until(stage: &str) {
 struct Run {
     last_stage: usize,
     answerer: Answerer,
-    rng: Xoshiro256PlusPlus,
-    workspace: Workspace,
+    scratch: Scratch,
     key: String,
 }
 
@@ -102,42 +95,22 @@ impl Run {
         for (query, address) in &world.requests {
             let query = black_box(MirrorQuery::parse(query));
             let snapshot = &world.snapshot;
-            if self.last_stage == 4 {
-                let circumstances = Circumstances {
-                    endpoint: Endpoint::Metalink,
-                    address: *address,
-                    minimum: 5,
-                    date: DATE,
-                };
-                black_box(answer(snapshot, &circumstances, &query, &mut self.answerer));
-                continue;
+            let request = world::metalink_request(&query, *address);
+            match self.last_stage {
+                0 => continue,
+                1 | 2 => {
+                    let _ = black_box(resolve(snapshot.catalogue(), Endpoint::Metalink, &query, &mut self.key));
+                    if self.last_stage == 2 {
+                        black_box(locate(snapshot, *address));
+                    }
+                }
+                3 => {
+                    let _ = black_box(choose(snapshot, &request, &mut self.scratch));
+                }
+                _ => {
+                    black_box(answer(snapshot, &request, DATE, &mut self.answerer));
+                }
             }
-            if self.last_stage == 0 {
-                continue;
-            }
-            let target = black_box(resolve(snapshot.catalogue(), Endpoint::Metalink, &query, &mut self.key));
-            if self.last_stage == 1 {
-                continue;
-            }
-            let location = black_box(locate(snapshot, *address));
-            if self.last_stage == 2 {
-                continue;
-            }
-            let wishes = Wishes {
-                countries: None,
-                protocols: ProtocolFilter::new(None, Endpoint::Metalink),
-                prefer_network: true,
-                minimum: 5,
-                names_countries: false,
-            };
-            black_box(select(
-                snapshot,
-                target.unwrap().directory,
-                &location,
-                &wishes,
-                &mut self.rng,
-                &mut self.workspace,
-            ));
         }
     }
 }

@@ -1,13 +1,13 @@
-//! A thread whose end is waited for no longer than a limit. A write to a pipe that is not read, or a read from a file system
-//! that has gone away, blocks for ever, and the end of the program must not wait for it.
+//! A thread whose end is awaited for a limited time. A write to a pipe that is not read, or a read from a file system that has
+//! gone away, blocks for ever, and the end of the program must not wait for it.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// A thread of its own.
-pub struct Background {
-    /// Gets nothing; it is disconnected when the thread ends.
+pub(crate) struct Background {
+    /// Receives nothing; it is disconnected when the thread ends.
     end: Receiver<()>,
 }
 
@@ -16,19 +16,18 @@ impl Background {
     ///
     /// # Errors
     /// The operating system starts no more threads.
-    pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (running, end) = mpsc::channel();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // A panic drops it, too; the panic hook reports it.
+            // A panic drops it, too, and the panic hook reports the panic.
             let _running: mpsc::Sender<()> = running;
             work();
         })?;
         Ok(Self { end })
     }
 
-    /// Waits for the thread's end, at most for this time. Says whether it has ended; one that has not is left behind and
-    /// ends with the process.
-    pub fn end_within(self, limit: Duration) -> bool {
+    /// Waits for the thread's end, at most for this time. Returns whether it has ended. If not, it goes on until the process ends.
+    pub(crate) fn end_within(self, limit: Duration) -> bool {
         matches!(self.end.recv_timeout(limit), Err(RecvTimeoutError::Disconnected))
     }
 }

@@ -1,15 +1,17 @@
-//! How much memory the tables of a data file may take while it is loaded: a fixed amount for small files and a few bytes for each
-//! byte that was read. A file that would take more is refused before it does, whoever wrote it.
+//! A limit to the memory that the tables of a data file take while it is loaded: a fixed amount for small files and a few bytes for
+//! each byte that was read. A file that would take more is refused before it does.
 //!
-//! Tables are charged for what they take at their largest, growing and being turned into others included. What the charges leave
-//! out (the message or line at hand) is why three bytes are given for each byte of the file where four may be taken.
+//! Tables are charged for the most that they take, growing and being turned into others included. Loading may take four bytes for each
+//! byte of the file; the fourth, which no charge can use, is for what is not charged: the current message or line.
 
-use std::{fmt, io};
+use std::io;
 
-/// What any file may take, in bytes.
+use thiserror::Error;
+
+/// The memory that any file may take, in bytes.
 const BASE: u64 = 16 << 20;
 
-/// What each byte of a file may take, in bytes.
+/// The memory that each byte of a file may take, in bytes.
 const PER_BYTE: u64 = 3;
 
 /// The account of one file that is being loaded.
@@ -20,28 +22,19 @@ pub struct Budget {
 }
 
 /// A file that would take more memory than its size allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "its first {read} bytes would take {taken} bytes of memory, more than {BASE} and {PER_BYTE} for each byte; no real data does"
+)]
 pub struct OverBudget {
     /// How much of the file was read, in bytes.
     read: u64,
-    /// What the tables made of that take, in bytes.
+    /// How much memory the tables take that were made of that, in bytes.
     taken: u64,
 }
 
-impl fmt::Display for OverBudget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { read, taken } = self;
-        write!(
-            f,
-            "its first {read} bytes would take {taken} bytes of memory, more than {BASE} and {PER_BYTE} for each byte; no real data does"
-        )
-    }
-}
-
-impl std::error::Error for OverBudget {}
-
 impl Budget {
-    /// Says how many bytes of the file have been read.
+    /// Sets how many bytes of the file have been read.
     pub fn read(&mut self, bytes: u64) {
         self.read = bytes;
     }
@@ -49,7 +42,7 @@ impl Budget {
     /// Charges memory.
     ///
     /// # Errors
-    /// Where all that was charged is more than the bytes read so far allow.
+    /// If all charges together are more than the bytes read so far allow.
     #[inline]
     pub fn take(&mut self, bytes: usize) -> Result<(), OverBudget> {
         self.taken = self.taken.saturating_add(bytes as u64);
@@ -69,42 +62,14 @@ impl Budget {
 }
 
 /// Why a file of lines makes no table.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ReadError {
     /// It can't be read.
-    Io(io::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
     /// It would take too much memory.
-    TooLarge(OverBudget),
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::TooLarge(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::TooLarge(error) => Some(error),
-        }
-    }
-}
-
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<OverBudget> for ReadError {
-    fn from(error: OverBudget) -> Self {
-        Self::TooLarge(error)
-    }
+    #[error(transparent)]
+    TooLarge(#[from] OverBudget),
 }
 
 #[cfg(test)]

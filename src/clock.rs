@@ -1,22 +1,19 @@
-//! The present time as answers and the access log write it, made once a second and once a day.
+//! The time as answers and the access log write it, formatted once a second.
 
 use std::time::{Duration, SystemTime};
 
-/// A clock that remembers what it last wrote.
+/// A clock that keeps what it last formatted.
 #[derive(Debug, Default)]
 pub struct Clock {
     /// The second at which the clock stands still, if it does.
     fixed: Option<u64>,
     second: Option<u64>,
     http_date: String,
-    day: Option<u64>,
     date: String,
 }
 
-const DAY: u64 = 24 * 60 * 60;
-
 impl Clock {
-    /// A clock that always says the same second since the Unix epoch, for answers that can be compared.
+    /// A clock that stands still at this second since the Unix epoch, for answers that can be compared.
     pub fn fixed(second: u64) -> Self {
         Self {
             fixed: Some(second),
@@ -24,13 +21,9 @@ impl Clock {
         }
     }
 
-    /// Sets the clock to the present.
+    /// Sets the clock to the current time.
     pub(super) fn tick(&mut self) {
-        let second = self.fixed.unwrap_or_else(|| {
-            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            since_epoch.unwrap_or_default().as_secs()
-        });
-        self.set(second);
+        self.set(self.fixed.unwrap_or_else(|| since_epoch(SystemTime::now()).as_secs()));
     }
 
     fn set(&mut self, second: u64) {
@@ -40,11 +33,8 @@ impl Clock {
         self.second = Some(second);
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         self.http_date = httpdate::fmt_http_date(now);
-        if self.day != Some(second / DAY) {
-            self.day = Some(second / DAY);
-            let date = time::OffsetDateTime::from(now).date();
-            self.date = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
-        }
+        self.date = humantime::format_rfc3339_seconds(now).to_string();
+        self.date.truncate("2026-01-31".len());
     }
 
     /// The time of the last tick like `Sat, 31 Jan 2026 23:59:59 GMT`.
@@ -56,6 +46,11 @@ impl Clock {
     pub(super) fn date(&self) -> &str {
         &self.date
     }
+}
+
+/// The time since the Unix epoch. A time before it counts as the epoch.
+pub(crate) fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

@@ -2,24 +2,20 @@
 //! and AS numbers that are set aside for documentation (RFC 5737, RFC 3849, RFC 5398).
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use prost::Message;
 
+use crate::cache::error::CacheError;
 use crate::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
     IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
     StringStringMap,
 };
-use crate::geo::{AsTable, ContinentTable};
-use crate::snapshot::Snapshot;
-use crate::snapshot::cache::{self, CacheError};
-use crate::snapshot::load::{Loaded, Source};
+use crate::geo::{AsTable, ContinentTable, GeoIp};
+use crate::snapshot::{Catalogue, DataSet, Loaded, Snapshot, age};
 use crate::warnings::Warnings;
 
-/// A mirror of the demonstration.
+/// A mirror of the demonstration, with its bandwidth in Mbit/s.
 struct Mirror {
     name: &'static str,
     country: &'static str,
@@ -43,7 +39,7 @@ const fn mirror(
     }
 }
 
-/// The mirrors; a host's id is its place here, from 1.
+/// The mirrors. A host's id is its place here, from 1.
 const MIRRORS: [Mirror; 10] = [
     mirror("mirror.berlin.example", "DE", 10_000, &["https", "http", "rsync"]),
     mirror("ftp.munich.example", "DE", 1_000, &["https", "http", "ftp"]),
@@ -60,11 +56,11 @@ const MIRRORS: [Mirror; 10] = [
     },
 ];
 
-/// Boston's host: the one that the AS has.
+/// The id of Boston's host, which the AS has.
 const BOSTON: i64 = 5;
-/// Bogota's host: the one that is offered in its own country only.
+/// The id of Bogota's host, which is offered in its own country only.
 const BOGOTA: i64 = 9;
-/// The campus's private host: the one that registered a network.
+/// The id of the campus's private host, which registered a network.
 const CAMPUS: i64 = 10;
 
 const TOP_DIRECTORY: &str = "pub/example";
@@ -79,26 +75,29 @@ const CAMPUS_NETBLOCK: &str = "192.0.2.128/25";
 const GLOBAL_NETBLOCKS: &str = "198.51.100.0/25 64496\n2001:db8::/32 64497\n";
 const CONTINENTS: &str = "country,continent\nDE,EU\nFR,EU\nCZ,EU\nUS,NA\nJP,AS\nAU,OC\nNZ,OC\nCO,SA\n";
 
+/// Stands for the paths of the data files.
+const NAME: &str = "(inside the program)";
+
 /// The demonstration's data, through the same loader as any.
 ///
 /// # Errors
-/// None while the loader takes what the tables above make.
+/// A reader refuses what is made from the tables above, which is a defect.
 pub fn snapshot() -> Result<Snapshot, CacheError> {
     let mut warnings = Warnings::default();
-    let catalogue = cache::read(cache_file().as_slice(), &mut warnings)?;
+    let catalogue = Catalogue::read(cache_file().as_slice(), &mut warnings)?;
     // Reading from memory can't fail.
     let netblocks = AsTable::read(GLOBAL_NETBLOCKS.as_bytes(), &mut warnings).unwrap_or_else(|_| AsTable::empty());
     let continents =
         ContinentTable::read(CONTINENTS.as_bytes(), &mut warnings).unwrap_or_else(|_| ContinentTable::empty());
-    Ok(Snapshot::new(
-        built_in(catalogue),
-        built_in(netblocks),
-        built_in(continents),
-        None,
-    ))
+    Ok(Snapshot::new(DataSet {
+        cache: Loaded::built_in(NAME, catalogue),
+        global_netblocks: Loaded::built_in(NAME, netblocks),
+        country_continent: Loaded::built_in(NAME, continents),
+        geoip: Loaded::without_file(GeoIp::empty()),
+    }))
 }
 
-/// Requests to try on a demonstration that listens on this address.
+/// Returns requests to try on a demonstration that listens on this address.
 pub fn examples(address: SocketAddr) -> String {
     format!(
         "The demonstration answers on http://{address}. Try:\n\
@@ -108,27 +107,14 @@ pub fn examples(address: SocketAddr) -> String {
     )
 }
 
-fn built_in<T>(table: T) -> Arc<Loaded<T>> {
-    Arc::new(Loaded {
-        table,
-        source: Source {
-            path: PathBuf::from("(inside the program)"),
-            identity: None,
-            duration: Duration::ZERO,
-            warnings: Warnings::default(),
-        },
-    })
-}
-
 fn cache_file() -> Vec<u8> {
     let pair = |key: &str, value: &str| StringStringMap {
         key: key.to_owned(),
         value: value.to_owned(),
     };
     let numbered = || (1_i64..).zip(&MIRRORS);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let cache = MirrorList {
-        time: now.unwrap_or_default().as_secs(),
+        time: age::now(),
         netblock_country_cache: NETBLOCK_COUNTRIES
             .iter()
             .map(|(network, country)| pair(network, country))
@@ -176,7 +162,7 @@ fn cache_file() -> Vec<u8> {
     cache.encode_to_vec()
 }
 
-/// Prefix, architecture and directory of every repository.
+/// Lists the prefix, architecture and directory of every repository.
 fn repositories() -> impl Iterator<Item = (String, &'static str, String)> {
     let releases = ["0", "1", "2"].into_iter();
     releases.flat_map(|release| {
@@ -201,7 +187,7 @@ fn directories() -> impl Iterator<Item = String> {
     std::iter::once(TOP_DIRECTORY.to_owned()).chain(of_repositories)
 }
 
-/// Every mirror carries every directory.
+/// Makes a directory that every mirror carries.
 fn directory(name: String) -> MirrorListCacheType {
     let ids = || 1_i64..;
     let public = || ids().zip(&MIRRORS).filter(|(_, mirror)| !mirror.private);
@@ -235,7 +221,7 @@ fn urls(host: i64, mirror: &Mirror) -> impl Iterator<Item = IntStringMap> {
     })
 }
 
-/// Details of an invented `repomd.xml` and of the one before it.
+/// Makes details of an invented `repomd.xml` and of its version before.
 fn repomd(directory: String) -> FileDetailsCacheDirectoryType {
     let version = |age: u64, digit: &str| FileDetailsType {
         time_stamp: 1_767_225_600 - age,

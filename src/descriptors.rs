@@ -1,4 +1,4 @@
-//! File descriptors: raising the process's limit, and how many connections it leaves room for.
+//! File descriptors: raises the process's limit, and divides it among connections and everything else.
 
 use std::num::NonZeroUsize;
 
@@ -7,28 +7,28 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::listener::CONNECTIONS_TO_CLOSE;
 
 /// The admin listener serves this many connections at once.
-pub const ADMIN_CONNECTIONS: usize = 96;
+pub(crate) const ADMIN_CONNECTIONS: usize = 96;
 
 /// The admin listener serves this many connections of one address beyond loopback at once.
-pub const ADMIN_CONNECTIONS_PER_ADDRESS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+pub(crate) const ADMIN_CONNECTIONS_PER_ADDRESS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 
-/// Kept for data files during a reload, logs, standard streams, the token file and what metrics are read from.
+/// Descriptors for data files during a reload, logs, standard streams, the token file and the files that metrics are read from.
 const FILES: usize = 32;
 
-/// Each thread that serves connections waits for them with this many.
+/// Descriptors of each worker, apart from its connections.
 const OF_A_WORKER: usize = 4;
 
-/// Kept for threads that serve no connections, the listeners and the pipes of signals.
+/// Descriptors of other threads, the listeners and the pipes of signals.
 const OF_THE_PROCESS: usize = 24;
 
-/// More connections than this are only served where `max_connections` says so: each takes some 30 KB at its busiest.
+/// The limit of connections unless `max_connections` is set: each takes up to some 30 KB.
 const MOST_BY_DEFAULT: usize = 65_536;
 
-/// With fewer descriptors than the reserve, this many connections are served all the same.
+/// This many connections are served even if all descriptors are reserved.
 const FEWEST: usize = 8;
 
-/// Raises the soft limit of open descriptors to the hard one, and gives it; none where there is no limit.
-pub fn raise_limit() -> Option<u64> {
+/// Raises the soft limit of open descriptors to the hard one. Returns the limit; `None` if there is none.
+pub(crate) fn raise_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
         return current;
@@ -44,14 +44,14 @@ pub fn raise_limit() -> Option<u64> {
     }
 }
 
-/// Whether a limit of descriptors is enough for this many workers.
-pub fn suffice(limit: u64, workers: NonZeroUsize) -> bool {
+/// Returns whether a limit of descriptors is enough for this many workers.
+pub(crate) fn suffice(limit: u64, workers: NonZeroUsize) -> bool {
     let needed = workers.get().saturating_mul(OF_A_WORKER).saturating_add(OF_THE_PROCESS);
     usize::try_from(limit).is_ok_and(|limit| needed <= limit)
 }
 
-/// How many connections a limit of descriptors leaves room for, where the public listener has this many workers.
-pub fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) -> usize {
+/// The number of connections that fit into a limit of descriptors, if the public listener has this many workers.
+pub(crate) fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) -> usize {
     let Some(limit) = limit else {
         return usize::MAX;
     };
@@ -67,8 +67,8 @@ pub fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) -> usize 
         .max(FEWEST)
 }
 
-/// How many connections the public listener serves at once, given `max_connections` and the room for them.
-pub fn connections(wanted: Option<NonZeroUsize>, room: usize) -> usize {
+/// The number of connections that the public listener serves at once, given `max_connections` and the room for them.
+pub(crate) fn connections(wanted: Option<NonZeroUsize>, room: usize) -> usize {
     wanted.map_or(MOST_BY_DEFAULT, NonZeroUsize::get).min(room)
 }
 

@@ -2,47 +2,46 @@
 //!
 //! The data's journey, and the modules on its way:
 //!
-//! 1. [`generate`] makes MirrorManager2's database a cache, a protobuf file  that is new every few minutes. What may
-//!    stand in it is said in [`cache`].
-//! 2. [`snapshot`] reads the cache and three tables of the Internet's geography ([`geo`]), once, into compact tables that
-//!    never change: a snapshot. Entries that can't be used are counted as [`warnings`]; a file that would take more memory
-//!    than its size allows is refused ([`budget`]).
-//! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. What it puts
-//!    into XML goes through [`xml`], what it copies often stands ready as [`chunked`] text, and it writes
-//!    each answer on a [`page`].
-//! 4. [`http`] is the public face: it finds the client's address, asks for the answer, sends it, and writes the access log.
+//! 1. [`generate`] reads MirrorManager2's database and writes a cache, a protobuf file, every few minutes. [`cache`] is that
+//!    file's format: fields, reader, writer, and the rules of what may stand in it.
+//! 2. [`snapshot`] loads the cache and three tables of the Internet's geography ([`geo`]) into compact tables (`index_table`)
+//!    that never change. An entry that can't be used becomes one of the [`warnings`]. A file that would take more memory than
+//!    its size allows is refused ([`budget`]).
+//! 3. [`mirrorlist`] makes an answer from a query, an address and a snapshot: pure, without sockets or clocks. [`xml`] escapes.
+//! 4. [`http`] serves it: connections, the client's address, the answer. [`access_log`] writes a line.
 //!
-//! [`reload`] renews the snapshot while it serves, [`metrics`] counts, and [`readiness`] knows whether requests are wanted; the
-//! [`admin`] listener shows all three, and is asked by commands like `mirrorlist-server reload`.
+//! [`reload`] renews the snapshot under load, [`metrics`] count, [`readiness`] tells a proxy whether to send requests, and the
+//! [`admin`] listener shows all three.
 //!
-//! Around this, [`settings`] turns flags, variables and a file into checked settings, [`logging`] makes the logger that is
-//! handed down, [`server`] binds it all together and stops it in order, [`background`] threads hold up no stop, [`check`] tells
-//! what the data files hold, [`cache_compare`] what differs between two caches, [`compare`] how answers differ from another server's,
-//! and [`demo`] is a small data set to try it on.
+//! Around this: [`settings`] of both programs, [`logging`], [`server`] (a server's life), [`check`], [`compare`] (two servers),
+//! [`cache_compare`] (two caches), [`demo`]; and the small `background` (threads that hold up no stop), [`clock`], `descriptors`
+//! (how many may be open) and `throttle` (log lines).
+//!
+//! Imports run downwards, from the programs to [`settings`] and [`geo`].
 
 pub mod access_log;
 pub mod admin;
-pub mod background;
+mod background;
 pub mod budget;
 pub mod cache;
 pub mod cache_compare;
 pub mod check;
-pub mod chunked;
 pub mod clock;
 pub mod compare;
 pub mod demo;
-pub mod descriptors;
+mod descriptors;
 pub mod generate;
 pub mod geo;
 pub mod http;
+pub(crate) mod index_table;
 pub mod logging;
 pub mod metrics;
 pub mod mirrorlist;
-pub mod page;
 pub mod readiness;
 pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod snapshot;
+mod throttle;
 pub mod warnings;
 pub mod xml;

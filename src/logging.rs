@@ -1,4 +1,6 @@
 //! The logger of diagnostics: slog to standard error, as JSON lines or in terminal style. It is made once and handed down.
+//!
+//! Not here: the access log ([`crate::access_log`]).
 
 use std::io::{self, IsTerminal, Write as _};
 use std::sync::Arc;
@@ -9,54 +11,26 @@ use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 use slog_async::{AsyncGuard, OverflowStrategy};
 
 use crate::background::Background;
+use crate::settings::{LEVELS, LogFormat, LoggingSettings};
 
-/// How messages are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoggingSettings {
-    /// The least severe level that is written.
-    pub level: Level,
-    /// What messages look like.
-    pub format: Format,
-}
-
-/// What messages look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people on a terminal, else for machines.
-    Auto,
-    /// A JSON object a line.
-    Json,
-    /// For people.
-    Terminal,
-}
-
-/// This many messages wait to be written; beyond that they are dropped, and their number is logged.
+/// The number of messages that the buffer holds. Further ones are dropped, and their number is logged.
 const WAITING_MESSAGES: usize = 4_096;
 
-/// The levels and their names.
-const LEVELS: [(&str, Level); 5] = [
-    ("error", Level::Error),
-    ("warning", Level::Warning),
-    ("info", Level::Info),
-    ("debug", Level::Debug),
-    ("trace", Level::Trace),
-];
-
-/// The level with a name.
+/// Finds a level by its name.
 pub fn parse_level(name: &str) -> Option<Level> {
     LEVELS.iter().find(|(known, _)| *known == name).map(|(_, level)| *level)
 }
 
-/// A level's name.
+/// The name of a level.
 pub fn level_name(level: Level) -> &'static str {
-    // slog's critical level is the one that has no name here; it is written whatever is set.
+    // Only slog's critical level has no name here. It is always written.
     LEVELS
         .iter()
         .find(|(_, known)| *known == level)
         .map_or("critical", |(name, _)| name)
 }
 
-/// The least severe level that is written, which can be set while the program runs.
+/// The least severe level that is written; it can be set while the program runs.
 #[derive(Debug, Clone)]
 pub struct LevelHandle {
     level: Arc<AtomicUsize>,
@@ -80,7 +54,7 @@ impl LevelHandle {
     }
 }
 
-/// Lets records pass that are severe enough now.
+/// A filter for records that are severe enough now.
 struct AdjustableFilter<D> {
     drain: D,
     level: LevelHandle,
@@ -98,16 +72,16 @@ impl<D: Drain<Ok = (), Err = Never>> Drain for AdjustableFilter<D> {
     }
 }
 
-/// The logger and what belongs to it. Dropping it writes the messages that wait.
+/// The logger and its parts. Dropping it writes the buffered messages.
 pub struct Logging {
-    /// To be handed down.
+    /// The logger, to be handed down.
     pub logger: Logger,
-    /// To set the level later.
+    /// Sets the level later.
     pub level: LevelHandle,
     guard: Option<AsyncGuard>,
 }
 
-/// The last messages are given this long: standard error may be a pipe that is not read.
+/// How long the last messages may take: standard error may be a pipe that is not read.
 const LAST_MESSAGES_LIMIT: Duration = Duration::from_secs(2);
 
 impl Drop for Logging {
@@ -117,7 +91,7 @@ impl Drop for Logging {
     }
 }
 
-/// Writes the reason for a program's end to standard error; one that is closed or not read is given up.
+/// Writes the reason for a program's end to standard error. Gives up if that is closed or not read.
 pub fn last_words(text: &str) {
     let line = format!("{text}\n");
     within_limit("last-words", move || {
@@ -126,7 +100,7 @@ pub fn last_words(text: &str) {
 }
 
 fn within_limit(name: &str, work: impl FnOnce() + Send + 'static) {
-    // Without a thread the work is given up, as it is when the time is over.
+    // Without a thread the work is given up, as at the end of the time.
     if let Ok(thread) = Background::spawn(name, work) {
         thread.end_within(LAST_MESSAGES_LIMIT);
     }
@@ -135,9 +109,9 @@ fn within_limit(name: &str, work: impl FnOnce() + Send + 'static) {
 /// Makes the logger.
 pub fn logger(settings: LoggingSettings) -> Logging {
     let terminal = match settings.format {
-        Format::Auto => io::stderr().is_terminal(),
-        Format::Json => false,
-        Format::Terminal => true,
+        LogFormat::Auto => io::stderr().is_terminal(),
+        LogFormat::Json => false,
+        LogFormat::Terminal => true,
     };
     if terminal {
         let decorator = slog_term::TermDecorator::new().stderr().build();
@@ -150,7 +124,7 @@ pub fn logger(settings: LoggingSettings) -> Logging {
     }
 }
 
-/// Writing happens in a thread of its own, so that a slow terminal never delays a request.
+/// Writes in a thread of its own, so that a slow terminal never delays a request.
 fn asynchronous<D>(drain: D, level: Level) -> Logging
 where
     D: Drain + Send + 'static,

@@ -1,17 +1,10 @@
-//! Whether the server wants requests. It begins unready, is ready from the first snapshot that serves until it is told to stop,
-//! and in between says so if its data is too old.
+//! Whether the server wants requests. It starts unready, is ready from its first snapshot until it is told to stop, and in
+//! between reports if its data is too old.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-/// What the data's age means for readiness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadinessLimits {
-    /// Older data is stale; none: data is never stale.
-    pub max_data_age: Option<Duration>,
-    /// Whether a server with stale data is unready, or only degraded.
-    pub unready_when_stale: bool,
-}
+use crate::settings::ReadinessLimits;
 
 /// The phases of a server's life, in order; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,26 +17,26 @@ pub enum Phase {
     Draining,
 }
 
-/// Whether the server wants requests, and why not.
+/// Whether the server wants requests, with the reason if an operator should look at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// It does.
+pub enum ReadinessStatus {
+    /// It wants requests.
     Ready,
-    /// It does, but somebody should look at it.
+    /// It wants requests, but an operator should look at it.
     Degraded(String),
-    /// It does not.
+    /// It wants no requests.
     Unready(String),
 }
 
-/// Keeps the phase.
+/// The phase of the server, shared by what changes it and what reports it.
 #[derive(Debug)]
-pub struct Gate {
+pub struct Readiness {
     limits: ReadinessLimits,
     phase: AtomicU8,
 }
 
-impl Gate {
-    /// A server that starts.
+impl Readiness {
+    /// Starts in [`Phase::Starting`].
     pub fn new(limits: ReadinessLimits) -> Self {
         Self {
             limits,
@@ -62,24 +55,24 @@ impl Gate {
     }
 
     /// Whether the server wants requests, given the age of its data.
-    pub fn readiness(&self, data_age: Option<Duration>) -> Readiness {
+    pub fn status(&self, data_age: Option<Duration>) -> ReadinessStatus {
         let phase = self.phase.load(Ordering::SeqCst);
         let Some(age) = data_age.filter(|_| phase >= Phase::Serving as u8) else {
-            return Readiness::Unready("no data is loaded yet".to_owned());
+            return ReadinessStatus::Unready("no data is loaded yet".to_owned());
         };
         if phase >= Phase::Draining as u8 {
-            return Readiness::Unready("the server is stopping".to_owned());
+            return ReadinessStatus::Unready("the server is stopping".to_owned());
         }
         match self.limits.max_data_age {
             Some(limit) if age > limit => {
                 let reason = format!("the cache is {} s old, more than {} s", age.as_secs(), limit.as_secs());
                 if self.limits.unready_when_stale {
-                    Readiness::Unready(reason)
+                    ReadinessStatus::Unready(reason)
                 } else {
-                    Readiness::Degraded(reason)
+                    ReadinessStatus::Degraded(reason)
                 }
             }
-            _ => Readiness::Ready,
+            _ => ReadinessStatus::Ready,
         }
     }
 }
@@ -91,8 +84,8 @@ mod tests {
     const YOUNG: Option<Duration> = Some(Duration::from_secs(10));
     const OLD: Option<Duration> = Some(Duration::from_secs(100));
 
-    fn gate(max_data_age: Option<u64>, unready_when_stale: bool) -> Gate {
-        Gate::new(ReadinessLimits {
+    fn with_limits(max_data_age: Option<u64>, unready_when_stale: bool) -> Readiness {
+        Readiness::new(ReadinessLimits {
             max_data_age: max_data_age.map(Duration::from_secs),
             unready_when_stale,
         })
@@ -100,22 +93,25 @@ mod tests {
 
     #[test]
     fn a_server_is_ready_from_its_first_data_until_it_stops() {
-        let gate = gate(None, false);
-        assert!(matches!(gate.readiness(None), Readiness::Unready(_)));
-        gate.enter(Phase::Serving);
-        assert_eq!(gate.readiness(OLD), Readiness::Ready);
-        gate.enter(Phase::Draining);
-        gate.enter(Phase::Serving);
-        assert!(matches!(gate.readiness(YOUNG), Readiness::Unready(_)));
+        let readiness = with_limits(None, false);
+        assert!(matches!(readiness.status(None), ReadinessStatus::Unready(_)));
+        readiness.enter(Phase::Serving);
+        assert_eq!(readiness.status(OLD), ReadinessStatus::Ready);
+        readiness.enter(Phase::Draining);
+        readiness.enter(Phase::Serving);
+        assert!(matches!(readiness.status(YOUNG), ReadinessStatus::Unready(_)));
     }
 
     #[test]
     fn old_data_degrades_or_stops_readiness_as_set() {
         for (unready, expected_degraded) in [(false, true), (true, false)] {
-            let gate = gate(Some(60), unready);
-            gate.enter(Phase::Serving);
-            assert_eq!(gate.readiness(YOUNG), Readiness::Ready);
-            assert_eq!(matches!(gate.readiness(OLD), Readiness::Degraded(_)), expected_degraded);
+            let readiness = with_limits(Some(60), unready);
+            readiness.enter(Phase::Serving);
+            assert_eq!(readiness.status(YOUNG), ReadinessStatus::Ready);
+            assert_eq!(
+                matches!(readiness.status(OLD), ReadinessStatus::Degraded(_)),
+                expected_degraded
+            );
         }
     }
 }

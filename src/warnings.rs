@@ -1,11 +1,11 @@
-//! What was wrong in a data file without making it unusable: all of it counted, the first few kept word for word.
+//! Warnings about entries of a data file that cannot be used while the file can: all are counted, the first few are kept word for word.
 
 use std::fmt::{self, Display, Write as _};
 
 /// How many warnings are kept with their text; the rest are only counted.
 const KEPT: usize = 5;
 
-/// So many bytes of a text are kept: what it quotes can be as long as a file.
+/// At most so many bytes of a text are kept: it can quote an entry as long as a file.
 const LONGEST: usize = 1_000;
 
 /// The warnings of one data file.
@@ -21,13 +21,13 @@ impl Warnings {
         self.count += 1;
         if self.first.len() < KEPT {
             let mut kept = Kept::default();
-            // An error says that the text is longer than what is kept.
+            // It fails when the text is longer than what is kept.
             let _ = write!(kept, "{text}");
             self.first.push(kept.0);
         }
     }
 
-    /// How many there were.
+    /// How many warnings there were.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -38,7 +38,7 @@ impl Warnings {
     }
 }
 
-/// The beginning of a text; writing more is an error, so that no more is made.
+/// The beginning of a text. Writing more fails, so that the rest is never formatted.
 #[derive(Default)]
 struct Kept(String);
 

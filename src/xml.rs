@@ -1,11 +1,11 @@
-//! Text made safe for XML 1.0: in elements, in attributes and in comments.
+//! Escapes text for XML 1.0: in elements, in attributes and in comments. Whole documents are written by [`crate::mirrorlist`].
 
 use std::borrow::Cow;
 
-/// A text as it can stand in an element or a quoted attribute.
+/// Escapes a text for an element or a quoted attribute.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     let plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'&' | b'<' | b'>' | b'"' | b'\'');
-    // As nearly all texts are. Without a way out of the loop, many bytes are looked at at once.
+    // Nearly all texts are plain. A loop without an early exit is vectorised.
     if text.bytes().fold(true, |all, b| all & plain(b)) {
         return text.into();
     }
@@ -14,8 +14,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// Appends text as it can stand in an element or a quoted attribute. Characters that XML 1.0 can't hold at all become
-/// U+FFFD.
+/// Appends a text, escaped for an element or a quoted attribute. Characters that XML 1.0 has no form for become U+FFFD.
 pub fn escape_into(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(position) = rest.find(needs_care) {
@@ -35,8 +34,8 @@ pub fn escape_into(text: &str, out: &mut String) {
     out.push_str(rest);
 }
 
-/// Appends text as it can stand between `<!--` and `-->`: no two hyphens follow each other and none ends it (XML 1.0,
-/// section 2.5).
+/// Appends a text, changed so that it can stand between `<!--` and `-->`: no two hyphens follow each other and none ends it (XML
+/// 1.0, section 2.5).
 pub fn comment_into(text: &str, out: &mut String) {
     let mut after_hyphen = false;
     for c in text.chars() {

@@ -10,13 +10,16 @@
 mod fixture;
 mod support;
 
+#[path = "admin/routes.rs"]
+mod routes;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -26,10 +29,10 @@ use mirrorlist_server::cache::proto::MirrorList;
 use serde_json::Value;
 use support::PATIENCE;
 use support::data::DataFiles;
-use support::http::{Response, exchange, get};
+use support::http::{Response, exchange};
 use support::mmdb::mmdb;
 use support::process::run;
-use support::server::{Server, field};
+use support::server::Server;
 
 /// No watch: reloads happen when a test says so.
 const NO_WATCH: [&str; 2] = ["--reload.watch", "off"];
@@ -207,15 +210,15 @@ fn whatever_is_wrong_with_new_data_the_old_goes_on_and_everybody_is_told() {
                     .unwrap()
                     .to_str()
                     .map(|name| match (damage, name) {
-                        ("half", "global_netblocks.txt") => "global_netblocks: networks shrank from 2 to 1".to_owned(),
-                        ("half", "country_continent.csv") => "cccsv: countries shrank from 4 to 2".to_owned(),
+                        ("half", "global_netblocks.txt") => "global_netblocks: 1 networks instead of 2".to_owned(),
+                        ("half", "country_continent.csv") => "cccsv: 2 countries instead of 4".to_owned(),
                         (_, name) => name.to_owned(),
                     })
                     .unwrap()
             });
         }
     }
-    let older: [(&str, Damage); 5] = [
+    let older: [(&str, Damage); 6] = [
         ("older cache", |data| {
             data.write_cache(&MirrorList {
                 time: fixture::CREATED - 60,
@@ -223,17 +226,25 @@ fn whatever_is_wrong_with_new_data_the_old_goes_on_and_everybody_is_told() {
             });
             "cache: it was made 60 s before the one in use"
         }),
-        ("fewer hosts", |data| {
+        ("hosts that are named but carry nothing", |data| {
+            let mut cache = fixture::cache_message();
+            for directory in &mut cache.mirror_list_cache {
+                directory.by_host_id.truncate(1);
+            }
+            data.write_cache(&cache);
+            "hosts instead of"
+        }),
+        ("fewer directories", |data| {
             let mut cache = fixture::cache_message();
             cache.mirror_list_cache.truncate(6);
             data.write_cache(&cache);
-            "cache: directories shrank from 9 to 6"
+            "cache: 6 directories instead of 9, a loss of more than 25%"
         }),
         ("fewer repositories", |data| {
             let mut cache = fixture::cache_message();
             cache.repo_arch_to_directory_name.truncate(2);
             data.write_cache(&cache);
-            "cache: repositories shrank from 4 to 2"
+            "cache: 2 repositories instead of 4"
         }),
         ("no directories", |data| {
             data.write_cache(&MirrorList {
@@ -244,7 +255,7 @@ fn whatever_is_wrong_with_new_data_the_old_goes_on_and_everybody_is_told() {
         }),
         ("smaller GeoIP", |data| {
             fs::write(data.geoip(), mmdb(&[("192.0.2.0/24", "DE")])).unwrap();
-            "geoip: nodes shrank"
+            "geoip: 120 nodes instead of 168"
         }),
     ];
     for (name, damage) in older {
@@ -296,7 +307,7 @@ fn refused_with(name: &str, damage: impl FnOnce(&DataFiles) -> String) {
     );
     assert!(
         server
-            .wait_for_message("reload refused; the data in use goes on")
+            .wait_for_message("reload refused; keeping the current data")
             .contains("\"reasons\":"),
         "{name}"
     );
@@ -374,9 +385,9 @@ fn the_watch_sees_new_files_however_they_come() {
     serves("a");
     // What is refused is not tried again and again.
     fs::write(&other, "garbage").unwrap();
-    server.wait_for_message("reload refused; the data in use goes on");
+    server.wait_for_message("reload refused; keeping the current data");
     fs::write(data.global_netblocks(), "198.51.100.0/24 64500\n2001:db8::/32 64497\n").unwrap();
-    server.wait_for_message("reload refused; the data in use goes on");
+    server.wait_for_message("reload refused; keeping the current data");
     let metrics = server.admin_get("/metrics");
     assert!(
         metrics
@@ -388,7 +399,7 @@ fn the_watch_sees_new_files_however_they_come() {
 }
 
 #[test]
-fn hangup_reloads_and_usr1_opens_the_log_anew() {
+fn hangup_reloads_and_usr1_reopens_the_log() {
     let data = data();
     let server = Server::start(&data, &NO_WATCH);
     data.write_cache(&cache_named("b", 1_750_000_001));
@@ -569,7 +580,7 @@ fn a_unix_socket_serves_operators_too() {
     assert_eq!(command(&["reload", "--force"]).status.code(), Some(0));
     assert_eq!(cache_of(server.get(LIST).text()), "b");
     drop(server);
-    assert_eq!(command(&["healthcheck"]).status.code(), Some(69), "nobody is there");
+    assert_eq!(command(&["healthcheck"]).status.code(), Some(69), "no server is there");
     assert!(!socket.exists());
     let server = Server::start(&data, &arguments);
     assert_eq!(server.get(LIST).status, 200);
@@ -590,66 +601,38 @@ fn the_log_level_can_be_set_while_running() {
     assert!(server.wait_for_message("request").contains("\"status\":200"));
 }
 
-#[test]
-fn a_second_server_with_the_old_command_line_goes_on_without_an_admin_listener() {
-    let data = data();
-    let start = || {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"))
-            .env_clear()
-            .args(data.arguments())
-            .args(["--port", "0", "--log_format", "json"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut messages = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        let listening = messages.find(|line| line.contains("\"msg\":\"listening\"")).unwrap();
-        let address: SocketAddr = field(&listening, "address").parse().unwrap();
-        (child, address)
-    };
-    // Whoever has the default port by now, both of these answer.
-    let servers = [start(), start()];
-    for (mut child, address) in servers {
-        assert_eq!(get(address, LIST).status, 200);
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-}
-
 mod access {
     //! Who may do what, on the handler itself: only there can a test be a peer from elsewhere.
 
     use super::*;
     use actix_web::http::StatusCode;
+    use actix_web::rt;
     use actix_web::test::{TestRequest, call_service, init_service};
-    use actix_web::{App, rt};
-    use mirrorlist_server::access_log::{AccessLog, AccessLogTarget};
+    use mirrorlist_server::access_log::AccessLog;
     use mirrorlist_server::admin::access::Access;
-    use mirrorlist_server::admin::browser::AllowedHosts;
     use mirrorlist_server::admin::token::TokenFile;
-    use mirrorlist_server::admin::{Admin, AdminData, configure};
+    use mirrorlist_server::admin::{Admin, AdminData, app};
     use mirrorlist_server::logging;
-    use mirrorlist_server::metrics::Metrics;
-    use mirrorlist_server::readiness::Gate;
-    use mirrorlist_server::settings::{Command, parse};
+    use mirrorlist_server::metrics::ServerMetrics;
+    use mirrorlist_server::readiness::Readiness;
+    use mirrorlist_server::settings::{AccessLogTarget, AllowedHosts, ServerCommand};
     use mirrorlist_server::snapshot::SharedSnapshot;
     use std::sync::OnceLock;
 
     /// The status that a peer gets with an Authorization header, given the token file.
     fn status(token_file: Option<PathBuf>, peer: &str, target: &str, authorization: Option<&str>) -> u16 {
-        let Command::Serve(config) = parse(["mirrorlist-server"], []).unwrap() else {
+        let ServerCommand::Serve(config) = ServerCommand::parse(["mirrorlist-server"], []).unwrap() else {
             panic!("no server")
         };
         let logging = logging::logger(config.logging);
-        let metrics = Arc::new(Metrics::new().unwrap());
+        let metrics = Arc::new(ServerMetrics::new().unwrap());
         let log = AccessLog::open(AccessLogTarget::Stdout, &metrics, logging.logger.clone()).unwrap();
         let data = AdminData {
             snapshot: Arc::new(SharedSnapshot::new(fixture::snapshot())),
             reloader: None,
         };
         let admin = Arc::new(Admin {
-            gate: Arc::new(Gate::new(config.readiness)),
+            readiness: Readiness::new(config.readiness),
             access: Access::new(
                 AllowedHosts::default(),
                 token_file.map(TokenFile::new),
@@ -665,7 +648,7 @@ mod access {
             data: OnceLock::from(data),
         });
         rt::System::new().block_on(async {
-            let service = init_service(App::new().configure(configure(&admin))).await;
+            let service = init_service(app(admin)).await;
             let mut request = TestRequest::with_uri(target)
                 .peer_addr(peer.parse().unwrap())
                 .insert_header(("Host", "localhost"));
@@ -689,6 +672,7 @@ mod access {
         assert_eq!(status(None, STRANGER, "/metrics", None), 200);
         assert_eq!(status(None, STRANGER, "/admin/status", None), 403);
         assert_eq!(status(None, STRANGER, "/admin/nothing", None), 403);
+        assert_eq!(status(None, STRANGER, "/%61dmin/status", None), 403);
         assert_eq!(status(None, "127.0.0.1:40000", "/admin/status", None), 200);
         assert_eq!(status(None, "[::1]:40000", "/admin/status", None), 200);
         assert_eq!(status(None, "[::ffff:127.0.0.1]:40000", "/admin/status", None), 200);

@@ -84,7 +84,7 @@ fn found(comparison: &CacheComparison) -> Vec<(&'static str, [usize; 3], Vec<&st
         .collect()
 }
 
-/// What an edit of the fixture's cache changes.
+/// Asserts the differences that an edit of the fixture's cache makes.
 #[track_caller]
 fn edited(edit: impl FnOnce(&mut MirrorList), expected: &[(&'static str, [usize; 3], &[&str])]) {
     let before = fixture::cache_message();

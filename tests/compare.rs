@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use mirrorlist_server::cache::proto::MirrorList;
 use mirrorlist_server::compare::from_cache;
 use mirrorlist_server::compare::own::OwnServer;
-use mirrorlist_server::compare::requests::Request;
+use mirrorlist_server::compare::requests::RequestTarget;
 use mirrorlist_server::compare::run::differences;
 use proptest::prelude::*;
 use stub::{Reply, Stub};
@@ -615,7 +615,7 @@ fn requests_of_a_cache_are_the_same_each_time_and_ask_for_all_there_is() {
     let snapshot = fixture::snapshot();
     let requests = from_cache::requests(&snapshot, None);
     assert_eq!(requests, from_cache::requests(&snapshot, None));
-    let targets: Vec<&str> = requests.iter().map(Request::target).collect();
+    let targets: Vec<&str> = requests.iter().map(RequestTarget::target).collect();
     for wanted in [
         "/mirrorlist?repo=linux-1&arch=x86_64",
         "/metalink?repo=linux-1&arch=x86_64",

@@ -23,7 +23,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
     KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
-use support::generator::{Setup, checked, fails, generator, setup_in, wait_for};
+use support::generator::{Setup, checked, closed_port, fails, generator, setup_in, wait_for};
 use support::postgres::{Cluster, PASSWORD};
 use support::process::{describe, run};
 use support::proxy::Proxy;
@@ -72,9 +72,8 @@ impl<'a> World<'a> {
     }
 
     fn command(&self, url: &str) -> Command {
-        let mut command = generator(url);
+        let mut command = self.setup.command_at(url, &["--no-dns"]);
         command.env("HOME", &self.home);
-        command.arg("-o").arg(self.setup.outfile()).arg("--no-dns");
         command
     }
 
@@ -96,11 +95,6 @@ impl<'a> World<'a> {
     fn fails(&self, url: &str, code: i32, said: &str) {
         fails(&self.attempt(url), code, said);
     }
-}
-
-/// A port where nothing listens.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn write(path: &Path, content: &str, mode: u32) -> String {
@@ -430,6 +424,12 @@ fn certificates_of_servers_are_looked_at_as_asked() {
         .env("PGSSLMODE", "verify-full")
         .env("PGSSLROOTCERT", "/nonexistent")));
     fails(&output, 64, "PGSSLROOTCERT /nonexistent");
+    // The roots of the system.
+    for (roots, code) in [(&ca, 0), (&other, 69)] {
+        let mut command = world.command(&url(by_name, "sslmode=verify-full sslrootcert=system"));
+        let output = checked(run(command.env("SSL_CERT_FILE", roots)));
+        assert_eq!(output.status.code(), Some(code), "{}", describe(&output));
+    }
     // Roots in the home folder count in every mode.
     let roots = world.home.join(".postgresql/root.crt");
     fs::copy(&other, &roots).unwrap();

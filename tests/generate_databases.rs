@@ -20,7 +20,7 @@ use std::process::Output;
 use mirrorlist_server::cache::proto::MirrorList;
 use prost::Message as _;
 use support::data::DataFiles;
-use support::generator::{Setup, checked, encoded_setup_in, fails, generator, read, setup, setup_in};
+use support::generator::{Setup, checked, directory, encoded_setup_in, fails, read, setup, setup_in};
 use support::pgbouncer::Pgbouncer;
 use support::postgres::{Cluster, cluster, is_root, unprivileged};
 use support::process::{describe, run};
@@ -81,11 +81,7 @@ fn a_topdir_without_a_name_is_one() {
             "{name:?}"
         );
         // The longest topdir counts: what is Linux's, too, is only its own.
-        let linux = cache
-            .mirror_list_cache
-            .iter()
-            .find(|d| d.directory == "pub/linux")
-            .unwrap();
+        let linux = directory(&cache, "pub/linux");
         assert_eq!(
             linux.by_host_id.iter().map(|e| e.value.clone()).collect::<Vec<_>>(),
             [vec![1, 2], vec![4]]
@@ -227,12 +223,7 @@ fn a_topdir_that_is_null_or_unknown_is_none() {
         return;
     };
     assert_eq!(setup.cache().mirror_list_cache.len(), 5);
-    let (counts, texts) = setup.warnings();
-    assert_eq!(
-        (counts["category_without_topdir"], counts["directory_name"]),
-        (3, 1),
-        "{texts}"
-    );
+    setup.warns(&[("category_without_topdir", 3), ("directory_name", 1)]);
 }
 
 #[test]
@@ -254,8 +245,7 @@ fn a_repository_that_lacks_something_has_no_effect() {
     let disabled: Vec<&str> = cache.disabled_repository_cache.iter().map(|e| e.key.as_str()).collect();
     assert_eq!(disabled, ["elsewhere", "extra-41"]);
     assert_eq!(cache.repo_arch_to_directory_name.len(), 2);
-    let (counts, texts) = setup.warnings();
-    assert_eq!(counts["repository_incomplete"], 10, "{texts}");
+    let texts = setup.warns(&[("repository_incomplete", 10)]);
     assert!(texts.contains("repository 35 (f) has no directory"), "{texts}");
 }
 
@@ -299,7 +289,7 @@ fn a_category_that_is_gone_is_refused_however_it_went() {
         setup.execute(way);
         let gone = refused(
             &setup,
-            "lacks what the present file serves and the database does not disable: the categories (by topdir) \"pub/extra\"",
+            "lacks what the current file serves and the database does not disable: the categories (by topdir) \"pub/extra\"",
         );
         assert_eq!(
             gone,
@@ -349,7 +339,7 @@ fn a_repository_that_is_gone_is_refused_unless_it_is_disabled_or_redirected() {
          INSERT INTO repository_redirect VALUES (102, 'linux-102', 'linux-41');
          UPDATE repository SET disabled = true, directory_id = 999 WHERE id = 2",
     );
-    // The repository that was disabled in the present file, and is an incomplete row now, was not served before.
+    // The repository that was disabled in the current file, and is an incomplete row now, was not served before.
     setup.cache();
     assert_eq!(
         setup.report()["gone"],
@@ -380,27 +370,27 @@ fn a_repository_that_is_gone_is_refused_unless_it_is_disabled_or_redirected() {
 #[test]
 fn a_file_of_another_generator_is_compared_by_what_it_serves() {
     let Some(setup) = setup(&[]) else { return };
-    let mut present = setup.cache();
+    let mut current = setup.cache();
     // A repository whose directory is not there, a directory without a Subpath, and a topdir that no host carries.
     let pair = |key: &str, value: &str| mirrorlist_server::cache::proto::StringStringMap {
         key: key.to_owned(),
         value: value.to_owned(),
     };
-    present
+    current
         .repo_arch_to_directory_name
         .push(pair("ghost+x86_64", "pub/ghost"));
-    let mut odd = present.mirror_list_cache[0].clone();
+    let mut odd = current.mirror_list_cache[0].clone();
     (odd.directory, odd.subpath) = ("pub/odd".to_owned(), None);
-    present.mirror_list_cache.push(odd);
-    let mut unused = present.mirror_list_cache[0].clone();
+    current.mirror_list_cache.push(odd);
+    let mut unused = current.mirror_list_cache[0].clone();
     (unused.directory, unused.subpath) = ("pub/unused".to_owned(), Some(String::new()));
     unused.by_host_id.iter_mut().for_each(|entry| entry.value.clear());
-    present.mirror_list_cache.push(unused);
+    current.mirror_list_cache.push(unused);
     // Slashes as they may stand.
-    for directory in &mut present.mirror_list_cache {
+    for directory in &mut current.mirror_list_cache {
         directory.directory = format!("/{}/", directory.directory);
     }
-    fs::write(setup.outfile(), present.encode_to_vec()).unwrap();
+    fs::write(setup.outfile(), current.encode_to_vec()).unwrap();
     let output = setup.generate(&["--no-dns", "--max-shrink", "50%"]);
     assert!(output.status.success(), "{}", describe(&output));
 }
@@ -438,7 +428,7 @@ fn bytes_of_a_database_without_an_encoding_are_replaced_and_told() {
         assert_eq!(keys, ["extra-41+x86_64", "linux-41+x86_64", "linux-\u{fffd}+x86_64"]);
     };
     check(&setup.cache());
-    let (counts, texts) = setup.warnings();
+    let texts = setup.warns(&[("not_utf8", 6), ("url", 1), ("hash_malformed", 1)]);
     for row in [
         "host 1: \\\"m",
         "host_category_url 30: ",
@@ -449,16 +439,12 @@ fn bytes_of_a_database_without_an_encoding_are_replaced_and_told() {
     ] {
         assert!(texts.contains(row), "{row}: {texts}");
     }
-    assert_eq!(counts["not_utf8"], 6, "{texts}");
-    assert_eq!((counts["url"], counts["hash_malformed"]), (1, 1), "{texts}");
     for pool_mode in ["session", "transaction"] {
         let Some(pooler) = Pgbouncer::start(&setup.database, pool_mode) else {
             return;
         };
         fs::remove_file(setup.outfile()).unwrap();
-        let output = checked(run(generator(&pooler.url(&setup.database))
-            .args(["--no-dns", "-o"])
-            .arg(setup.outfile())));
+        let output = setup.generate_at(&pooler.url(&setup.database), &["--no-dns"]);
         assert!(output.status.success(), "{pool_mode}: {}", describe(&output));
         check(&read(&setup.outfile()));
     }
@@ -468,15 +454,8 @@ fn bytes_of_a_database_without_an_encoding_are_replaced_and_told() {
 fn a_database_in_another_encoding_is_converted() {
     let Some(cluster) = cluster() else { return };
     let setup = encoded_setup_in(cluster, "LATIN1", &[LATIN_BYTES]);
-    let cache = setup.cache();
-    assert!(
-        cache
-            .mirror_list_cache
-            .iter()
-            .any(|d| d.directory == "pub/linux/\u{e4}")
-    );
-    let (counts, texts) = setup.warnings();
-    assert!(!counts.contains_key("not_utf8"), "{texts}");
+    directory(&setup.cache(), "pub/linux/\u{e4}");
+    setup.warns(&[("not_utf8", 0)]);
 }
 
 #[test]
@@ -493,7 +472,7 @@ fn urls_are_cut_where_they_would_double_a_slash() {
         (urls[&1], urls[&4]),
         ("https://mirror1.example.org/linux", "https://mirror2.example.org")
     );
-    assert!(!setup.warnings().0.contains_key("url"));
+    setup.warns(&[("url", 0)]);
 }
 
 fn printed(output: &Output) -> (bool, String) {
@@ -517,7 +496,7 @@ fn a_run_of_cron_prints_nothing_but_why_it_failed() {
         let output = setup.generate(arguments);
         assert_eq!(printed(&output), (true, String::new()), "{arguments:?}");
     }
-    assert_eq!(setup.warnings().0["netblock"], 1);
+    setup.warns(&[("netblock", 1)]);
     let (success, text) = printed(&setup.generate(&["-d"]));
     assert!(
         success && text.contains("nonsense/33") && text.contains("published") && text.contains("host_category_dir"),

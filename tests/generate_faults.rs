@@ -21,12 +21,14 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use mirrorlist_server::cache::proto::MirrorList;
 use mirrorlist_server::generate::database::Environment;
-use mirrorlist_server::generate::{self, GenerateError, GeneratorConfig, SilenceLimits};
+use mirrorlist_server::generate::{self, DatabaseSource, GenerateError, SilenceLimits};
+use mirrorlist_server::settings::GeneratorCommand;
 use prost::Message as _;
 use slog::Logger;
-use support::generator::{Setup, checked, fails, generator, read, setup, setup_in, wait_for, waiting_generator};
+use support::generator::{
+    MANY_PAGES, Setup, carried, checked, fails, generator, read, setup, setup_in, wait_for, waiting, waiting_generator,
+};
 use support::http;
 use support::pgbouncer::Pgbouncer;
 use support::postgres::{Cluster, PASSWORD};
@@ -34,21 +36,6 @@ use support::process::{describe, run, succeed};
 use support::proxy::Proxy;
 use support::standby;
 use tempfile::TempDir;
-
-/// Wide rows make many pages of few rows, so that several connections would like to read them.
-const MANY_PAGES: &str = "
-    ALTER TABLE host_category_dir ADD COLUMN path text;
-    ALTER TABLE host_category_dir ALTER COLUMN path SET STORAGE PLAIN;
-    INSERT INTO directory SELECT id, 'pub/linux/' || id, NULL FROM generate_series(1000, 1999) AS id;
-    INSERT INTO category_directory SELECT 1, id FROM generate_series(1000, 1999) AS id;
-    INSERT INTO host_category_dir SELECT id, 1, true, 1000 + id % 1000, repeat('x', 7000)
-        FROM generate_series(1000, 18999) AS id;
-    ";
-
-/// How many directories are then carried by host 1 alone.
-fn carried(cache: &MirrorList) -> usize {
-    cache.mirror_list_cache.iter().filter(|d| d.global == [1]).count()
-}
 
 /// A generator with `--interval` that can be watched.
 struct Staying {
@@ -128,13 +115,12 @@ fn generate_here(url: &str, setup: &Setup<'_>, silence: SilenceLimits) -> Result
         "-o",
         outfile.to_str().unwrap(),
     ];
-    let generate::Command::Generate(config) =
-        generate::config::parse(arguments, &Environment::from([("DB_URL", url)])).unwrap()
-    else {
+    let GeneratorCommand::Generate(config) = GeneratorCommand::parse(arguments).unwrap() else {
         panic!("no command to generate");
     };
-    let config = GeneratorConfig { silence, ..*config };
-    generate::generate(&config, &Logger::root(slog::Discard, slog::o!()))
+    let source = DatabaseSource::find(&config, &Environment::from([("DB_URL", url)])).unwrap();
+    let source = DatabaseSource { silence, ..source };
+    generate::generate(&config, &source, &Logger::root(slog::Discard, slog::o!()))
 }
 
 const SHORT: SilenceLimits = SilenceLimits {
@@ -218,9 +204,8 @@ fn runs_that_hang_are_followed_by_others_and_pile_up_nothing() {
     let proxy = Proxy::start(cluster.port);
     proxy.silence(1_000, usize::MAX);
     let url = cluster.url_at(proxy.port, &setup.database.name, "sslmode=disable");
-    let mut command = generator(&url);
-    command.arg("-o").arg(setup.outfile());
-    let mut generator = Staying::start(command.args(["--interval", "1s", "--timeout", "1s", "--no-dns"]));
+    let mut command = setup.command_at(&url, &["--interval", "1s", "--timeout", "1s", "--no-dns"]);
+    let mut generator = Staying::start(&mut command);
     let mut first = None;
     for _ in 0..4 {
         let line = generator.line("not done after 1s");
@@ -253,11 +238,7 @@ fn a_run_that_nothing_can_interrupt_is_left_behind() {
     let cluster = setup.database.cluster;
     let parameters = format!("sslmode=require&sslrootcert={}", pipe.display());
     let url = cluster.url_at(cluster.port, &setup.database.name, &parameters);
-    let mut command = generator(&url);
-    command
-        .arg("-o")
-        .arg(setup.outfile())
-        .args(["--timeout", "1s", "--no-dns"]);
+    let mut command = setup.command_at(&url, &["--timeout", "1s", "--no-dns"]);
     let mut generator = Staying::start(command.args(["--interval", "1s"]));
     let line = generator.line("not done after 1s, while it hangs");
     assert!(line.contains("\"exit_code\":69"), "{line}");
@@ -415,9 +396,16 @@ fn the_second_signal_ends_a_run_at_once() {
     const INT: i32 = 2;
     let Some(setup) = setup(&[]) else { return };
     let mut client = setup.database.client();
+    let staying = |holder: &mut postgres::Transaction<'_>| {
+        waiting(
+            &setup,
+            holder,
+            setup.command(&["--interval", "1h"]).stderr(Stdio::null()),
+        )
+    };
     for (name, number) in [("TERM", TERM), ("INT", INT)] {
         let mut holder = client.transaction().unwrap();
-        let mut child = waiting_generator_with(&setup, &mut holder, &["--interval", "1h"]);
+        let mut child = staying(&mut holder);
         signal(&child, name);
         // Before it has seen the first one, a second one would be the same.
         wait_for("the first signal", || is_blocked_or_caught(&child).then_some(()));
@@ -431,7 +419,7 @@ fn the_second_signal_ends_a_run_at_once() {
     }
     // After a single one, the run comes to its end.
     let mut holder = client.transaction().unwrap();
-    let mut child = waiting_generator_with(&setup, &mut holder, &["--interval", "1h"]);
+    let mut child = staying(&mut holder);
     signal(&child, "TERM");
     holder.rollback().unwrap();
     let status = wait_for("the end", || child.try_wait().unwrap());
@@ -444,21 +432,6 @@ fn the_second_signal_ends_a_run_at_once() {
     let status = wait_for("the end", || child.try_wait().unwrap());
     assert_eq!(status.signal(), Some(TERM), "{status}");
     assert_eq!(setup.files(), ["cache.proto"]);
-}
-
-fn waiting_generator_with(setup: &Setup<'_>, holder: &mut postgres::Transaction<'_>, arguments: &[&str]) -> Child {
-    holder
-        .batch_execute("LOCK TABLE host_category_dir IN ACCESS EXCLUSIVE MODE")
-        .unwrap();
-    let child = setup.command(arguments).stderr(Stdio::null()).spawn().unwrap();
-    let mut watcher = setup.database.client();
-    wait_for("waiting for the lock", || {
-        let query = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
-                     WHERE NOT granted AND d.datname = current_database()";
-        let waiting: i64 = watcher.query_one(query, &[]).unwrap().get(0);
-        (waiting > 0).then_some(())
-    });
-    child
 }
 
 /// Whether no signal waits to be taken by a process.
@@ -590,7 +563,7 @@ fn a_pooler_of_one_connection_is_enough() {
         let url = pooler.url(&setup.database);
         // The second run gets the connection that the first one had.
         for _ in 0..2 {
-            let output = checked(run(generator(&url).arg("-o").arg(setup.outfile()).arg("--no-dns")));
+            let output = setup.generate_at(&url, &["--no-dns"]);
             assert!(output.status.success(), "{mode}: {}", describe(&output));
             assert_eq!(carried(&read(&setup.outfile())), 1000 + 3, "{mode}");
         }
@@ -629,11 +602,7 @@ fn limits_and_formats_of_the_user_do_not_matter() {
     ));
     let url = setup.database.url().replace("//mm:", "//reader:");
     let report = setup.report_file();
-    let mut command = generator(&url);
-    command
-        .args(["--no-dns", "--report", report.to_str().unwrap()])
-        .arg("-o")
-        .arg(setup.outfile());
+    let mut command = setup.command_at(&url, &["--no-dns", "--report", report.to_str().unwrap()]);
     let output = checked(run(&mut command));
     assert!(output.status.success(), "{}", describe(&output));
     assert_eq!(carried(&read(&setup.outfile())), 1000 + 3);
@@ -662,8 +631,7 @@ fn an_idle_transaction_is_not_ended_while_others_scan() {
         .batch_execute("LOCK TABLE file_detail IN ACCESS EXCLUSIVE MODE")
         .unwrap();
     let url = setup.database.url().replace("//mm:", "//idle_reader:");
-    let mut command = generator(&url);
-    command.arg("-o").arg(setup.outfile()).arg("--no-dns");
+    let mut command = setup.command_at(&url, &["--no-dns"]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut watcher = setup.database.client();
     let mut are_there = |number: i64, condition: &str| {
@@ -746,12 +714,7 @@ fn a_hot_standby_that_has_to_go_on_is_read_again() {
     );
     let standby = standby::follow(&primary);
     let url = standby.url(&setup.database.name);
-    let child = generator(&url)
-        .args(["-d", "-o"])
-        .arg(setup.outfile())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = setup.command_at(&url, &["-d"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut watcher = postgres::Client::connect(&url, postgres::NoTls).unwrap();
     wait_for("the scan", || {
         let query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
@@ -772,14 +735,14 @@ fn a_hot_standby_that_has_to_go_on_is_read_again() {
 }
 
 #[test]
-fn a_clock_behind_the_present_file_replaces_nothing_without_force() {
+fn a_clock_behind_the_current_file_replaces_nothing_without_force() {
     let Some(setup) = setup(&[]) else { return };
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     // Within the five minutes that a server accepts, and beyond.
     for ahead in [100, 3_600, 1_000_000_000_000] {
-        let mut present = setup.cache();
-        present.time = now + ahead;
-        fs::write(setup.outfile(), present.encode_to_vec()).unwrap();
+        let mut current = setup.cache();
+        current.time = now + ahead;
+        fs::write(setup.outfile(), current.encode_to_vec()).unwrap();
         let before = fs::read(setup.outfile()).unwrap();
         for arguments in [&["--no-dns"][..], &["--no-dns", "--check"]] {
             let output = setup.generate(arguments);

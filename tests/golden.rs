@@ -1,6 +1,6 @@
 //! Whole answers, held against files: `tests/golden/NAME.txt` has a request and, below it, the answer to the last byte.
 //! Shuffles follow from a fixed seed and the clock stands still. After a change that is meant, `UPDATE_GOLDEN=1 cargo test
-//! --test golden` writes the files anew; read their difference before committing it.
+//! --test golden` rewrites the files; read their difference before committing it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails the test")]
 
 mod fixture;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 use actix_web::body::to_bytes;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
-use mirrorlist_server::access_log::{AccessLog, AccessLogTarget};
+use mirrorlist_server::access_log::AccessLog;
 use mirrorlist_server::clock::Clock;
 use mirrorlist_server::geo::network;
-use mirrorlist_server::http::client_address::TrustedProxies;
-use mirrorlist_server::http::public::{Public, PublicSettings, Worker};
-use mirrorlist_server::metrics::Metrics;
+use mirrorlist_server::http::public::{Public, PublicWorker};
+use mirrorlist_server::metrics::ServerMetrics;
+use mirrorlist_server::settings::{AccessLogTarget, PublicSettings, TrustedProxies};
 use mirrorlist_server::snapshot::{SharedSnapshot, Snapshot};
 use slog::{Discard, Logger, o};
 
@@ -323,10 +323,10 @@ fn settings(ip_from_trusted_only: bool) -> PublicSettings {
     }
 }
 
-fn worker(snapshot: Snapshot, settings: PublicSettings) -> Worker {
+fn worker(snapshot: Snapshot, settings: PublicSettings) -> PublicWorker {
     let logger = Logger::root(Discard, o!());
     let log = tempfile::NamedTempFile::new().unwrap();
-    let metrics = Arc::new(Metrics::new().unwrap());
+    let metrics = Arc::new(ServerMetrics::new().unwrap());
     let target = AccessLogTarget::File(log.path().to_owned());
     let access_log = AccessLog::open(target, &metrics, logger.clone()).unwrap();
     let public = Public {
@@ -336,11 +336,11 @@ fn worker(snapshot: Snapshot, settings: PublicSettings) -> Worker {
         metrics,
         logger,
     };
-    Worker::new(public, 1, Clock::fixed(NOW))
+    PublicWorker::new(public, 1, Clock::fixed(NOW))
 }
 
 /// The answer as a text: status, headers in order of their names, body.
-fn answer(worker: &Worker, case: &Case) -> String {
+fn answer(worker: &PublicWorker, case: &Case) -> String {
     let (method, target) = case.request.split_once(' ').unwrap();
     let mut request = TestRequest::with_uri(target)
         .method(Method::from_bytes(method.as_bytes()).unwrap())

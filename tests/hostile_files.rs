@@ -21,9 +21,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mirrorlist_server::cache::proto::{IntStringMap, StringStringMap};
-use mirrorlist_server::mirrorlist::answer::Circumstances;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
-use mirrorlist_server::snapshot::{DataFiles as Paths, Snapshot, load};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::snapshot::{Catalogue, Snapshot, load};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use support::data::DataFiles;
 use support::process::{describe, run};
@@ -32,17 +32,17 @@ use support::process::{describe, run};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What any file may take, and this process without one, in bytes.
+/// The memory that any file may take, and that this process takes without one, in bytes.
 const BASE: u64 = 44 << 20;
 
-/// Far longer than any of these files takes, and far less than what one takes where each entry is compared with all others.
+/// Far longer than any of these files takes, and far less than one would take if each entry were compared with all others.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// The folder whose files a process of its own is to load.
 const FOLDER: &str = "HOSTILE_FILES_FOLDER";
 
-fn paths(folder: &Path) -> Paths {
-    Paths {
+fn paths(folder: &Path) -> DataPaths {
+    DataPaths {
         cache: folder.join("mirrorlist_cache.proto"),
         global_netblocks: folder.join("global_netblocks.txt"),
         country_continent: folder.join("country_continent.csv"),
@@ -57,7 +57,7 @@ fn load_in_a_process_of_its_own() {
         return;
     };
     let started = Instant::now();
-    let outcome = match load::load(&paths(Path::new(&folder))) {
+    let outcome = match Snapshot::load(&paths(Path::new(&folder))) {
         Ok(_) => "loaded".to_owned(),
         Err(error) => format!("refused: {error}"),
     };
@@ -342,6 +342,26 @@ fn databases_with_a_map_of_millions_at_every_byte() {
 }
 
 #[test]
+fn databases_with_a_map_of_thousands_at_every_fifth_byte() {
+    // Maps of 32,029 pairs of an empty key and a text of three bytes, which is where the next map begins; and a tree that has a leaf for
+    // each of them.
+    let nodes: usize = (1 << 15) - 1;
+    let data = b"\xfe\x7c\x00\x40\x43".repeat(nodes + 1 + 32_029);
+    let child = |number: usize| {
+        if number < nodes {
+            number
+        } else {
+            nodes + 16 + 5 * (number - nodes)
+        }
+    };
+    let records: Vec<usize> = (0..nodes)
+        .flat_map(|node| [child(2 * node + 1), child(2 * node + 2)])
+        .collect();
+    let outcome = load_with(DataFiles::geoip, &database(&records, &data));
+    assert!(outcome.contains("nothing in it is usable"), "{outcome}");
+}
+
+#[test]
 fn pipes_devices_and_folders_are_no_data_files() {
     for file in [
         DataFiles::cache,
@@ -361,7 +381,7 @@ fn pipes_devices_and_folders_are_no_data_files() {
         assert_eq!(error.trim_end(), expected);
     }
     for path in ["/dev/zero", "/dev/null", "/dev/full", "/tmp", "/proc/self"] {
-        let error = load::load_cache(Path::new(path)).err().unwrap().to_string();
+        let error = load::load::<Catalogue>(Path::new(path)).err().unwrap().to_string();
         assert_eq!(error, format!("{path}: it is no regular file"));
     }
 }
@@ -395,19 +415,24 @@ fn ask<'a>(
     endpoint: Endpoint,
     query: &'a MirrorQuery<'_>,
 ) -> mirrorlist_server::mirrorlist::Answer<'a> {
-    let circumstances = Circumstances {
+    let request = MirrorRequest {
         endpoint,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        query,
         minimum: 5,
-        date: "Sat, 31 Jan 2026 23:59:59 GMT",
     };
-    answer(snapshot, &circumstances, query, &mut Answerer::seeded(1))
+    answer(
+        snapshot,
+        &request,
+        "Sat, 31 Jan 2026 23:59:59 GMT",
+        &mut Answerer::seeded(1),
+    )
 }
 
 #[test]
 fn a_file_among_a_hundred_thousand_is_found_at_once() {
     let files = DataFiles::new(&fixture::cache_message());
-    let version = text(2, [integer(1, 1), integer(2, 1)].concat());
+    let version = text(2, [integer(1, 1), integer(2, 1), text(5, "ab".repeat(32))].concat());
     let file = |number: u64| text(2, [text(1, number.to_string()), version.clone()].concat());
     let all: Vec<u8> = (0..100_000).flat_map(file).collect();
     fs::write(
@@ -418,7 +443,7 @@ fn a_file_among_a_hundred_thousand_is_found_at_once() {
             .collect::<Vec<_>>(),
     )
     .unwrap();
-    let snapshot = load::load(&paths(files.cache().parent().unwrap())).unwrap();
+    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap())).unwrap();
     let started = Instant::now();
     for number in 0..1_000 {
         let query = format!("path=d/{}", 99_999 - number);
@@ -450,7 +475,7 @@ fn a_host_that_a_directory_lists_twice_moves_no_other_host() {
     bytes.extend(directory("g", &[carries(1, 2)]));
     let files = DataFiles::new(&fixture::cache_message());
     fs::write(files.cache(), bytes).unwrap();
-    let snapshot = load::load(&paths(files.cache().parent().unwrap())).unwrap();
+    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap())).unwrap();
     let catalogue = snapshot.catalogue();
     let urls = |name: &str| {
         let directory = catalogue.directory(name).unwrap();

@@ -26,14 +26,14 @@ use mirrorlist_server::cache::proto::{
     StringRepeatedIntMap, StringStringMap,
 };
 use mirrorlist_server::geo::{CountryCode, GeoIp};
-use mirrorlist_server::snapshot::{Catalogue, cache};
+use mirrorlist_server::snapshot::Catalogue;
 use mirrorlist_server::warnings::Warnings;
 use proptest::prelude::*;
 use prost::Message;
 
 fn read(bytes: &[u8]) -> Result<(Catalogue, Warnings), String> {
     let mut warnings = Warnings::default();
-    let catalogue = cache::read(bytes, &mut warnings).map_err(|error| error.to_string())?;
+    let catalogue = Catalogue::read(bytes, &mut warnings).map_err(|error| error.to_string())?;
     Ok((catalogue, warnings))
 }
 
@@ -46,7 +46,7 @@ fn carried(catalogue: &Catalogue) -> BTreeMap<String, BTreeMap<i64, String>> {
                 .iter()
                 .map(|url| catalogue.base_url(url))
                 .collect();
-            let id = catalogue.host(carrier.host).unwrap().id;
+            let id = catalogue.host(carrier.host).id;
             (id, format!("{urls:?} {:?} {}", carrier.country, carrier.public))
         });
         (catalogue.directory_name(directory).to_owned(), hosts.collect())

@@ -1,5 +1,5 @@
 //! docs/metrics.md says what a server exposes: the same metrics with the same types, labels and texts. And what the alert rules
-//! ask for is there. `UPDATE_DOCS=1 cargo test --test metrics_doc` writes the tables anew.
+//! ask for is there. `UPDATE_DOCS=1 cargo test --test metrics_doc` updates the tables.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -157,7 +157,7 @@ fn a_server_whose_new_data_is_refused_is_ready_again_with_the_old() {
     server.signal("HUP");
     manager.next_reloading();
     assert_eq!(manager.next(), "READY=1\n");
-    server.wait_for_message("reload refused; the data in use goes on");
+    server.wait_for_message("reload refused; keeping the current data");
     assert_eq!(server.get("/mirrorlist?repo=linux-1&arch=x86_64").status, 200);
 }
 

@@ -9,8 +9,7 @@ mod fixture;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
-use mirrorlist_server::mirrorlist::answer::Circumstances;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
 use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 
@@ -55,13 +54,13 @@ proptest! {
     fn every_answer_can_be_read(query in query(), metalink in any::<bool>(), seed in any::<u64>()) {
         let query = MirrorQuery::parse(&query);
         let endpoint = if metalink { Endpoint::Metalink } else { Endpoint::Mirrorlist };
-        let circumstances = Circumstances {
+        let request = MirrorRequest {
             endpoint,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            query: &query,
             minimum: 5,
-            date: "Sat, 31 Jan 2026 23:59:59 GMT",
         };
-        let answer = answer(&SNAPSHOT, &circumstances, &query, &mut Answerer::seeded(seed));
-        assert_readable(&answer);
+        let date = "Sat, 31 Jan 2026 23:59:59 GMT";
+        assert_readable(&answer(&SNAPSHOT, &request, date, &mut Answerer::seeded(seed)));
     }
 }

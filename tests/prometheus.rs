@@ -28,7 +28,7 @@ use support::programs::{Program, are_there};
 use support::server::Server;
 use tempfile::TempDir;
 
-/// What is asked of a server, and how often.
+/// A request to a server, and how often it is made.
 const REQUESTS: [(&str, u64); 4] = [
     ("/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.1", 5),
     ("/metalink?repo=linux-1&arch=x86_64&ip=192.0.2.1", 3),
@@ -276,7 +276,7 @@ fn command(configuration: &Path, folder: &Path, address: SocketAddr) -> Command 
     command
 }
 
-/// Prometheus tells nobody which port it took, so it is given one that was free just now.
+/// Prometheus doesn't report which port it took, so it gets one that was free a moment ago.
 fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
@@ -284,7 +284,7 @@ fn free_address() -> SocketAddr {
         .unwrap()
 }
 
-/// The lines of standard error, which are read to the last one even when nobody listens any more.
+/// The lines of standard error, read to the end even after the receiver is dropped.
 fn lines_of(child: &mut Child) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     let stderr = BufReader::new(child.stderr.take().unwrap());

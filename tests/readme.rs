@@ -6,35 +6,40 @@ use std::fmt::Write as _;
 
 use mirrorlist_server::compare::classes::CLASSES;
 use mirrorlist_server::generate::database::parameters::{PARAMETERS, VARIABLES};
-use mirrorlist_server::settings::table::SETTINGS;
+use mirrorlist_server::settings::{generator_flags, server_settings};
 
+fn code(text: &str) -> String {
+    match text {
+        "" => String::new(),
+        text => format!("`{text}`"),
+    }
+}
+
+/// The settings of the server.
 fn settings() -> String {
     let mut table = String::new();
-    for setting in SETTINGS {
+    for setting in server_settings() {
         let short = setting.short.map(|short| format!("`-{short}`")).unwrap_or_default();
-        let default = match setting.default {
-            "" => String::new(),
-            default => format!("`{}`", default.replace(',', "`, `")),
-        };
-        writeln!(
-            table,
-            "| `{}` | {short} | {default} | {} |",
-            setting.key, setting.description
-        )
-        .unwrap();
+        let default = code(setting.default).replace(',', "`, `");
+        writeln!(table, "| `{}` | {short} | {default} | {} |", setting.key, setting.help).unwrap();
+    }
+    table
+}
+
+/// The flags of the generator.
+fn flags() -> String {
+    let mut table = String::new();
+    for flag in generator_flags() {
+        let short = flag.short.map(|short| format!("`-{short}`, ")).unwrap_or_default();
+        let value = flag.value_name.map(|name| format!(" {name}")).unwrap_or_default();
+        let default = code(flag.default);
+        writeln!(table, "| {short}`--{}{value}` | {default} | {} |", flag.key, flag.help).unwrap();
     }
     table
 }
 
 fn parameters() -> String {
     let mut table = String::new();
-    let code = |text: &str| {
-        if text.is_empty() {
-            String::new()
-        } else {
-            format!("`{text}`")
-        }
-    };
     for parameter in PARAMETERS {
         let (variable, default) = (code(parameter.variable.unwrap_or_default()), parameter.default);
         let default = if default.contains(' ') {
@@ -81,6 +86,12 @@ fn the_tables_are_the_code_s() {
             "| setting | short | default | meaning |\n|---|---|---|---|\n",
             "<!-- /settings -->",
             settings(),
+        ),
+        (
+            "docs/generator.md",
+            "| flag | default | meaning |\n|---|---|---|\n",
+            "<!-- /flags -->",
+            flags(),
         ),
         (
             "docs/generator.md",

@@ -1,6 +1,6 @@
-//! The choice of mirrors, held against the rules: whatever the world and the question, an answer is the tiers in their order,
-//! each host once, only carriers, only URLs of the protocols asked for; and a weighted shuffle has the distribution that it
-//! should have.
+//! The choice of mirrors, held against the rules in random worlds: an answer is the tiers in their order, each host once, only
+//! carriers, only URLs of the protocols asked for; an explanation lists the same hosts in the same tiers and gives true reasons for
+//! all others; and a weighted shuffle has the distribution that it should have.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,7 +9,7 @@
 
 mod fixture;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use mirrorlist_server::cache::proto::{
@@ -17,9 +17,9 @@ use mirrorlist_server::cache::proto::{
     StringRepeatedIntMap,
 };
 use mirrorlist_server::geo::network;
-use mirrorlist_server::mirrorlist::answer::Circumstances;
-use mirrorlist_server::mirrorlist::explain::explain;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::mirrorlist::explain::reason::Reason;
+use mirrorlist_server::mirrorlist::explain::{Explanation, ListedHost, explain};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
 use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -56,6 +56,12 @@ struct Host {
     carries: bool,
 }
 
+impl Host {
+    fn is_carrier(&self) -> bool {
+        self.carries && !self.protocols.is_empty()
+    }
+}
+
 fn host() -> impl Strategy<Value = Host> {
     (
         select(&COUNTRIES[..]),
@@ -87,9 +93,16 @@ struct Question {
     countries: Option<Vec<&'static str>>,
     protocols: Option<Vec<&'static str>>,
     netblock: bool,
+    redirect: bool,
     minimum: usize,
     endpoint: Endpoint,
     seed: u64,
+}
+
+impl Question {
+    fn is_redirect(&self) -> bool {
+        self.redirect && self.endpoint == Endpoint::Mirrorlist
+    }
 }
 
 fn question() -> impl Strategy<Value = Question> {
@@ -108,16 +121,18 @@ fn question() -> impl Strategy<Value = Question> {
         prop::option::of(prop::collection::vec(countries, 0..4)),
         prop::option::of(subsequence(&["HTTPS", "http", "ftp", "rsync", "gopher"][..], 0..=3)),
         any::<bool>(),
+        prop_oneof![3 => Just(false), 1 => Just(true)],
         0..6_usize,
         select(&[Endpoint::Mirrorlist, Endpoint::Metalink][..]),
         any::<u64>(),
     )
         .prop_map(
-            |(address, countries, protocols, netblock, minimum, endpoint, seed)| Question {
+            |(address, countries, protocols, netblock, redirect, minimum, endpoint, seed)| Question {
                 address,
                 countries,
                 protocols,
                 netblock,
+                redirect,
                 minimum,
                 endpoint,
                 seed,
@@ -214,14 +229,15 @@ fn continent(snapshot: &Snapshot, country: &str) -> Option<String> {
         .map(|continent| continents.name(continent).to_owned())
 }
 
+/// A tier and its hosts; the netblock tier comes once for each length of prefix.
+type Tiers = Vec<(Tier, BTreeSet<usize>)>;
+
 /// The tiers that an answer must consist of, straight from the rules.
-fn expected(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Vec<BTreeSet<usize>> {
+fn expected(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Tiers {
     let address: IpAddr = question.address.parse().unwrap();
     let client = mirrorlist_server::mirrorlist::locate::locate(snapshot, address).country_code();
     let client = client.map(|country| country.to_string());
-    let carriers: Vec<usize> = (0..hosts.len())
-        .filter(|h| hosts[*h].carries && !hosts[*h].protocols.is_empty())
-        .collect();
+    let carriers: Vec<usize> = (0..hosts.len()).filter(|h| hosts[*h].is_carrier()).collect();
     let offered = |h: &usize| {
         let allowed = &hosts[*h].allowed;
         allowed.is_empty() || client.as_deref().is_some_and(|c| allowed.contains(&c))
@@ -239,57 +255,96 @@ fn expected(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Vec<BTr
         let asked: Vec<String> = countries.iter().map(|c| c.to_uppercase()).collect();
         let matching = among(&|h| asked.iter().any(|c| c == "GLOBAL" || c == h.country));
         if !matching.is_empty() {
-            return vec![matching];
+            return vec![(Tier::Country, matching)];
         }
         let continents: Vec<String> = asked.iter().filter_map(|c| continent(snapshot, c)).collect();
         let matching = among(&|h| continent(snapshot, h.country).is_some_and(|c| continents.contains(&c)));
         if !matching.is_empty() {
-            return vec![matching];
+            return vec![(Tier::Continent, matching)];
         }
         by_network &= continents.is_empty();
     }
-    let mut tiers: Vec<BTreeSet<usize>> = Vec::new();
-    if by_network {
-        let mut netblocks: Vec<_> = NETBLOCKS.iter().map(|n| (network::parse(n).unwrap(), n)).collect();
-        netblocks.retain(|(network, _)| network.contains(address));
-        netblocks.sort_by_key(|(network, _)| std::cmp::Reverse(network.netmask()));
-        for (_, netblock) in netblocks {
-            tiers.push(
-                carriers
-                    .iter()
-                    .copied()
-                    .filter(|h| hosts[*h].netblocks.contains(netblock))
-                    .collect(),
-            );
-        }
-        if let Some((_, asn)) = snapshot.autonomous_systems().lookup(address) {
-            let asn = Some(i64::from(asn.get()));
-            tiers.push(carriers.iter().copied().filter(|h| hosts[*h].asn == asn).collect());
-        }
-    }
+    let mut tiers = match by_network {
+        true => by_network_tiers(snapshot, hosts, address),
+        false => Tiers::new(),
+    };
     if let Some(client) = &client {
-        tiers.push(among(&|h| h.country == client));
+        tiers.push((Tier::Country, among(&|h| h.country == client)));
         let home = continent(snapshot, client);
-        tiers.push(among(&|h| home.is_some() && continent(snapshot, h.country) == home));
+        let on_continent = among(&|h| home.is_some() && continent(snapshot, h.country) == home);
+        tiers.push((Tier::Continent, on_continent));
     }
-    let so_far: BTreeSet<usize> = tiers.iter().flatten().copied().collect();
-    if so_far
-        .iter()
-        .filter(|h| !urls(&hosts[**h], question).is_empty())
-        .count()
-        < question.minimum
-    {
-        tiers.push(public);
+    let so_far: BTreeSet<usize> = tiers.iter().flat_map(|(_, hosts)| hosts).copied().collect();
+    let usable = so_far.iter().filter(|h| !usable_urls(&hosts[**h], question).is_empty());
+    if usable.count() < question.minimum {
+        tiers.push((Tier::Global, public));
     }
     let mut seen = BTreeSet::new();
-    for tier in &mut tiers {
+    for (_, tier) in &mut tiers {
         tier.retain(|host| seen.insert(*host));
     }
     tiers
 }
 
-/// The protocols of a host's URLs that an answer lists, in order.
-fn urls(host: &Host, question: &Question) -> Vec<&'static str> {
+/// The netblock and AS tiers of an address.
+fn by_network_tiers(snapshot: &Snapshot, hosts: &[Host], address: IpAddr) -> Tiers {
+    let carriers = |wanted: &dyn Fn(&Host) -> bool| -> BTreeSet<usize> {
+        let all = (0..hosts.len()).filter(|h| hosts[*h].is_carrier());
+        all.filter(|h| wanted(&hosts[*h])).collect()
+    };
+    let mut netblocks: Vec<_> = NETBLOCKS.iter().map(|n| (network::parse(n).unwrap(), n)).collect();
+    netblocks.retain(|(network, _)| network.contains(address));
+    netblocks.sort_by_key(|(network, _)| std::cmp::Reverse(network.netmask()));
+    let of_netblock = |netblock: &str| carriers(&|host| host.netblocks.contains(&netblock));
+    let mut tiers: Tiers = netblocks
+        .iter()
+        .map(|(_, netblock)| (Tier::Netblock, of_netblock(netblock)))
+        .collect();
+    if let Some((_, asn)) = snapshot.autonomous_systems().lookup(address) {
+        let asn = Some(i64::from(asn.get()));
+        tiers.push((Tier::AutonomousSystem, carriers(&|host| host.asn == asn)));
+    }
+    tiers
+}
+
+/// Whether some tier has the host, listed or not.
+fn has(tiers: &Tiers, host: usize) -> bool {
+    tiers.iter().any(|(_, hosts)| hosts.contains(&host))
+}
+
+/// Why a host that carries the directory is not listed, found by changing one thing at a time.
+fn expected_reasons(snapshot: &Snapshot, hosts: &[Host], question: &Question, host: usize) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if urls(&hosts[host], question).is_empty() {
+        reasons.push(Reason::Protocol);
+    }
+    if has(&expected(snapshot, hosts, question), host) {
+        return reasons;
+    }
+    let plain = Question {
+        countries: None,
+        netblock: true,
+        ..question.clone()
+    };
+    let mut by_network = expected(snapshot, hosts, &plain);
+    by_network.retain(|(tier, _)| matches!(tier, Tier::Netblock | Tier::AutonomousSystem));
+    if has(&by_network, host) {
+        reasons.push(Reason::NetworkTiersOff);
+    }
+    let mut unlimited = hosts.to_vec();
+    unlimited[host].allowed.clear();
+    reasons.push(if hosts[host].private {
+        Reason::Private
+    } else if has(&expected(snapshot, &unlimited, question), host) {
+        Reason::CountryLimit
+    } else {
+        Reason::NotInTier
+    });
+    reasons
+}
+
+/// The protocols of a host's URLs that a list has, in order.
+fn usable_urls(host: &Host, question: &Question) -> Vec<&'static str> {
     let by_preference = || PROTOCOLS.iter().copied().filter(|p| host.protocols.contains(p));
     match &question.protocols {
         Some(asked) if !asked.is_empty() => {
@@ -299,6 +354,16 @@ fn urls(host: &Host, question: &Question) -> Vec<&'static str> {
         _ if question.endpoint == Endpoint::Metalink => by_preference().collect(),
         _ => by_preference().filter(|p| *p != "rsync").take(1).collect(),
     }
+}
+
+/// The same for the answer, which can be a redirect.
+fn urls(host: &Host, question: &Question) -> Vec<&'static str> {
+    let mut urls = usable_urls(host, question);
+    if question.is_redirect() {
+        urls.retain(|protocol| matches!(*protocol, "https" | "http"));
+        urls.truncate(1);
+    }
+    urls
 }
 
 /// The query string of a question.
@@ -313,10 +378,22 @@ fn query(question: &Question) -> String {
     if let Some(protocols) = &question.protocols {
         query.push_str(&format!("&protocol={}", protocols.join(",")));
     }
+    if question.redirect {
+        query.push_str("&redirect=1");
+    }
     if !question.netblock {
         query.push_str("&netblock=0");
     }
     query
+}
+
+fn request<'a>(question: &Question, query: &'a MirrorQuery<'a>) -> MirrorRequest<'a> {
+    MirrorRequest {
+        endpoint: question.endpoint,
+        address: question.address.parse().unwrap(),
+        query,
+        minimum: question.minimum,
+    }
 }
 
 /// A URL's host and protocol.
@@ -326,75 +403,61 @@ fn host_and_protocol(url: &str) -> (usize, String) {
     (host.parse().unwrap(), protocol.to_owned())
 }
 
-/// The answer's URLs as (host, protocol), in order.
-fn ask(snapshot: &Snapshot, question: &Question) -> Vec<(usize, String)> {
+/// The answer's status and its URLs as (host, protocol), in order.
+fn ask(snapshot: &Snapshot, question: &Question) -> (u16, Vec<(usize, String)>) {
     let query = query(question);
     let query = MirrorQuery::parse(&query);
-    let circumstances = Circumstances {
-        endpoint: question.endpoint,
-        address: question.address.parse().unwrap(),
-        minimum: question.minimum,
-        date: "",
-    };
-    let answer = answer(snapshot, &circumstances, &query, &mut Answerer::seeded(question.seed));
-    assert_eq!(answer.status, 200);
+    let mut answerer = Answerer::seeded(question.seed);
+    let answer = answer(snapshot, &request(question, &query), "", &mut answerer);
     let body = String::from_utf8(answer.body.start.to_vec()).unwrap();
     let words = body
         .split(['\n', '>', '<'])
         .filter(|word| word.contains("://") && !word.contains(' '));
-    words.map(host_and_protocol).collect()
+    (answer.status, words.map(host_and_protocol).collect())
 }
 
-/// The same as the explanation has it, which also has to account for every host that carries the directory.
-fn explained(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Vec<(usize, String)> {
-    let query = query(question);
-    let query = MirrorQuery::parse(&query);
-    let address = question.address.parse().unwrap();
-    let explanation = explain(
-        snapshot,
-        question.endpoint,
-        address,
-        question.minimum,
-        &query,
-        question.seed,
-    );
-    assert!(explanation.refused.is_none());
-    let listed = || explanation.tiers.iter().flat_map(|tier| &tier.hosts);
-    let accounted: BTreeSet<i64> = listed()
-        .map(|h| h.host_id)
-        .chain(explanation.not_listed.iter().map(|h| h.host_id))
-        .collect();
-    let carriers = hosts
-        .iter()
-        .filter(|host| host.carries && !host.protocols.is_empty())
-        .count();
-    assert_eq!(accounted.len(), carriers);
-    assert_eq!(
-        listed().count() + explanation.not_listed.len(),
-        carriers,
-        "no host is both"
-    );
-    for tier in &explanation.tiers {
-        let total: f64 = tier.hosts.iter().map(|host| host.first_probability).sum();
-        assert!((total - 1.0).abs() < 1e-9, "{tier:?}");
-    }
-    listed()
-        .flat_map(|host| &host.urls)
-        .map(|url| host_and_protocol(url))
-        .collect()
+/// The hosts of each tier by id.
+type HostsByTier = BTreeMap<Tier, BTreeSet<usize>>;
+
+/// The lists of an explanation: its hosts, and all URLs as (host, protocol), in order.
+fn listed(explanation: &Explanation) -> (HostsByTier, Vec<(usize, String)>) {
+    let id = |host: &ListedHost| usize::try_from(host.host_id).unwrap();
+    let tiers = explanation.tiers.iter();
+    let urls = tiers.clone().flat_map(|tier| &tier.hosts).flat_map(|host| &host.urls);
+    (
+        tiers
+            .map(|tier| (tier.tier, tier.hosts.iter().map(id).collect()))
+            .collect(),
+        urls.map(|url| host_and_protocol(url)).collect(),
+    )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn an_answer_is_the_tiers_in_order(hosts in prop::collection::vec(host(), 1..14), question in question()) {
         prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
         let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
-        let found = ask(&snapshot, &question);
-        let mut rest = found.as_slice();
-        for mut tier in expected(&snapshot, &hosts, &question) {
+        let (status, found) = ask(&snapshot, &question);
+        let mut tiers = expected(&snapshot, &hosts, &question);
+        for (_, tier) in &mut tiers {
             tier.retain(|host| !urls(&hosts[*host], &question).is_empty());
+        }
+        tiers.retain(|(_, tier)| !tier.is_empty());
+        if question.is_redirect() {
+            let first = tiers.first().map(|(_, tier)| tier);
+            prop_assert_eq!(status, if first.is_some() { 302 } else { 404 });
+            prop_assert_eq!(found.len(), usize::from(first.is_some()));
+            for (host, protocol) in &found {
+                prop_assert!(first.is_some_and(|tier| tier.contains(host)));
+                prop_assert_eq!(urls(&hosts[*host], &question), [protocol]);
+            }
+            return Ok(());
+        }
+        prop_assert_eq!(status, 200);
+        let mut rest = found.as_slice();
+        for (_, mut tier) in tiers {
             while !tier.is_empty() {
                 let host = rest.first().map(|(host, _)| *host);
                 prop_assert!(host.is_some_and(|h| tier.remove(&h)), "{:?} is not of the tier that has {:?} left in {:?}", host, tier, found);
@@ -405,7 +468,45 @@ proptest! {
             }
         }
         prop_assert!(rest.is_empty(), "beyond the tiers: {:?}", rest);
-        prop_assert_eq!(explained(&snapshot, &hosts, &question), found);
+    }
+
+    #[test]
+    fn an_explanation_is_the_answer_with_true_reasons(hosts in prop::collection::vec(host(), 1..14), question in question()) {
+        prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
+        let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
+        let (status, found) = ask(&snapshot, &question);
+        let query = query(&question);
+        let query = MirrorQuery::parse(&query);
+        let explanation = explain(&snapshot, &request(&question, &query), question.seed);
+        let (tiers, urls_in_order) = listed(&explanation);
+        if let Some(refused) = &explanation.refused {
+            prop_assert_eq!((refused.status, status), (404, 404));
+            prop_assert!(tiers.is_empty() && explanation.not_listed.is_empty());
+            return Ok(());
+        }
+        match question.is_redirect() {
+            true => prop_assert_eq!(&urls_in_order[..1], &found),
+            false => prop_assert_eq!(&urls_in_order, &found),
+        }
+        let mut expected_tiers = HostsByTier::new();
+        for (tier, mut of_tier) in expected(&snapshot, &hosts, &question) {
+            of_tier.retain(|host| !urls(&hosts[*host], &question).is_empty());
+            if !of_tier.is_empty() {
+                expected_tiers.entry(tier).or_default().append(&mut of_tier);
+            }
+        }
+        prop_assert_eq!(&tiers, &expected_tiers);
+        for tier in &explanation.tiers {
+            let total: f64 = tier.hosts.iter().map(|host| host.first_probability).sum();
+            prop_assert!((total - 1.0).abs() < 1e-9, "{:?}", tier);
+        }
+        let carriers = (0..hosts.len()).filter(|host| hosts[*host].is_carrier());
+        let unlisted = carriers.filter(|host| !expected_tiers.values().any(|tier| tier.contains(host)));
+        let expected: BTreeMap<usize, Vec<Reason>> = unlisted
+            .map(|host| (host, expected_reasons(&snapshot, &hosts, &question, host)))
+            .collect();
+        let reasons = explanation.not_listed.into_iter().map(|host| (usize::try_from(host.host_id).unwrap(), host.reasons));
+        prop_assert_eq!(reasons.collect::<BTreeMap<_, _>>(), expected);
     }
 }
 
@@ -427,16 +528,16 @@ fn first_two(bandwidths: &[i64], draws: usize) -> Vec<Vec<u32>> {
     let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
     let query = format!("path={DIRECTORY}");
     let query = MirrorQuery::parse(&query);
-    let circumstances = Circumstances {
+    let request = MirrorRequest {
         endpoint: Endpoint::Mirrorlist,
         address: "100.64.0.1".parse().unwrap(),
+        query: &query,
         minimum: 5,
-        date: "",
     };
     let mut answerer = Answerer::seeded(7);
     let mut counts = vec![vec![0; hosts.len()]; hosts.len()];
     for _ in 0..draws {
-        let answer = answer(&snapshot, &circumstances, &query, &mut answerer);
+        let answer = answer(&snapshot, &request, "", &mut answerer);
         let body = std::str::from_utf8(&answer.body.start).unwrap();
         let host = |line: &str| -> usize {
             line.strip_prefix("https://")

@@ -1,4 +1,4 @@
-//! What the benchmarks of single stages work on: a tenth of Fedora's directories, and requests from all over the world.
+//! The data of the benchmarks of single stages: a tenth of Fedora's directories, and requests from all over the world.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,7 +8,9 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use mirrorlist_server::snapshot::{DataFiles, Snapshot, load};
+use mirrorlist_server::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
+use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::snapshot::Snapshot;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
@@ -21,7 +23,7 @@ mod fedora_sized;
 pub(crate) const DATE: &str = "Sat, 31 Jan 2026 23:59:59 GMT";
 
 pub(crate) struct World {
-    pub(crate) files: DataFiles,
+    pub(crate) files: DataPaths,
     pub(crate) snapshot: Snapshot,
     /// Query strings of repositories, and addresses.
     pub(crate) requests: Vec<(String, IpAddr)>,
@@ -33,18 +35,28 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         fedora_sized::make(folder.path(), 15_300, 430, 73_200).unwrap();
         let file = |name: &str| folder.path().join(name);
-        let files = DataFiles {
+        let files = DataPaths {
             cache: file("mirrorlist_cache.proto"),
             global_netblocks: file("global_netblocks.txt"),
             country_continent: file("country_continent.csv"),
             geoip: file("country.mmdb"),
         };
         Self {
-            snapshot: load::load(&files).unwrap(),
+            snapshot: Snapshot::load(&files).unwrap(),
             requests: requests(&file("repos.txt")),
             files,
             _folder: folder,
         }
+    }
+}
+
+/// A request for a metalink.
+pub(crate) fn metalink_request<'a>(query: &'a MirrorQuery<'a>, address: IpAddr) -> MirrorRequest<'a> {
+    MirrorRequest {
+        endpoint: Endpoint::Metalink,
+        address,
+        query,
+        minimum: 5,
     }
 }
 

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use slog::{Logger, warn};
 
-/// A place that lines are appended to.
+/// A destination that lines are appended to.
 pub(super) trait Sink: Send {
-    /// Appends some of these bytes and says how many.
+    /// Appends some of these bytes. Returns how many.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Takes back the last bytes that were written. Says whether they are gone.
+    /// Removes the last bytes that were written. Returns whether they are gone.
     fn take_back(&mut self, bytes: usize) -> bool;
 
-    /// Whether what was written last is still at the end.
+    /// Returns whether the last written bytes are still at the end.
     fn is_unchanged(&mut self) -> bool;
 }
 
@@ -27,59 +27,57 @@ pub(super) struct FileSink {
     file: File,
     /// Whether it is a regular file, which has a size.
     is_regular: bool,
-    /// Whether its end can be read and cut: it was opened here, for appending, and is not write-only.
+    /// Whether its end can be read and cut: this process has opened it for appending, and can read it.
     is_ours: bool,
     /// Whether it ends inside a line that is not to be continued.
     begin_line: bool,
 }
 
-/// A line that was begun is at the end for less than this time while its writer writes.
+/// A writer completes a line within this time. An incomplete line that is older has no writer any more.
 const WRITING: Duration = Duration::from_millis(100);
 
-/// No line is longer: two fields of 255 characters, and others that are short.
+/// Longer than any line: two fields of 255 characters, and short ones.
 const LONGEST_LINE: u64 = 4096;
 
-/// A pipe takes so many bytes at once or none (PIPE_BUF on Linux), so that a line in it is whole.
+/// A pipe takes so many bytes as a whole or not at all (PIPE_BUF on Linux), so that a line in it is whole.
 const AT_ONCE: usize = 4096;
 
-/// What a line begins with.
+/// The beginning of every line.
 const LINE_START: &[u8] = b"IP: ";
 
 impl FileSink {
     /// Standard output, without the buffer of the standard library, which would hold back what was not written.
     pub(super) fn stdout() -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        Ok(Self {
-            file,
-            is_regular,
-            is_ours: false,
-            begin_line: false,
-        })
+        Ok(Self::new(file, false))
     }
 
-    /// The end of a file, which is made if it isn't there.
-    pub(super) fn append_to(path: &Path, logger: &Logger) -> io::Result<Self> {
-        let (file, is_readable) = open(path)?;
+    fn new(file: File, can_cut: bool) -> Self {
         let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let mut sink = Self {
+        Self {
             file,
             is_regular,
-            is_ours: is_regular && is_readable,
+            is_ours: is_regular && can_cut,
             begin_line: false,
-        };
+        }
+    }
+
+    /// Appends to a file, which is created if it is missing. An incomplete line at its end is removed.
+    pub(super) fn append_to(path: &Path, logger: &Logger) -> io::Result<Self> {
+        let (file, is_readable) = open(path)?;
+        let mut sink = Self::new(file, is_readable);
         if sink.is_ours {
             sink.mend_end(path, logger)?;
         }
         Ok(sink)
     }
 
-    /// Removes the beginning of a line at the end of the file, which a server left that ended while the disk was full. What is
-    /// no line of an access log is kept, and the next line begins after it.
+    /// Removes an incomplete line at the end of the file, left by a server that ended while the disk was full. Text that is not of
+    /// an access log is kept, and the next line begins after it.
     fn mend_end(&mut self, path: &Path, logger: &Logger) -> io::Result<()> {
         let mut cut = self.cut_line()?;
         if cut.is_some() {
-            // Another server may be writing.
+            // Another server may be writing it.
             std::thread::sleep(WRITING);
             let again = self.cut_line()?;
             cut = cut.filter(|cut| again.as_ref() == Some(cut));
@@ -95,14 +93,14 @@ impl FileSink {
         Ok(())
     }
 
-    /// The start and the text of what stands after the last line end; none if nothing does.
+    /// The start and the text of the incomplete line at the end, if there is one.
     fn cut_line(&self) -> io::Result<Option<(u64, Vec<u8>)>> {
         let size = self.file.metadata()?.len();
         let from = size.saturating_sub(LONGEST_LINE);
-        let mut end = vec![0; usize::try_from(size - from).unwrap_or_default()];
+        let mut end = vec![0; usize::try_from(size - from).map_err(io::Error::other)?];
         match self.file.read_exact_at(&mut end, from) {
             Ok(()) => {}
-            // It was truncated meanwhile.
+            // The file was truncated meanwhile.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -111,7 +109,7 @@ impl FileSink {
         Ok((!line.is_empty()).then(|| (from + start as u64, line)))
     }
 
-    /// Cuts the file off after a line end. Says whether that was done.
+    /// Cuts the file off after a line end. Returns whether it did.
     fn cut_at(&self, start: u64) -> bool {
         let follows_line = || {
             let mut before = [0];
@@ -162,7 +160,7 @@ impl Sink for FileSink {
     }
 }
 
-/// As many whole lines as are written at once.
+/// As many whole lines as a pipe takes at once.
 fn at_once(bytes: &[u8]) -> &[u8] {
     let Some((first, _)) = bytes.split_at_checked(AT_ONCE) else {
         return bytes;
@@ -171,7 +169,7 @@ fn at_once(bytes: &[u8]) -> &[u8] {
     end.and_then(|end| first.get(..=end)).unwrap_or(first)
 }
 
-/// Opens a file for appending, and if it can be done for reading. Says whether for reading, too.
+/// Opens a file for appending, and if possible for reading. Returns whether it can be read.
 fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);

@@ -1,31 +1,26 @@
-//! The thread that writes the access log: it takes whole lines from the buffer and brings them out as whole lines, whatever
-//! becomes of the disk and the file meanwhile.
+//! The thread that writes the access log. It takes whole lines from the buffer and writes whole lines, also if the disk is full or
+//! the file is replaced meanwhile.
 
 use std::io;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use slog::{Logger, error, info, warn};
 
+use super::buffer::LineBuffer;
 use super::sink::Sink;
-use super::{Shared, State, WAKE_AT};
-
-/// Lines wait at most about this long.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
 /// Opens the file that now has the log's name.
 pub(super) type Reopen = Box<dyn Fn() -> io::Result<Box<dyn Sink>> + Send>;
 
-pub(super) struct Writer {
-    shared: Arc<Shared>,
+pub(super) struct LogWriter {
+    buffer: Arc<LineBuffer>,
     sink: Box<dyn Sink>,
-    /// None for what has no name.
+    /// `None` if the log has no name by which it could be reopened.
     reopen: Option<Reopen>,
     logger: Logger,
     /// Lines that were taken from the buffer.
     unwritten: Vec<u8>,
-    /// This many bytes of the first of these lines are out already.
+    /// This many bytes of the first of these lines are written already.
     begun: usize,
     failing: bool,
     /// Whether the file could not be reopened when that was asked for.
@@ -33,10 +28,10 @@ pub(super) struct Writer {
     reported_drops: u64,
 }
 
-impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, sink: Box<dyn Sink>, reopen: Option<Reopen>, logger: Logger) -> Self {
+impl LogWriter {
+    pub(super) fn new(buffer: Arc<LineBuffer>, sink: Box<dyn Sink>, reopen: Option<Reopen>, logger: Logger) -> Self {
         Self {
-            shared,
+            buffer,
             sink,
             reopen,
             logger,
@@ -50,60 +45,44 @@ impl Writer {
 
     pub(super) fn run(mut self) {
         loop {
-            let (closed, reopen) = self.wait_for_work();
+            let work = self.buffer.wait(&mut self.unwritten, self.failing);
             let outcome = self.write();
             self.report(outcome);
-            if reopen || self.reopen_failed {
+            if work.reopen || self.reopen_failed {
                 self.reopen();
             }
-            if closed && (self.failing || self.shared.lock().waiting.is_empty()) {
+            if work.closed && (self.failing || self.buffer.is_empty()) {
                 return;
             }
         }
     }
 
-    /// Waits for lines and takes them, if the ones before them are out. Says whether the log is being closed, and whether it is
-    /// to be reopened.
-    fn wait_for_work(&mut self) -> (bool, bool) {
-        let state = self.shared.lock();
-        let idle =
-            |state: &mut State| !state.closed && !state.reopen && (self.failing || state.waiting.len() < WAKE_AT);
-        let (mut state, _) = self
-            .shared
-            .work
-            .wait_timeout_while(state, FLUSH_EVERY, idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.unwritten.is_empty() {
-            std::mem::swap(&mut self.unwritten, &mut state.waiting);
-        }
-        (state.closed, std::mem::take(&mut state.reopen))
-    }
-
-    /// Writes lines. An error in the middle of a line takes its beginning back, if that can be done; else it is completed
-    /// before others follow, unless the file has changed meanwhile: then the whole line is written again.
+    /// Writes lines. After an error in the middle of a line, its beginning is removed from the file if possible. Otherwise the
+    /// line is completed before others follow, or written again as a whole if the file has changed meanwhile.
     fn write(&mut self) -> io::Result<()> {
         if self.begun > 0 && !self.sink.is_unchanged() {
             self.begun = 0;
         }
-        let mut done = self.begun;
+        let (begun, mut rest) = self.unwritten.split_at(self.begun);
+        let mut done = begun.len();
         let outcome = loop {
-            let rest = self.unwritten.get(done..).unwrap_or_default();
             if rest.is_empty() {
                 break Ok(());
             }
             match self.sink.write(rest) {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    let lines = rest.iter().take(written).filter(|byte| **byte == b'\n').count() as u64;
-                    self.shared.written.inc_by(lines);
-                    self.shared.written_here.fetch_add(lines, Ordering::Relaxed);
+                    let (out, after) = rest.split_at(written);
+                    self.buffer
+                        .count_written(out.iter().filter(|byte| **byte == b'\n').count() as u64);
                     done += written;
+                    rest = after;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
             }
         };
-        let out = self.unwritten.get(..done).unwrap_or_default();
+        let out = self.unwritten.split_at(done).0;
         let whole = out.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         self.unwritten.drain(..whole);
         self.begun = done - whole;
@@ -124,7 +103,7 @@ impl Writer {
         };
         match reopen() {
             Ok(sink) => {
-                // Since the last error there may be a way.
+                // A failed removal may succeed now.
                 self.take_back();
                 if self.begun > 0 {
                     warn!(self.logger, "the access log that was closed ends inside a line");
@@ -153,7 +132,7 @@ impl Writer {
             }
             Ok(()) if self.failing => {
                 self.failing = false;
-                let dropped = self.shared.dropped.get();
+                let dropped = self.buffer.dropped();
                 info!(self.logger, "the access log is written again";
                     "dropped_lines" => dropped - self.reported_drops);
                 self.reported_drops = dropped;
@@ -165,11 +144,10 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::AtomicU64;
+    use parking_lot::Mutex;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::metrics::ServerMetrics;
 
     /// A file that can't be read, so that nothing can be taken back.
     #[derive(Default)]
@@ -183,7 +161,7 @@ mod tests {
 
     impl Sink for WriteOnly {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut file = self.0.lock().unwrap();
+            let mut file = self.0.lock();
             let taken = bytes.len().min(file.room);
             if taken == 0 {
                 return Err(io::ErrorKind::StorageFull.into());
@@ -198,35 +176,28 @@ mod tests {
         }
 
         fn is_unchanged(&mut self) -> bool {
-            !self.0.lock().unwrap().is_changed
+            !self.0.lock().is_changed
         }
     }
 
     /// A writer that has written two lines up to the middle of the second, and its file.
-    fn stuck() -> (Writer, Arc<Mutex<File>>) {
+    fn stuck() -> (LogWriter, Arc<Mutex<File>>) {
         let file = Arc::new(Mutex::new(File {
             room: 9,
             ..File::default()
         }));
-        let metrics = Metrics::new().unwrap();
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            work: std::sync::Condvar::new(),
-            written: metrics.access_log_written,
-            dropped: metrics.access_log_dropped,
-            written_here: AtomicU64::new(0),
-        });
+        let buffer = LineBuffer::new(&ServerMetrics::new().unwrap());
         let (opened, logger) = (Arc::clone(&file), Logger::root(slog::Discard, slog::o!()));
         let open = move || -> io::Result<Box<dyn Sink>> { Ok(Box::new(WriteOnly(Arc::clone(&opened)))) };
-        let mut writer = Writer::new(shared, open().unwrap(), Some(Box::new(open)), logger);
+        let mut writer = LogWriter::new(buffer, open().unwrap(), Some(Box::new(open)), logger);
         writer.unwritten = b"first\nsecond\nthird\n".to_vec();
         assert!(writer.write().is_err());
-        assert_eq!(file.lock().unwrap().content, "first\nsec");
+        assert_eq!(file.lock().content, "first\nsec");
         (writer, file)
     }
 
     fn with_room(file: &Mutex<File>, change: impl FnOnce(&mut File)) {
-        let mut file = file.lock().unwrap();
+        let mut file = file.lock();
         file.room = 1000;
         change(&mut file);
     }
@@ -236,8 +207,8 @@ mod tests {
         let (mut writer, file) = stuck();
         with_room(&file, |_| {});
         writer.write().unwrap();
-        assert_eq!(file.lock().unwrap().content, "first\nsecond\nthird\n");
-        assert_eq!(writer.shared.written_here.load(Ordering::Relaxed), 3);
+        assert_eq!(file.lock().content, "first\nsecond\nthird\n");
+        assert_eq!(writer.buffer.written(), 3);
     }
 
     #[test]
@@ -248,7 +219,7 @@ mod tests {
             file.is_changed = true;
         });
         writer.write().unwrap();
-        assert_eq!(file.lock().unwrap().content, "second\nthird\n");
+        assert_eq!(file.lock().content, "second\nthird\n");
     }
 
     #[test]
@@ -257,6 +228,6 @@ mod tests {
         with_room(&file, |file| file.content.clear());
         writer.reopen();
         writer.write().unwrap();
-        assert_eq!(file.lock().unwrap().content, "second\nthird\n");
+        assert_eq!(file.lock().content, "second\nthird\n");
     }
 }

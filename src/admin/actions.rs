@@ -1,30 +1,38 @@
-//! What operators do to a server that runs. Each action is logged with who asked for it.
+//! The actions of operators on a running server. Each action is logged with its peer.
+
+use std::collections::HashMap;
 
 use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Query};
 use serde_json::json;
 use slog::info;
 use tokio::sync::oneshot;
 
-use super::{Admin, Call, error, method_not_allowed};
+use super::peer::Peer;
+use super::response::{error, method_not_allowed};
+use super::state::Admin;
 use crate::logging::{level_name, parse_level};
 use crate::reload::Cause;
 
-/// Reloads the data files and tells how that went.
-pub(super) async fn reload(admin: &Admin, call: &Call<'_>) -> HttpResponse {
-    let force = match call.parameter("force").as_deref() {
+/// The parameters of a request. The last value of a repeated one counts.
+type Parameters = Query<HashMap<String, String>>;
+
+/// Reloads the data files and reports the outcome.
+pub(super) async fn reload(admin: Data<Admin>, peer: Peer, method: Method, parameters: Parameters) -> HttpResponse {
+    let force = match parameters.get("force").map(String::as_str) {
         None | Some("false") => false,
         Some("true" | "") => true,
         Some(_) => return error(StatusCode::BAD_REQUEST, "force= is true or false"),
     };
-    if force && call.method() != Method::POST {
+    if force && method != Method::POST {
         return method_not_allowed("POST", "force=true takes POST, as in curl --request POST");
     }
     let reloader = admin.data.get().and_then(|data| data.reloader.clone());
     let Some(reloader) = reloader else {
         return error(StatusCode::CONFLICT, "there are no data files to reload");
     };
-    info!(admin.logger, "a reload is asked for"; "peer" => %call.peer, "forced" => force);
+    info!(admin.logger, "a reload is asked for"; "peer" => %peer, "forced" => force);
     let (done, report) = oneshot::channel();
     reloader.request(Cause::Admin, force, move |report| {
         // The client may have gone.
@@ -38,32 +46,32 @@ pub(super) async fn reload(admin: &Admin, call: &Call<'_>) -> HttpResponse {
 }
 
 /// Has the access log reopened.
-pub(super) fn reopen_log(admin: &Admin, call: &Call<'_>) -> HttpResponse {
+pub(super) async fn reopen_log(admin: Data<Admin>, peer: Peer) -> HttpResponse {
     admin.access_log.reopen();
-    info!(admin.logger, "the access log is to be reopened"; "peer" => %call.peer);
+    info!(admin.logger, "the access log is to be reopened"; "peer" => %peer);
     HttpResponse::Ok().json(json!({"reopened": true}))
 }
 
-/// Tells the level of diagnostics, or sets it.
-pub(super) fn log_level(admin: &Admin, call: &Call<'_>) -> HttpResponse {
-    if let Some(wanted) = call.parameter("level") {
-        if call.method() != Method::POST {
+/// Reports the level of diagnostics, or sets it.
+pub(super) async fn log_level(admin: Data<Admin>, peer: Peer, method: Method, parameters: Parameters) -> HttpResponse {
+    if let Some(wanted) = parameters.get("level") {
+        if method != Method::POST {
             return method_not_allowed("POST", "setting the level takes POST, as in curl --request POST");
         }
-        let Some(level) = parse_level(&wanted) else {
+        let Some(level) = parse_level(wanted) else {
             return error(
                 StatusCode::BAD_REQUEST,
                 "level= is error, warning, info, debug or trace",
             );
         };
-        let tell = || info!(admin.logger, "log level set"; "peer" => %call.peer, "to" => level_name(level));
-        // Told while the more talkative of both levels counts, so that turning messages off does not go untold.
+        let log = || info!(admin.logger, "log level set"; "peer" => %peer, "to" => level_name(level));
+        // The line is written at the more verbose of both levels, so that turning messages off is logged, too.
         if level < admin.level.get() {
-            tell();
+            log();
             admin.level.set(level);
         } else {
             admin.level.set(level);
-            tell();
+            log();
         }
     }
     HttpResponse::Ok().json(json!({"level": level_name(admin.level.get())}))

@@ -1,84 +1,60 @@
-//! The rule that keeps web pages away from the admin listener: a browser that shows a page of another site sends that page's
-//! requests from the operator's own machine, so that where a request comes from says nothing about who made it.
+//! Keeps web pages away from the admin listener. A browser sends the requests of a page from the operator's own machine, so the
+//! peer's address does not tell whether the operator made them.
 //!
-//! A browser can't be kept from sending a request, but it tells the truth about it in headers that pages can't set (Origin,
-//! Referer, Sec-Fetch-Site). And a page that reaches this listener as its own site, because its name was made to resolve to
-//! this machine (DNS rebinding), has that name in Host.
+//! A browser can't be kept from sending a request, but it tells the truth in headers that pages can't set (Origin, Referer,
+//! Sec-Fetch-Site). A page whose name was made to resolve to this machine (DNS rebinding) has that name in Host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::dev::RequestHead;
 use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use thiserror::Error;
 
-/// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AllowedHosts {
-    /// In lower case, without a dot at the end.
-    names: Vec<String>,
-}
+use crate::settings::{AllowedHosts, host_name};
 
-impl AllowedHosts {
-    /// Reads a comma list of names without ports; none if one of them is no host name.
-    pub fn parse(list: &str) -> Option<Self> {
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let names = names.map(|name| match Host::parse(name) {
-            Some(Host::Name(name)) => Some(name),
-            // An address is allowed anyway.
-            Some(Host::Address(_)) | None => None,
-        });
-        names.collect::<Option<Vec<_>>>().map(|names| Self { names })
-    }
-
-    fn allow(&self, host: &Host) -> bool {
-        match host {
-            Host::Address(_) => true,
-            Host::Name(name) => name == "localhost" || self.names.contains(name),
-        }
-    }
-}
-
-/// Why a request may be a web page's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a request may be a web page's; the text is for the client.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Suspicion {
-    /// Its Host is a name that is not this listener's, malformed, missing or there twice.
+    /// Its Host is not a name of this listener, is malformed, missing, or there twice. The name, if it has one.
+    #[error(
+        "Host is neither an IP address nor localhost nor one of admin.hosts; ask by address, or add the name to admin.hosts if \
+         it is this server's"
+    )]
     Host(Option<String>),
-    /// This header says that a page of another site is behind it.
+    /// This header names a page of another site.
+    #[error(
+        "{0} says that a web page of another site is behind this request; use curl, or type the URL into the browser's address \
+         bar"
+    )]
     Page(&'static str),
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What speaks against a request, if anything does.
-pub(super) fn suspect(head: &RequestHead, allowed: &AllowedHosts) -> Option<Suspicion> {
-    let own = match own_authority(head, allowed) {
-        Ok(own) => own,
-        Err(suspicion) => return Some(suspicion),
-    };
-    let every = |name: HeaderName, is_own: &dyn Fn(&str) -> bool| {
-        let mut values = head.headers().get_all(name);
-        values.all(|value| value.to_str().is_ok_and(is_own))
+/// Checks that a request is not a web page's.
+pub(super) fn check(head: &RequestHead, allowed: &AllowedHosts) -> Result<(), Suspicion> {
+    let own = own_authority(head, allowed)?;
+    let is_own = |authority: &str| own.is_some() && Authority::parse(authority) == own;
+    let every = |name: &'static str, header: HeaderName, is_own: &dyn Fn(&str) -> bool| {
+        let mut values = head.headers().get_all(header);
+        let all = values.all(|value| value.to_str().is_ok_and(is_own));
+        all.then_some(()).ok_or(Suspicion::Page(name))
     };
     // `none` is what the user typed or chose from the bookmarks.
-    if !every(SEC_FETCH_SITE, &|value| matches!(value, "same-origin" | "none")) {
-        return Some(Suspicion::Page("Sec-Fetch-Site"));
-    }
-    let is_own = |authority: &str| own.is_some() && Authority::parse(authority) == own;
-    if !every(header::ORIGIN, &|value| after_scheme(value).is_some_and(is_own)) {
-        return Some(Suspicion::Page("Origin"));
-    }
-    let referer_is_own = |value: &str| {
-        let rest = after_scheme(value);
-        rest.and_then(|rest| rest.split(['/', '?', '#']).next())
-            .is_some_and(is_own)
-    };
-    if !every(header::REFERER, &referer_is_own) {
-        return Some(Suspicion::Page("Referer"));
-    }
-    None
+    every("Sec-Fetch-Site", SEC_FETCH_SITE, &|value| {
+        matches!(value, "same-origin" | "none")
+    })?;
+    every("Origin", header::ORIGIN, &|value| {
+        after_scheme(value).is_some_and(is_own)
+    })?;
+    every("Referer", header::REFERER, &|value| {
+        let authority = after_scheme(value).and_then(|rest| rest.split(['/', '?', '#']).next());
+        authority.is_some_and(is_own)
+    })
 }
 
-/// The authority that a request is for; none if it names none, as HTTP/1.0 allows and no browser does.
+/// The authority that a request is for. `None` if it names none, which HTTP/1.0 allows and no browser does.
 fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Authority>, Suspicion> {
     // `GET http://name/path` names a host as well; browsers send that to proxies only.
     let target = head.uri.authority().map(|authority| authority.as_str().as_bytes());
@@ -87,10 +63,10 @@ fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Au
     for text in target.into_iter().chain(hosts) {
         let text = str::from_utf8(text).ok();
         let authority = text.and_then(Authority::parse).ok_or(Suspicion::Host(None))?;
-        if !allowed.allow(&authority.host) {
+        if !authority.host.is_allowed(allowed) {
             let name = match authority.host {
-                Host::Name(name) => Some(name),
-                Host::Address(_) => None,
+                RequestHost::Name(name) => Some(name),
+                RequestHost::Address(_) => None,
             };
             return Err(Suspicion::Host(name));
         }
@@ -105,7 +81,7 @@ fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Au
     Ok(own)
 }
 
-/// What follows `http://`.
+/// The rest of a URL after `http://`.
 fn after_scheme(url: &str) -> Option<&str> {
     const SCHEME: &str = "http://";
     let (scheme, rest) = url.split_at_checked(SCHEME.len())?;
@@ -115,31 +91,31 @@ fn after_scheme(url: &str) -> Option<&str> {
 /// A host and a port, as in Host and in URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Authority {
-    host: Host,
+    host: RequestHost,
     port: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Host {
+enum RequestHost {
     Address(IpAddr),
     /// In lower case, without a dot at the end.
     Name(String),
 }
 
 impl Authority {
-    /// Reads `host` or `host:port`; an IPv6 address is in brackets. User names are none of it.
+    /// Parses `host` or `host:port`; an IPv6 address is in brackets. User names are not allowed.
     fn parse(text: &str) -> Option<Self> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, port) = rest.split_once(']')?;
                 // The zone of a link-local address is the client's affair.
                 let address = address.split_once('%').map_or(address, |(address, _)| address);
-                (Host::Address(address.parse::<Ipv6Addr>().ok()?.into()), port)
+                (RequestHost::Address(address.parse::<Ipv6Addr>().ok()?.into()), port)
             }
             None => {
                 let end = text.find(':').unwrap_or(text.len());
                 let (host, port) = text.split_at_checked(end)?;
-                (Host::parse(host)?, port)
+                (RequestHost::parse(host)?, port)
             }
         };
         let port = match port.strip_prefix(':') {
@@ -152,19 +128,19 @@ impl Authority {
     }
 }
 
-impl Host {
+impl RequestHost {
     fn parse(text: &str) -> Option<Self> {
-        let text = text.strip_suffix('.').unwrap_or(text);
-        if let Ok(address) = text.parse::<Ipv4Addr>() {
-            return Some(Self::Address(address.into()));
+        match text.strip_suffix('.').unwrap_or(text).parse::<Ipv4Addr>() {
+            Ok(address) => Some(Self::Address(address.into())),
+            Err(_) => host_name(text).map(Self::Name),
         }
-        let is_label = |label: &str| {
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            !label.is_empty() && label.bytes().all(valid)
-        };
-        text.split('.')
-            .all(is_label)
-            .then(|| Self::Name(text.to_ascii_lowercase()))
+    }
+
+    fn is_allowed(&self, allowed: &AllowedHosts) -> bool {
+        match self {
+            Self::Address(_) => true,
+            Self::Name(name) => name == "localhost" || allowed.contains(name),
+        }
     }
 }
 
@@ -179,53 +155,21 @@ mod tests {
             request = request.append_header(*header);
         }
         let allowed = AllowedHosts::parse("Server, mirrorlist.monitoring.svc.").unwrap();
-        suspect(request.to_http_request().head(), &allowed)
+        check(request.to_http_request().head(), &allowed).err()
     }
 
     #[test]
     fn hosts_are_addresses_localhost_and_names_that_were_set() {
-        for host in [
-            "127.0.0.1",
-            "127.0.0.1:3001",
-            "127.0.0.1.:3001",
-            "192.0.2.7:8080",
-            "[::1]",
-            "[::1]:3001",
-            "[fe80::1%eth0]:3001",
-            "localhost",
-            "LocalHost:3001",
-            "localhost.",
-            "localhost:",
-            "server:3001",
-            "SERVER.",
-            "mirrorlist.monitoring.svc",
-        ] {
+        let own = "127.0.0.1 127.0.0.1:3001 127.0.0.1.:3001 192.0.2.7:8080 [::1] [::1]:3001 [fe80::1%eth0]:3001 localhost \
+                   LocalHost:3001 localhost. localhost: server:3001 SERVER. mirrorlist.monitoring.svc";
+        for host in own.split(' ') {
             assert_eq!(suspicion("/", &[("Host", host)]), None, "{host}");
         }
-        for host in [
-            "",
-            "evil.example",
-            "evil.example:3001",
-            "localhost.evil.example",
-            "evil.localhost",
-            "127.0.0.1.evil.example",
-            "127.0.0.1@evil.example",
-            "user@127.0.0.1",
-            "127.0.0.1:3001@evil.example",
-            "127.0.0.1:evil",
-            "127.0.0.1:+80",
-            "127.0.0.1:99999",
-            "127.0.0.1, evil.example",
-            "localhost..",
-            ".",
-            "::1",
-            "[::1",
-            "[::1]evil.example",
-            "[evil.example]",
-            "2130706433",
-            "0x7f.1",
-            "server.evil.example",
-        ] {
+        let foreign = "evil.example evil.example:3001 localhost.evil.example evil.localhost 127.0.0.1.evil.example \
+                       127.0.0.1@evil.example user@127.0.0.1 127.0.0.1:3001@evil.example 127.0.0.1:evil 127.0.0.1:+80 \
+                       127.0.0.1:99999 localhost.. . ::1 [::1 [::1]evil.example [evil.example] 2130706433 0x7f.1 \
+                       server.evil.example";
+        for host in foreign.split(' ').chain(["", "127.0.0.1, evil.example"]) {
             let found = suspicion("/", &[("Host", host)]);
             assert!(matches!(found, Some(Suspicion::Host(_))), "{host}: {found:?}");
         }
@@ -251,13 +195,13 @@ mod tests {
             );
         }
         let http_1_0 = TestRequest::get().version(Version::HTTP_10).to_http_request();
-        assert_eq!(suspect(http_1_0.head(), &AllowedHosts::default()), None);
+        assert_eq!(check(http_1_0.head(), &AllowedHosts::default()), Ok(()));
         let from_a_page = TestRequest::get()
             .version(Version::HTTP_10)
             .insert_header(("Origin", "http://127.0.0.1"));
         assert_eq!(
-            suspect(from_a_page.to_http_request().head(), &AllowedHosts::default()),
-            Some(Suspicion::Page("Origin"))
+            check(from_a_page.to_http_request().head(), &AllowedHosts::default()),
+            Err(Suspicion::Page("Origin"))
         );
     }
 

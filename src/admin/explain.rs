@@ -1,39 +1,40 @@
-//! Why a client gets its mirrors, or what is known of a mirror, as JSON: for `/admin/explain` and for the command `explain`.
+//! Explanations as JSON, for `/admin/explain` and the command `explain`: parses their parameters. The contents are
+//! [`crate::mirrorlist::explain`]'s.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::http::StatusCode;
+use actix_web::web::Query;
 use rand::TryRng;
-use rand::rngs::SysRng;
+use rand::rngs::{SysError, SysRng};
 use serde_json::json;
 
 use crate::http::client_address::parse_address;
-use crate::mirrorlist::explain::{HostQuery, explain, explain_hosts};
-use crate::mirrorlist::{Endpoint, MirrorQuery};
+use crate::mirrorlist::explain::explain;
+use crate::mirrorlist::explain::host::{HostQuery, explain_hosts};
+use crate::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
 use crate::snapshot::Snapshot;
 
 /// Why nothing can be explained.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     /// The parameters are wrong.
+    #[error("{0}")]
     Query(&'static str),
-    /// No such host.
+    /// No host is the one asked for.
+    #[error("no host of the cache has this id or name")]
     UnknownHost,
+    /// There is no seed for the order of hosts.
+    #[error("the operating system gives no random number: {0}")]
+    Random(#[from] SysError),
 }
 
 impl ExplainError {
-    /// What is wrong.
-    pub fn text(&self) -> &'static str {
-        match self {
-            Self::Query(text) => text,
-            Self::UnknownHost => "no host of the cache has this id or name",
-        }
-    }
-
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::UnknownHost => StatusCode::NOT_FOUND,
+            Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -41,10 +42,10 @@ impl ExplainError {
 /// Explains a query string of `/admin/explain`, as JSON.
 ///
 /// # Errors
-/// Where the parameters are wrong or the host is unknown.
+/// The parameters are wrong, or the host is unknown.
 pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<String, ExplainError> {
-    let parameters: Vec<(String, String)> =
-        serde_urlencoded::from_str(query).map_err(|_| ExplainError::Query("the query can't be decoded"))?;
+    let parameters = Query::<Vec<(String, String)>>::from_query(query)
+        .map_err(|_| ExplainError::Query("the query can't be decoded"))?;
     let last = |name: &str| {
         parameters
             .iter()
@@ -77,10 +78,13 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
         Some(text) => parse_address(text).ok_or(ExplainError::Query("ip= is no IP address"))?,
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     };
-    let seed = SysRng.try_next_u64().unwrap_or_default();
-    Ok(pretty(&json!(explain(
-        snapshot, endpoint, address, minimum, &query, seed
-    ))))
+    let request = MirrorRequest {
+        endpoint,
+        address,
+        query: &query,
+        minimum,
+    };
+    Ok(pretty(&json!(explain(snapshot, &request, SysRng.try_next_u64()?))))
 }
 
 fn pretty(value: &serde_json::Value) -> String {

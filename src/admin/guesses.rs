@@ -1,6 +1,5 @@
-//! Wrong tokens of the last seconds, by sender: how long the answer to the next one waits, and when a sender has so many that
-//! none of its tokens is compared any more. A wrong token counts until its time is over, also if its sender doesn't wait for
-//! the answer.
+//! Slows down those who guess the bearer token. Each wrong token delays its answer, and counts against its sender until that
+//! delay is over, even if the sender doesn't wait. A sender with too many of them gets no further token compared.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,30 +9,30 @@ use parking_lot::Mutex;
 
 use crate::http::connection::limits;
 
-/// The delay of the answer to a wrong token.
+/// The delay of the answer to a first wrong token.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// Added to the delay for each wrong token of the same sender whose time is not over.
+/// Added to the delay for each wrong token of the same sender that still counts.
 const DELAY_FOR_EACH: Duration = Duration::from_millis(100);
 
-/// No answer is delayed for longer, so that a stop of the server doesn't wait for it.
+/// The longest delay, so that a stop of the server doesn't wait for it.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
-/// Wrong tokens of one sender at a time.
+/// The wrong tokens of one sender that may count at a time.
 const MOST_OF_A_SENDER: usize = 64;
 
-/// Senders at a time; beyond them, the tokens of new senders are not compared.
+/// The senders that may count at a time. The tokens of further senders are not compared.
 const MOST_SENDERS: usize = 4_096;
 
-/// Wrong tokens whose time is not over.
+/// The wrong tokens that still count.
 #[derive(Debug, Default)]
 pub(super) struct Guesses {
-    /// When the time of each one is over, by sender: an IPv4 address, an IPv6 network of 64 bits, none for the Unix socket.
+    /// The end of each one's delay, by sender: an IPv4 address, an IPv6 network of 64 bits, or `None` for the Unix socket.
     ends: Mutex<HashMap<Option<IpAddr>, Vec<Instant>>>,
 }
 
 impl Guesses {
-    /// Whether a token of this sender may be compared.
+    /// Returns whether a token of this sender may be compared.
     pub(super) fn may_try(&self, sender: Option<IpAddr>, now: Instant) -> bool {
         let mut ends = self.ends.lock();
         if let Some(ends) = ends.get_mut(&sender.map(limits::network)) {

@@ -1,18 +1,21 @@
-//! Who is at the other end of an admin connection.
+//! The client of an admin connection: an address, or a process on this machine.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
 
-use crate::http::connection::peer::UnixPeer;
+use crate::http::connection::socket::UnixPeer;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
     /// It has this address.
     Tcp(SocketAddr),
-    /// It is on the Unix socket, as this process where the operating system says so.
+    /// It is on the Unix socket, as this process if the operating system reports it.
     Unix(Option<UnixPeer>),
 }
 
@@ -24,7 +27,7 @@ impl Peer {
         }
     }
 
-    /// Its address; none on the Unix socket.
+    /// Its address; `None` on the Unix socket.
     pub(super) fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(address) => Some(address.ip().to_canonical()),
@@ -38,6 +41,15 @@ impl Peer {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Self::Unix(_) => true,
         }
+    }
+}
+
+impl FromRequest for Peer {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
     }
 }
 

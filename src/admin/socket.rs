@@ -1,4 +1,4 @@
-//! The admin listener's Unix socket: how it comes to its path without taking that from a server that is alive, and how it goes.
+//! The file of the admin listener's Unix socket: taking its path without taking it from a running server, and removing it.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{UnixSocket, UnixStream};
 
-/// For its user and group.
+/// Read and write for its user and group.
 const MODE: u32 = 0o660;
 
-/// Connections that wait to be accepted.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 
-/// Another server that starts or stops in the same folder holds the lock for some milliseconds.
+/// How long to wait for the lock. Another server that starts or stops in the same folder holds it for some milliseconds.
 const LOCK_LIMIT: Duration = Duration::from_secs(2);
 
-/// The file of a socket; dropping it removes the file unless another server's has taken its place.
-pub struct SocketFile {
+/// The file of a socket. Dropping it removes the file, unless another server has replaced it.
+pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }
@@ -28,7 +28,7 @@ pub struct SocketFile {
 ///
 /// # Errors
 /// A server listens there (`AddrInUse`), something else than a socket is there, or the operating system refuses.
-pub async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+pub(crate) async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let _lock = lock_folder(path)?;
     if holds_socket(path)? && is_alive(path).await? {
         return Err(io::Error::new(
@@ -50,7 +50,7 @@ pub async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     listener
 }
 
-/// Makes a socket under a name of its own and gives it the path once it is as it should be.
+/// Makes a socket under a temporary name, and renames it once it has its mode and listens.
 fn prepare(new: &Path, path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let socket = UnixSocket::new_stream()?;
     socket.bind(new)?;
@@ -66,7 +66,7 @@ fn prepare(new: &Path, path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     Ok((listener, file))
 }
 
-/// Whether a socket is at a path, rather than nothing.
+/// Returns whether a socket is at a path, rather than nothing.
 fn holds_socket(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => Ok(true),
@@ -79,7 +79,10 @@ fn holds_socket(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether something listens on a socket. Where that can't be told, for want of permission, it is an error.
+/// Returns whether a program listens on a socket.
+///
+/// # Errors
+/// It can't be found out, for want of permission.
 async fn is_alive(path: &Path) -> io::Result<bool> {
     match UnixStream::connect(path).await {
         Ok(_) => Ok(true),
@@ -95,8 +98,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Has servers that start or stop with sockets in one folder take turns. None where the folder can't be locked: some network
-/// file systems have no locks.
+/// Locks a folder, so that servers with sockets in it start and stop in turn. Returns `None` if the folder can't be locked: some
+/// network file systems have no locks.
 fn lock_folder(path: &Path) -> io::Result<Option<File>> {
     let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) else {
         return Ok(None);

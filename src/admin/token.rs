@@ -1,13 +1,13 @@
-//! The bearer token that makes an operator of a peer from elsewhere.
+//! The bearer token of operators on other machines.
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 
-use crate::snapshot::load::FileIdentity;
+use crate::snapshot::FileIdentity;
 
 /// The file with the bearer token, reread when it changes.
 pub struct TokenFile {
@@ -16,7 +16,7 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// A token file; it is read when the token is needed.
+    /// Names the token file, which is read when a token is compared.
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -24,13 +24,13 @@ impl TokenFile {
         }
     }
 
-    /// Whether a text is the token.
+    /// Returns whether a text is the token, in a time that does not depend on the text.
     ///
     /// # Errors
-    /// The file can't be read or is empty, so that nothing is the token; the text names the file.
+    /// The file can't be read or is empty, so that no text is the token. The message names the file.
     pub(super) fn is_token(&self, text: &[u8]) -> Result<bool, String> {
         let problem = |error: io::Error| format!("{}: cannot read it: {error}", self.path.display());
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         let identity = FileIdentity::at(&self.path).map_err(problem)?;
         if known.as_ref().is_none_or(|(known, _)| *known != identity) {
             *known = None;

@@ -1,16 +1,18 @@
-//! The generator's command: configuration, logger, run, exit code; or the health of another one that runs, or what differs
-//! between two caches.
+//! The program `generate-mirrorlist-cache`: settings, logger, run, exit code. Or it asks a running generator for its health, or
+//! compares two caches.
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::AdminAddress;
 use mirrorlist_server::admin::client::{self, Method};
-use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome, CacheCompareSettings};
+use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome};
 use mirrorlist_server::generate::database::Environment;
-use mirrorlist_server::generate::{self, Command, GenerateError, GeneratorConfig};
-use mirrorlist_server::logging::{self, Format, LoggingSettings};
+use mirrorlist_server::generate::{self, DatabaseSource, GenerateError};
+use mirrorlist_server::logging;
+use mirrorlist_server::settings::{
+    AdminAddress, CacheCompareSettings, GeneratorCommand, GeneratorConfig, LogFormat, LoggingSettings,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,14 +20,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PROGRAM: &str = "generate-mirrorlist-cache";
 
 fn main() -> ExitCode {
-    match generate::config::parse(env::args_os(), &Environment::of_process()) {
-        Ok(Command::Print(text)) => print(&text),
-        Ok(Command::Generate(config)) => match generate(&config) {
+    match GeneratorCommand::parse(env::args_os()) {
+        Ok(GeneratorCommand::Print(text)) => print(&text),
+        Ok(GeneratorCommand::Generate(config)) => match generate(&config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
-        Ok(Command::Healthcheck(address)) => client::ask(PROGRAM, &AdminAddress::Tcp(address), Method::Get, "/healthz"),
-        Ok(Command::Compare(settings)) => compare(&settings),
+        Ok(GeneratorCommand::Healthcheck(address)) => {
+            client::ask(PROGRAM, &AdminAddress::Tcp(address), Method::Get, "/healthz")
+        }
+        Ok(GeneratorCommand::Compare(settings)) => compare(&settings),
         Err(error) => fail(&error.into()),
     }
 }
@@ -43,11 +47,12 @@ fn compare(settings: &CacheCompareSettings) -> ExitCode {
 }
 
 fn generate(config: &GeneratorConfig) -> Result<(), GenerateError> {
+    let source = DatabaseSource::find(config, &Environment::of_process())?;
     let logging = logging::logger(LoggingSettings {
         level: config.log_level(io::stderr().is_terminal()),
-        format: Format::Auto,
+        format: LogFormat::Auto,
     });
-    generate::generate(config, &logging.logger)
+    generate::generate(config, &source, &logging.logger)
 }
 
 fn print(text: &str) -> ExitCode {

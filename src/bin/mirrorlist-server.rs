@@ -1,4 +1,4 @@
-//! The server's command: configuration, logger, data, run, exit code.
+//! The program `mirrorlist-server`: settings, logger, data, run, exit code.
 
 use std::env;
 use std::io::{self, Write};
@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use mirrorlist_server::admin::client::{self, Method};
 use mirrorlist_server::admin::explain::explain_text;
+use mirrorlist_server::compare;
 use mirrorlist_server::compare::run::CompareError;
-use mirrorlist_server::compare::{self, CompareOptions};
 use mirrorlist_server::server::{Data, ServerError};
-use mirrorlist_server::settings::{self, Command, ServerConfig};
-use mirrorlist_server::snapshot::{self, Snapshot};
+use mirrorlist_server::settings::{CompareOptions, ServerCommand, ServerConfig};
+use mirrorlist_server::snapshot::Snapshot;
 use mirrorlist_server::{check, demo, logging, server};
 
 #[global_allocator]
@@ -29,23 +29,25 @@ const PROGRAM: &str = "mirrorlist-server";
 fn main() -> ExitCode {
     let environment =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    match settings::parse(env::args_os(), environment) {
-        Ok(Command::Print(text)) => print(&text),
-        Ok(Command::Check(config)) => with_data(&config, |snapshot| print(&check::describe(snapshot))),
-        Ok(Command::Explain(config, query)) => with_data(&config, |snapshot| {
+    match ServerCommand::parse(env::args_os(), environment) {
+        Ok(ServerCommand::Print(text)) => print(&text),
+        Ok(ServerCommand::Check(config)) => with_data(&config, |snapshot| print(&check::describe(snapshot))),
+        Ok(ServerCommand::Explain(config, query)) => with_data(&config, |snapshot| {
             match explain_text(snapshot, &query, config.public.minimum) {
                 Ok(json) => print(&json),
-                Err(error) => fail(USAGE, &error.text()),
+                Err(error) => fail(USAGE, &error),
             }
         }),
-        Ok(Command::Compare(config, options)) => with_data(&config, |snapshot| compare(snapshot, &config, &options)),
-        Ok(Command::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, Method::Get, "/readyz"),
-        Ok(Command::Reload(admin, force)) => {
+        Ok(ServerCommand::Compare(config, options)) => {
+            with_data(&config, |snapshot| compare(snapshot, &config, &options))
+        }
+        Ok(ServerCommand::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, Method::Get, "/readyz"),
+        Ok(ServerCommand::Reload { admin, force }) => {
             let target = format!("/admin/reload?force={force}");
             client::ask(PROGRAM, &admin.listen, Method::Post, &target)
         }
-        Ok(Command::Serve(config)) => serve(&config, Data::Files, |_| {}),
-        Ok(Command::Demo(config)) => match demo::snapshot() {
+        Ok(ServerCommand::Serve(config)) => serve(&config, Data::Files, |_| {}),
+        Ok(ServerCommand::Demo(config)) => match demo::snapshot() {
             Ok(snapshot) => serve(&config, Data::BuiltIn(Box::new(snapshot)), |address| {
                 print(&demo::examples(address));
             }),
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {
-    match snapshot::load::load(&config.files) {
+    match Snapshot::load(&config.files) {
         Ok(snapshot) => then(&snapshot),
         Err(error) => fail(BAD_DATA, &error),
     }
@@ -69,7 +71,9 @@ fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions)
             (printed, None) if outcome.explained => printed,
             (_, None) => ExitCode::FAILURE,
         },
-        Err(error @ (CompareError::NoAnswer(..) | CompareError::NoMirrorlistServer(..))) => fail(UNAVAILABLE, &error),
+        Err(error @ (CompareError::NoAnswer { .. } | CompareError::NoMirrorlistServer { .. })) => {
+            fail(UNAVAILABLE, &error)
+        }
         Err(error @ (CompareError::Requests(_) | CompareError::NothingToAsk)) => fail(BAD_DATA, &error),
     }
 }

@@ -1,5 +1,5 @@
-//! The prost types of `proto/mirrormanager.proto`: the wire format of a cache, for writing one and for decoding the small
-//! messages of one.
+//! The prost types of `proto/mirrormanager.proto`: the wire format of a cache, for writing one. A cache is read by
+//! [`super::read`].
 #![allow(
     missing_docs,
     clippy::all,

@@ -1,11 +1,12 @@
-//! The base URLs of hosts: answers are made of them as they are, and so is the header of a redirect.
+//! The rule for base URLs of hosts: answers and the header of a redirect have them as they are. Names of directories have their own
+//! rule in [`super::name`].
 
-use std::fmt;
+use thiserror::Error;
 
-/// A base URL has at most this many bytes; with a path behind it, it still fits into a line that librepo reads.
+/// A base URL has at most this many bytes: with a path after it, it still fits a line that librepo reads.
 pub const LONGEST_URL: usize = 2_000;
 
-/// A protocol that mirrors are reached by, the preferred one first.
+/// A protocol that mirrors are reached by, in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// `https`.
@@ -41,33 +42,24 @@ impl Protocol {
 }
 
 /// Why a text is no base URL that can stand in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UrlError {
     /// It has more than [`LONGEST_URL`] bytes.
+    #[error("it is longer than 2,000 bytes")]
     Long,
     /// It has a control character or white space in it.
+    #[error("it has a control character or white space in it")]
     ControlOrSpace,
     /// It has a character beyond ASCII in it.
+    #[error("it has a character beyond ASCII in it; write it percent-encoded")]
     BeyondAscii,
     /// It does not begin with one of the four protocols and `://`.
+    #[error("it does not begin with https://, http://, ftp:// or rsync://")]
     Scheme,
     /// Nothing follows the `://`.
+    #[error("it names no host")]
     Host,
 }
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Long => "it is longer than 2,000 bytes",
-            Self::ControlOrSpace => "it has a control character or white space in it",
-            Self::BeyondAscii => "it has a character beyond ASCII in it; write it percent-encoded",
-            Self::Scheme => "it does not begin with https://, http://, ftp:// or rsync://",
-            Self::Host => "it names no host",
-        })
-    }
-}
-
-impl std::error::Error for UrlError {}
 
 /// A base URL that can stand in an answer: printable ASCII without a space, of one of the four protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +69,10 @@ pub struct BaseUrl<'a> {
 }
 
 impl<'a> BaseUrl<'a> {
-    /// Reads a base URL. White space around it and slashes at its end are no part of it: a slash and a path follow it.
+    /// Parses a base URL. White space around it and slashes at its end are cut off: answers put a slash and a path after it.
     ///
     /// # Errors
-    /// Why it can't stand in an answer.
+    /// If it can't stand in an answer.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         let text = without_end(text.trim_start());
         if text.len() > LONGEST_URL {
@@ -113,10 +105,11 @@ impl<'a> BaseUrl<'a> {
 
 /// A URL without slashes and white space at its end, however they are mixed; those of `://` stay.
 fn without_end(url: &str) -> &str {
-    let end_of_scheme = url.find("://").map_or(0, |position| position + "://".len());
-    let (scheme, rest) = url.split_at(end_of_scheme);
-    let rest = rest.trim_end_matches(|c: char| c == '/' || c.is_whitespace());
-    url.get(..scheme.len() + rest.len()).unwrap_or_default()
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let trimmed = rest.trim_end_matches(|c: char| c == '/' || c.is_whitespace());
+    // The cut-off part is an end of `rest`, which is an end of `url`.
+    let (kept, _) = url.split_at(url.len() - (rest.len() - trimmed.len()));
+    kept
 }
 
 #[cfg(test)]

@@ -2,22 +2,13 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::CacheCompareError;
+use crate::settings::CacheCompareSettings;
 
-/// What the command is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheCompareSettings {
-    /// The two caches.
-    pub caches: [PathBuf; 2],
-    /// `--examples`: how many differences of a kind are shown for each table.
-    pub examples: usize,
-}
-
-/// How a comparison ended.
+/// The result of a comparison.
 #[derive(Debug)]
 pub enum CacheCompareOutcome {
     /// Clients can't tell the caches from each other.
@@ -54,7 +45,7 @@ pub fn run(settings: &CacheCompareSettings) -> CacheCompareOutcome {
     };
     let mut stdout = io::stdout().lock();
     match write!(stdout, "{comparison}").and_then(|()| stdout.flush()) {
-        // The reader of a pipe has seen enough.
+        // The reader of a pipe has closed it.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => CacheCompareOutcome::NotPrinted(error),
         _ if comparison.differences() == 0 => CacheCompareOutcome::Same,
         _ => CacheCompareOutcome::Different,
@@ -66,7 +57,7 @@ fn bar([a, b]: [u64; 2]) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    // The template is a constant that a run on a terminal shows to be right; the plain style stands in for it otherwise.
+    // The template is a constant; if it were wrong, the plain style would do.
     let style = ProgressStyle::with_template("reading {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(a.saturating_add(b)), ProgressDrawTarget::stderr()).with_style(style)

@@ -1,14 +1,36 @@
-//! The directories of a cache as they are read: who carries them, with which URLs, and where they are listed. Equal lists of carriers
-//! are stored once, as are the carriers in them; the tables of Fedora's 153,000 directories take some 60 MB.
+//! The directories of a cache as they are read: who carries them, with which URLs, and where they are listed. Equal lists of
+//! carriers are stored once, as are the carriers in them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::FixedState;
-use prost::encoding::encode_varint;
 
-use super::numbered::Numbered;
+use super::distinct::DistinctTable;
+use super::values::country;
+use crate::cache::MOST_HOSTS;
+use crate::cache::error::{EntryError, TooMany};
 use crate::cache::name::clean_directory;
-use crate::cache::wire::{self, Fault, Field, Value};
+use crate::cache::read::directory::{CountryList, DirectoryMessage, DirectoryVisitor};
+use crate::cache::read::ids::EncodedIds;
+use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes};
+
+table_indexes! {
+    /// A host of one cache.
+    pub(super) struct CacheHost for at most MOST_ROWS;
+
+    /// A set of ids of URLs of one cache.
+    pub(super) struct UrlIdSet for at most MOST_ROWS;
+
+    /// A host with URLs and lists that it is in, of one cache.
+    pub(super) struct CacheCarrier for at most MOST_ROWS;
+
+    /// The last of the lists that a host is in; the others come before it.
+    pub(super) struct LastList for at most MOST_ROWS;
+
+    struct CarrierList for at most MOST_ROWS;
+
+    struct ListedCountry for at most MOST_ROWS;
+}
 
 /// The lists of a directory that a host is in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,315 +43,185 @@ pub(super) struct Listing {
     pub(super) internet2: BTreeSet<Box<str>>,
 }
 
-/// One more list that a host is in; countries by their number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum ListedIn {
+/// A list of a directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+enum HostList {
+    #[default]
     Global,
-    Country(u32),
-    Internet2(u32),
+    Country(ListedCountry),
+    Internet2(ListedCountry),
 }
 
-/// A host as a directory has it: numbers of [`CarriedDirectories`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A host as a directory has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct DirectoryHost {
-    pub(super) host: u32,
-    pub(super) urls: u32,
-    pub(super) listing: u32,
-}
-
-/// What follows a base URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum BelowTopdir {
-    /// The last bytes of the directory's name, as always in MirrorManager2's caches.
-    Suffix(usize),
-    /// Another text.
-    Other(Box<str>),
-}
-
-impl BelowTopdir {
-    fn new(name: &str, subpath: &str) -> Self {
-        match name.strip_suffix(subpath) {
-            Some(before) if subpath.is_empty() || before.is_empty() || before.ends_with('/') => {
-                Self::Suffix(subpath.len())
-            }
-            _ => Self::Other(subpath.into()),
-        }
-    }
-
-    /// The text, for the directory with this name.
-    pub(super) fn subpath<'a>(&'a self, name: &'a str) -> &'a str {
-        match self {
-            Self::Suffix(length) => name.get(name.len() - length..).unwrap_or_default(),
-            Self::Other(text) => text,
-        }
-    }
-
-    /// The topdir of the category, for the directory with this name.
-    pub(super) fn topdir<'a>(&self, name: &'a str) -> Option<&'a str> {
-        match self {
-            Self::Suffix(length) => name.get(..name.len() - length).map(|top| top.trim_end_matches('/')),
-            Self::Other(_) => None,
-        }
-    }
+    pub(super) host: CacheHost,
+    pub(super) urls: UrlIdSet,
+    pub(super) lists: Option<LastList>,
 }
 
 /// A directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct CarriedDirectory {
-    pub(super) below_topdir: BelowTopdir,
-    list: u32,
+    /// The path that follows a base URL.
+    pub(super) subpath: Box<str>,
+    carriers: CarrierList,
 }
 
-/// All directories, by their names without slashes at the ends and none doubled.
+/// A host as the current directory describes it.
+#[derive(Clone, Copy, Default)]
+struct CurrentHost {
+    directory: u32,
+    urls: Option<UrlIdSet>,
+    lists: Option<LastList>,
+}
+
+/// All directories, and how far they are read.
+#[derive(Default)]
 pub(super) struct CarriedDirectories {
+    /// By their names without slashes at the ends and none doubled.
     pub(super) directories: BTreeMap<Box<str>, CarriedDirectory>,
     /// The ids of hosts.
-    pub(super) hosts: Vec<i64>,
+    pub(super) hosts: DistinctTable<CacheHost, i64>,
     /// The ids of URLs, ascending, each once.
-    pub(super) url_sets: Vec<Box<[i64]>>,
-    pub(super) listings: Vec<Listing>,
-    pub(super) carriers: Vec<DirectoryHost>,
-    /// Ascending numbers of carriers, each as its distance from the one before.
-    lists: Vec<Box<[u8]>>,
+    pub(super) url_sets: DistinctTable<UrlIdSet, Box<[i64]>>,
+    pub(super) carriers: DistinctTable<CacheCarrier, DirectoryHost>,
+    /// Carriers in ascending order.
+    lists: DistinctTable<CarrierList, Box<[CacheCarrier]>>,
+    countries: DistinctTable<ListedCountry, Box<str>>,
+    /// A list that hosts are in, and the one before it. So a host in very many lists takes no more room than the file.
+    host_lists: DistinctTable<LastList, (Option<LastList>, HostList)>,
+    /// The URLs of entries of ByHostId by their encoding; `None` for no URL.
+    encoded: HashMap<Box<[u8]>, Option<UrlIdSet>, FixedState>,
+    /// The number of the current directory, and what it says of hosts.
+    number: u32,
+    current: IndexTable<CacheHost, CurrentHost>,
+    /// The hosts that carry the current directory.
+    present: Vec<CacheHost>,
 }
 
 impl CarriedDirectories {
-    /// The numbers of a directory's carriers.
-    pub(super) fn carriers_of(&self, directory: &CarriedDirectory) -> impl Iterator<Item = usize> {
-        let list = self.lists.get(directory.list as usize).map_or(&[][..], |list| list);
-        let distances = wire::integers(Value::Bytes(list)).filter_map(Result::ok);
-        distances.scan(0, |number, distance| {
-            *number += usize::try_from(distance).unwrap_or(0);
-            Some(*number)
-        })
-    }
-}
-
-/// What the directory at hand says of a host.
-#[derive(Clone, Copy, Default)]
-struct HostMark {
-    directory: u32,
-    urls: u32,
-    listing: u32,
-}
-
-/// Reads directories one after the other. The numbers 0 of URLs and listings are the empty ones.
-pub(super) struct DirectoryReader {
-    directories: BTreeMap<Box<str>, CarriedDirectory>,
-    hosts: Numbered<i64>,
-    countries: Numbered<Box<str>>,
-    url_sets: Numbered<Box<[i64]>>,
-    carriers: Numbered<DirectoryHost>,
-    lists: Numbered<Box<[u8]>>,
-    /// A listing is the number before it and one more list, from 0 on, which is in none: so a host in very many lists takes no more room
-    /// than the file.
-    longer: Numbered<(u32, ListedIn)>,
-    /// The host and the URLs of each entry of ByHostId, as it is encoded.
-    entries: HashMap<Box<[u8]>, (u32, u32), FixedState>,
-    number: u32,
-    marks: Vec<HostMark>,
-    /// The hosts of the directory at hand.
-    present: Vec<u32>,
-}
-
-impl Default for DirectoryReader {
-    fn default() -> Self {
-        let mut reader = Self {
-            directories: BTreeMap::new(),
-            hosts: Numbered::default(),
-            countries: Numbered::default(),
-            url_sets: Numbered::default(),
-            carriers: Numbered::default(),
-            lists: Numbered::default(),
-            longer: Numbered::default(),
-            entries: HashMap::default(),
-            number: 0,
-            marks: Vec::new(),
-            present: Vec::new(),
-        };
-        reader.url_sets.number(&[][..]);
-        reader
-    }
-}
-
-impl DirectoryReader {
-    /// Takes a MirrorListCacheType.
-    pub(super) fn directory(&mut self, mut message: &[u8]) -> Result<(), Fault> {
+    /// Takes a directory. Of two with one name the last one counts, as for servers; those without a name are left out.
+    pub(super) fn read(&mut self, message: DirectoryMessage<'_>) -> Result<(), EntryError> {
         self.number += 1;
         self.present.clear();
-        let (mut name, mut subpath) = ("", "");
-        while !message.is_empty() {
-            let Field { number, value } = wire::next_field(&mut message)?;
-            match (number, value) {
-                (1, _) => name = wire::text(value)?,
-                (3, _) => subpath = wire::text(value)?,
-                (2, _) => {
-                    for id in wire::integers(value) {
-                        self.list(id?, ListedIn::Global);
-                    }
-                }
-                (4, Value::Bytes(entry)) => self.list_country(entry, ListedIn::Country)?,
-                (5, Value::Bytes(entry)) => self.list_country(entry, ListedIn::Internet2)?,
-                (6, Value::Bytes(entry)) => self.urls(entry)?,
-                (4..=6, _) => return Err(Fault::NoText),
-                _ => {}
-            }
+        let head = message.visit(self)?;
+        let carriers = self.list_carriers();
+        if let Some(name) = head.name {
+            let name = clean_directory(name);
+            let directory = CarriedDirectory {
+                subpath: head.subpath.unwrap_or_default().trim_matches('/').into(),
+                carriers,
+            };
+            self.directories.insert(name.into(), directory);
         }
-        let name = clean_directory(name);
-        let directory = CarriedDirectory {
-            below_topdir: BelowTopdir::new(&name, subpath.trim_matches('/')),
-            list: self.present_carriers(),
-        };
-        // Of two with one name the last one counts, as for servers.
-        self.directories.insert(name.into(), directory);
         Ok(())
     }
 
-    /// How many hosts there are in the directories.
-    pub(super) fn host_count(&self) -> usize {
-        self.hosts.count()
+    /// The carriers of a directory.
+    pub(super) fn carriers_of(&self, directory: &CarriedDirectory) -> &[CacheCarrier] {
+        self.lists.at(directory.carriers)
     }
 
-    /// The directories that were read.
-    pub(super) fn finish(self) -> CarriedDirectories {
-        let (mut listings, mut numbers) = (Numbered::<Listing>::default(), HashMap::<u32, u32>::new());
-        let resolve = |carrier: &DirectoryHost| {
-            let resolved = numbers.entry(carrier.listing);
-            DirectoryHost {
-                listing: *resolved.or_insert_with(|| listings.number_of(self.listing(carrier.listing))),
-                ..*carrier
-            }
-        };
-        let carriers = self.carriers.values().iter().map(resolve).collect();
-        CarriedDirectories {
-            carriers,
-            directories: self.directories,
-            hosts: self.hosts.into_values(),
-            url_sets: self.url_sets.into_values(),
-            listings: listings.into_values(),
-            lists: self.lists.into_values(),
-        }
-    }
-
-    fn mark(&mut self, host: u32) -> Option<&mut HostMark> {
-        if self.marks.len() <= host as usize {
-            self.marks.resize(host as usize + 1, HostMark::default());
-        }
-        let directory = self.number;
-        let mark = self.marks.get_mut(host as usize)?;
-        if mark.directory != directory {
-            *mark = HostMark {
-                directory,
-                ..HostMark::default()
-            };
-            self.present.push(host);
-        }
-        Some(mark)
-    }
-
-    fn list(&mut self, id: i64, listed_in: ListedIn) {
-        let host = self.hosts.number_of(id);
-        let Some(listing) = self.mark(host).map(|mark| mark.listing) else {
-            return;
-        };
-        let longer = self.longer.number_of((listing, listed_in)) + 1;
-        if let Some(mark) = self.mark(host) {
-            mark.listing = longer;
-        }
-    }
-
-    /// The lists behind a number, in no order.
-    fn listing(&self, mut number: u32) -> Listing {
+    /// The lists that a host is in.
+    pub(super) fn listing(&self, mut last: Option<LastList>) -> Listing {
         let mut listing = Listing::default();
-        let country = |number: u32| self.countries.get(number).cloned().unwrap_or_default();
-        while let Some((before, listed_in)) = number.checked_sub(1).and_then(|longer| self.longer.get(longer)) {
-            match listed_in {
-                ListedIn::Global => listing.public = true,
-                ListedIn::Country(number) => drop(listing.countries.replace(country(*number))),
-                ListedIn::Internet2(number) => drop(listing.internet2.replace(country(*number))),
+        while let Some(list) = last {
+            let (before, list) = self.host_lists.at(list);
+            match list {
+                HostList::Global => listing.public = true,
+                HostList::Country(country) => _ = listing.countries.insert(self.countries.at(*country).clone()),
+                HostList::Internet2(country) => _ = listing.internet2.insert(self.countries.at(*country).clone()),
             }
-            number = *before;
+            last = *before;
         }
         listing
     }
 
-    /// Takes an entry of ByCountry or ByCountryInternet2.
-    fn list_country(&mut self, mut entry: &[u8], listed_in: impl Fn(u32) -> ListedIn) -> Result<(), Fault> {
-        let mut country = "";
-        for field in wire::fields(entry) {
-            // Generators write it first.
-            if let Field { number: 1, value } = field? {
-                country = wire::text(value)?;
-                break;
-            }
+    fn host(&mut self, id: i64) -> Result<CacheHost, TooMany> {
+        let host = self.hosts.insert(id);
+        // As for servers. A host takes much more memory than its id does in a file.
+        match self.hosts.values().len() > MOST_HOSTS {
+            true => Err(TooMany::Hosts),
+            false => Ok(host),
         }
-        let listed_in = listed_in(self.countries.number(super::read::country(country).as_str()));
-        while !entry.is_empty() {
-            let Field { number, value } = wire::next_field(&mut entry)?;
-            if number == 2 {
-                for id in wire::integers(value) {
-                    self.list(id?, listed_in);
-                }
-            }
-        }
-        Ok(())
     }
 
-    /// Takes an entry of ByHostId. Of two for a host the last one counts, as for servers.
-    fn urls(&mut self, entry: &[u8]) -> Result<(), Fault> {
-        let (host, urls) = match self.entries.get(entry) {
-            Some(known) => *known,
-            None => self.new_entry(entry)?,
-        };
-        if let Some(mark) = self.mark(host) {
-            mark.urls = urls;
+    fn current(&mut self, host: CacheHost) -> &mut CurrentHost {
+        if self.current.len() <= host.row() {
+            self.current.grow_to(host);
         }
-        Ok(())
-    }
-
-    fn new_entry(&mut self, entry: &[u8]) -> Result<(u32, u32), Fault> {
-        let (mut host, mut ids) = (0, Vec::new());
-        for field in wire::fields(entry) {
-            match field? {
-                Field {
-                    number: 1,
-                    value: Value::Integer(id),
-                } => host = id.cast_signed(),
-                Field { number: 1, .. } => return Err(Fault::NoNumber),
-                Field { number: 2, value } => {
-                    for id in wire::integers(value) {
-                        ids.push(id?);
-                    }
-                }
-                Field { .. } => {}
-            }
-        }
-        ids.sort_unstable();
-        ids.dedup();
-        let numbers = (self.hosts.number_of(host), self.url_sets.number(ids.as_slice()));
-        self.entries.insert(entry.into(), numbers);
-        Ok(numbers)
-    }
-
-    /// The number of the list of carriers of the directory at hand.
-    fn present_carriers(&mut self) -> u32 {
-        let mut numbers = Vec::with_capacity(self.present.len());
-        for host in &self.present {
-            let Some(HostMark { urls, listing, .. }) = self.marks.get(*host as usize).copied() else {
-                continue;
+        let directory = self.number;
+        let current = self.current.at_mut(host);
+        if current.directory != directory {
+            *current = CurrentHost {
+                directory,
+                ..CurrentHost::default()
             };
-            // An entry without URLs for a host that is in no list says nothing.
-            if (urls, listing) != (0, 0) {
-                let host = *host;
-                numbers.push(self.carriers.number_of(DirectoryHost { host, urls, listing }));
+        }
+        current
+    }
+
+    fn list(&mut self, id: i64, list: HostList) -> Result<(), EntryError> {
+        let host = self.host(id)?;
+        let before = self.current(host).lists;
+        let last = self.host_lists.insert((before, list));
+        self.current(host).lists = Some(last);
+        Ok(())
+    }
+
+    fn list_country(&mut self, hosts: CountryList<'_>, list: fn(ListedCountry) -> HostList) -> Result<(), EntryError> {
+        let list = list(self.countries.index_of(country(hosts.country()?).as_str()));
+        hosts.hosts().try_each(|id| self.list(id, list))
+    }
+
+    fn url_set(&mut self, urls: EncodedIds<'_>) -> Result<Option<UrlIdSet>, EntryError> {
+        if let Some(known) = self.encoded.get(urls.as_bytes()) {
+            return Ok(*known);
+        }
+        let ids: BTreeSet<i64> = urls.check()?.iter().collect();
+        let set = (!ids.is_empty()).then(|| self.url_sets.insert(ids.into_iter().collect()));
+        self.encoded.insert(urls.as_bytes().into(), set);
+        Ok(set)
+    }
+
+    /// The list of the carriers of the current directory.
+    fn list_carriers(&mut self) -> CarrierList {
+        let mut list = Vec::with_capacity(self.present.len());
+        for host in self.present.iter().copied() {
+            let CurrentHost { urls, lists, .. } = *self.current.at(host);
+            // Servers take a host without a URL for one that does not carry the directory, wherever it is listed.
+            list.extend(urls.map(|urls| self.carriers.insert(DirectoryHost { host, urls, lists })));
+        }
+        list.sort_unstable();
+        self.lists.index_of(list.as_slice())
+    }
+}
+
+impl<'a> DirectoryVisitor<'a> for CarriedDirectories {
+    type Error = EntryError;
+
+    fn public(&mut self, host: i64) -> Result<(), EntryError> {
+        self.list(host, HostList::Global)
+    }
+
+    fn by_country(&mut self, list: CountryList<'a>) -> Result<(), EntryError> {
+        self.list_country(list, HostList::Country)
+    }
+
+    fn by_country_internet2(&mut self, list: CountryList<'a>) -> Result<(), EntryError> {
+        self.list_country(list, HostList::Internet2)
+    }
+
+    /// Takes an entry of ByHostId. Of two for a host the last one with a URL counts, as for servers.
+    fn carrier(&mut self, id: i64, urls: EncodedIds<'a>) -> Result<(), EntryError> {
+        let host = self.host(id)?;
+        if let Some(urls) = self.url_set(urls)? {
+            let before = self.current(host).urls.replace(urls);
+            if before.is_none() {
+                self.present.push(host);
             }
         }
-        numbers.sort_unstable();
-        let (mut before, mut encoded) = (0, Vec::with_capacity(numbers.len() + 8));
-        for number in numbers {
-            encode_varint((number - before).into(), &mut encoded);
-            before = number;
-        }
-        self.lists.number(encoded.as_slice())
+        Ok(())
     }
 }

@@ -1,54 +1,16 @@
 //! The differences of file details: which versions of a file are known, the current one first.
 
-use std::collections::BTreeMap;
-use std::hash::BuildHasher;
-use std::sync::Arc;
-
-use foldhash::quality::FixedState;
-
-use super::read::CacheTables;
+use super::compared::ComparedCaches;
 use super::report::{TableDifferences, shown, time};
 use super::tables;
-use crate::cache::proto::FileDetailsType;
+use super::values::{FileName, HASHES, VersionDigest};
 
-/// A file in a directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FileName {
-    pub(super) directory: Arc<str>,
-    pub(super) file: Box<str>,
-}
-
-/// One version of a file, with digests of its hashes: as texts, those of all files would take hundreds of megabytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct VersionDigest {
-    time: u64,
-    size: u64,
-    /// In the order of [`HASHES`]; 0: not known.
-    hashes: [u64; 4],
-}
-
-const HASHES: [&str; 4] = ["md5", "sha1", "sha256", "sha512"];
-
-impl VersionDigest {
-    pub(super) fn new(version: &FileDetailsType) -> Self {
-        let hashes = [&version.md5, &version.sha1, &version.sha256, &version.sha512];
-        Self {
-            time: version.time_stamp,
-            size: version.size,
-            hashes: hashes.map(|hash| match hash.as_deref().map(str::trim) {
-                None | Some("") => 0,
-                Some(text) => FixedState::default().hash_one(text.to_ascii_lowercase()).max(1),
-            }),
-        }
-    }
-}
-
-pub(super) fn compare([a, b]: &[CacheTables; 2], examples: usize) -> TableDifferences {
+pub(super) fn compare(compared: &ComparedCaches<'_>) -> TableDifferences {
     let name = |name: &FileName| format!("{}/{}", shown(&name.directory), shown(&name.file));
     tables::differences(
         "file details",
-        [&a.files, &b.files],
-        examples,
+        compared.tables().map(|tables| &tables.files),
+        compared.examples,
         |file, versions: &Vec<VersionDigest>| format!("{} ({})", name(file), count(versions)),
         |file, a, b| format!("{}: {}", name(file), difference(a, b)),
     )
@@ -65,7 +27,7 @@ fn difference(a: &[VersionDigest], b: &[VersionDigest]) -> String {
     let mut parts = Vec::new();
     if a.len() != b.len() {
         parts.push(format!("{} in A, {} in B", count(a), b.len()));
-    } else if tally(a) == tally(b) {
+    } else if sorted(a) == sorted(b) {
         parts.push("the same versions in another order".to_owned());
     }
     if let Some((index, (a, b))) = a.iter().zip(b).enumerate().find(|(_, (a, b))| a != b) {
@@ -78,13 +40,10 @@ fn difference(a: &[VersionDigest], b: &[VersionDigest]) -> String {
     parts.join("; ")
 }
 
-/// How often each version is there.
-fn tally(versions: &[VersionDigest]) -> BTreeMap<(u64, u64, [u64; 4]), usize> {
-    let mut tally = BTreeMap::new();
-    for VersionDigest { time, size, hashes } in versions {
-        *tally.entry((*time, *size, *hashes)).or_default() += 1;
-    }
-    tally
+fn sorted(versions: &[VersionDigest]) -> Vec<VersionDigest> {
+    let mut sorted = versions.to_vec();
+    sorted.sort_unstable();
+    sorted
 }
 
 fn version_difference(a: &VersionDigest, b: &VersionDigest) -> String {
@@ -98,8 +57,8 @@ fn version_difference(a: &VersionDigest, b: &VersionDigest) -> String {
     for ((kind, a), b) in HASHES.iter().zip(a.hashes).zip(b.hashes) {
         match (a, b) {
             (a, b) if a == b => {}
-            (_, 0) => parts.push(format!("no {kind} in B")),
-            (0, _) => parts.push(format!("no {kind} in A")),
+            (_, None) => parts.push(format!("no {kind} in B")),
+            (None, _) => parts.push(format!("no {kind} in A")),
             _ => parts.push(format!("another {kind}")),
         }
     }

@@ -1,4 +1,4 @@
-//! Which host of one cache is which of the other, and what it is called. A cache has ids of hosts but no names: a host is called by
+//! Pairs the hosts of two caches, and names them. A cache has ids of hosts but no names: a host is called by
 //! the host names of its URLs.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -6,123 +6,62 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
 
-use super::carried::Resolved;
-use super::numbered::Numbered;
-use super::read::{CacheTables, HostAttributes};
 use super::report::shown;
+use super::values::{ComparedHost, HostAttributes, UrlText};
+use crate::index_table::IndexTable;
 
-/// The texts of all URLs of both caches, each once.
-pub(super) struct AllUrls<'a> {
-    texts: Numbered<&'a str>,
+/// The hosts of two caches, those that are the same in both under one index.
+pub(super) struct HostPairs {
+    /// In words, like `mirror.example.org (host 12, DE)`.
+    pub(super) names: IndexTable<ComparedHost, String>,
+    /// By id, for each cache.
+    pub(super) hosts: [HashMap<i64, ComparedHost>; 2],
 }
 
-impl<'a> AllUrls<'a> {
-    pub(super) fn new(caches: &'a [CacheTables; 2]) -> Self {
-        let mut texts = Numbered::default();
-        for url in caches.iter().flat_map(|cache| cache.urls.values()) {
-            texts.number_of(&**url);
-        }
-        Self { texts }
-    }
-
-    pub(super) fn number(&self, text: &str) -> Option<u32> {
-        self.texts.find(&text)
-    }
-
-    pub(super) fn text(&self, number: u32) -> &'a str {
-        self.texts.get(number).copied().unwrap_or_default()
-    }
-}
-
-/// A host of one cache or of both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct ComparedHost(u32);
-
-/// The hosts of two caches.
-pub(super) struct HostNames {
-    numbers: [HashMap<i64, ComparedHost>; 2],
-    names: Vec<String>,
-}
-
-impl HostNames {
-    pub(super) fn new(caches: &[CacheTables; 2], texts: &AllUrls<'_>, resolved: &Resolved) -> Self {
-        let [a, b] = [0, 1].map(|side| facts(caches, side, texts, resolved));
-        let mut hosts = Self {
-            numbers: [HashMap::new(), HashMap::new()],
-            names: Vec::new(),
-        };
-        for pair in pairs(&a, &b) {
-            // There are fewer hosts than bytes in two files.
-            let number = ComparedHost(u32::try_from(hosts.names.len()).unwrap_or(u32::MAX));
-            let [numbers_a, numbers_b] = &mut hosts.numbers;
-            for (numbers, host) in [(numbers_a, pair[0]), (numbers_b, pair[1])] {
-                if let Some(host) = host {
-                    numbers.insert(host.id, number);
+impl HostPairs {
+    pub(super) fn new([a, b]: &[Vec<HostFacts<'_>>; 2]) -> Self {
+        let pairs = pairs(a, b);
+        let names: Vec<String> = pairs.iter().map(|pair| name(*pair)).collect();
+        let names = IndexTable::from(names);
+        let [mut hosts_a, mut hosts_b] = [HashMap::new(), HashMap::new()];
+        for (host, pair) in names.indexes().zip(pairs) {
+            match pair {
+                HostPair::Both(a, b) => {
+                    hosts_a.insert(a.id, host);
+                    hosts_b.insert(b.id, host);
                 }
+                HostPair::OnlyInA(a) => _ = hosts_a.insert(a.id, host),
+                HostPair::OnlyInB(b) => _ = hosts_b.insert(b.id, host),
             }
-            hosts.names.push(name(pair));
         }
-        hosts
-    }
-
-    /// The number of a host that a cache has under this id.
-    pub(super) fn find(&self, side: usize, id: i64) -> Option<ComparedHost> {
-        self.numbers.get(side)?.get(&id).copied()
-    }
-
-    /// A host in words, like `mirror.example.org (host 12, DE)`.
-    pub(super) fn name(&self, host: ComparedHost) -> &str {
-        self.names.get(host.0 as usize).map_or("", |name| name)
-    }
-
-    /// All hosts of a cache.
-    pub(super) fn all(&self, side: usize) -> impl Iterator<Item = ComparedHost> {
-        self.numbers
-            .get(side)
-            .into_iter()
-            .flat_map(|numbers| numbers.values().copied())
+        Self {
+            names,
+            hosts: [hosts_a, hosts_b],
+        }
     }
 }
 
-/// What tells a host from others.
-struct HostFacts<'a> {
-    id: i64,
-    attributes: HostAttributes,
-    /// Numbers of [`AllUrls`].
-    urls: BTreeSet<u32>,
+/// The facts that tell a host from others.
+pub(super) struct HostFacts<'a> {
+    pub(super) id: i64,
+    pub(super) attributes: HostAttributes,
+    pub(super) urls: BTreeSet<UrlText>,
     /// The host names in the URLs.
-    names: BTreeSet<&'a str>,
+    pub(super) names: BTreeSet<&'a str>,
     /// A digest of the directories that list it, and of how they do.
-    directories: u64,
+    pub(super) directories: u64,
 }
 
-fn facts<'a>(caches: &[CacheTables; 2], side: usize, texts: &AllUrls<'a>, resolved: &Resolved) -> Vec<HostFacts<'a>> {
-    let Some(cache) = caches.get(side) else {
-        return Vec::new();
-    };
-    let in_directories = resolved.digests(side, cache);
-    let ids: BTreeSet<i64> = cache.hosts.keys().chain(in_directories.keys()).copied().collect();
-    let facts = ids.into_iter().map(|id| {
-        let (directories, urls) = in_directories.get(&id).cloned().unwrap_or_default();
-        HostFacts {
-            id,
-            attributes: cache.hosts.get(&id).cloned().unwrap_or_default(),
-            names: urls.iter().map(|url| host_name(texts.text(*url))).collect(),
-            urls,
-            directories,
-        }
-    });
-    facts.collect()
-}
-
-/// The host name in a URL; all of it where there is none.
-fn host_name(url: &str) -> &str {
+/// The host name in a URL, or all of a URL that has none.
+pub(super) fn host_name(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let name = match place.rsplit_once(':') {
+    let authority = rest
+        .split_once(['/', '?', '#'])
+        .map_or(rest, |(authority, _)| authority);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => place,
+        _ => host,
     };
     match name {
         "" => url,
@@ -130,12 +69,35 @@ fn host_name(url: &str) -> &str {
     }
 }
 
-type Pair<'a, 'b> = [Option<&'b HostFacts<'a>>; 2];
+/// A host of both caches or of one.
+#[derive(Clone, Copy)]
+enum HostPair<'a, 'b> {
+    Both(&'b HostFacts<'a>, &'b HostFacts<'a>),
+    OnlyInA(&'b HostFacts<'a>),
+    OnlyInB(&'b HostFacts<'a>),
+}
 
-/// What two hosts have in common that are one: digests of it.
+impl<'a, 'b> HostPair<'a, 'b> {
+    /// The host, as A has it if it does.
+    fn host(self) -> &'b HostFacts<'a> {
+        match self {
+            Self::Both(host, _) | Self::OnlyInA(host) | Self::OnlyInB(host) => host,
+        }
+    }
+
+    /// The host as B has it, if both have it.
+    fn other(self) -> Option<&'b HostFacts<'a>> {
+        match self {
+            Self::Both(_, other) => Some(other),
+            Self::OnlyInA(_) | Self::OnlyInB(_) => None,
+        }
+    }
+}
+
+/// Digests of a host; two hosts are the same one if they have one in common.
 type Rule = fn(&HostFacts<'_>) -> Vec<u64>;
 
-/// What makes hosts of two caches the same one, whatever their ids, the strongest reason first.
+/// The rules that find a host of one cache in the other whatever its id, the strongest first.
 const BY_NAME: [Rule; 9] = [
     |host| vec![digest((&host.urls, &host.attributes, host.directories))],
     |host| when(host, digest((1, &host.urls, &host.attributes))),
@@ -148,7 +110,7 @@ const BY_NAME: [Rule; 9] = [
     |host| host.names.iter().map(|name| digest((8, name))).collect(),
 ];
 
-/// What makes hosts the same one in caches that give the same hosts the same ids.
+/// The rules for caches that give the same hosts the same ids.
 const BY_ID: [Rule; 2] = [
     |host| vec![digest((9, host.id, &host.attributes))],
     |host| match host.urls.is_empty() {
@@ -170,23 +132,20 @@ fn digest(value: impl Hash) -> u64 {
 }
 
 /// Finds the hosts that two caches have in common; those of only one stand alone.
-fn pairs<'a, 'b>(a: &'b [HostFacts<'a>], b: &'b [HostFacts<'a>]) -> Vec<Pair<'a, 'b>> {
+fn pairs<'a, 'b>(a: &'b [HostFacts<'a>], b: &'b [HostFacts<'a>]) -> Vec<HostPair<'a, 'b>> {
     let (mut pairs, mut open_a, mut open_b) = (Vec::new(), a.iter().collect(), b.iter().collect());
     for rule in BY_NAME {
         pair_by(rule, &mut open_a, &mut open_b, &mut pairs);
     }
-    let same_id = pairs.iter().filter(|pair| match pair {
-        [Some(a), Some(b)] => a.id == b.id,
-        _ => false,
-    });
-    if same_id.count() * 2 >= pairs.len() {
+    let has_one_id = |pair: &&HostPair<'_, '_>| pair.other().is_some_and(|other| other.id == pair.host().id);
+    if pairs.iter().filter(has_one_id).count() * 2 >= pairs.len() {
         for rule in BY_ID {
             pair_by(rule, &mut open_a, &mut open_b, &mut pairs);
         }
     }
-    pairs.extend(open_a.into_iter().map(|host| [Some(host), None]));
-    pairs.extend(open_b.into_iter().map(|host| [None, Some(host)]));
-    pairs.sort_by_key(|[a, b]| a.or(*b).map(|host| host.id));
+    pairs.extend(open_a.into_iter().map(HostPair::OnlyInA));
+    pairs.extend(open_b.into_iter().map(HostPair::OnlyInB));
+    pairs.sort_by_key(|pair| pair.host().id);
     pairs
 }
 
@@ -195,7 +154,7 @@ fn pair_by<'a, 'b>(
     rule: Rule,
     open_a: &mut Vec<&'b HostFacts<'a>>,
     open_b: &mut Vec<&'b HostFacts<'a>>,
-    pairs: &mut Vec<Pair<'a, 'b>>,
+    pairs: &mut Vec<HostPair<'a, 'b>>,
 ) {
     let mut candidates = HashMap::<u64, VecDeque<&HostFacts<'_>>>::new();
     for host in open_b.iter().copied() {
@@ -208,7 +167,7 @@ fn pair_by<'a, 'b>(
         for key in rule(a) {
             while let Some(b) = candidates.get_mut(&key).and_then(VecDeque::pop_front) {
                 if taken.insert(b.id) {
-                    pairs.push([Some(a), Some(b)]);
+                    pairs.push(HostPair::Both(a, b));
                     return false;
                 }
             }
@@ -219,14 +178,11 @@ fn pair_by<'a, 'b>(
 }
 
 /// A host in words.
-fn name(pair: Pair<'_, '_>) -> String {
+fn name(pair: HostPair<'_, '_>) -> String {
     const MOST: usize = 2;
-    let known = || pair.iter().flatten();
-    let [a, b] = pair;
-    let is_new = |name: &&&str| !a.is_some_and(|a| a.names.contains(*name));
-    let of_a = a.into_iter().flat_map(|host| &host.names);
-    let of_b = b.into_iter().flat_map(|host| host.names.iter().filter(is_new));
-    let names: Vec<&str> = of_a.chain(of_b).copied().collect();
+    let (host, other) = (pair.host(), pair.other());
+    let new_names = other.into_iter().flat_map(|other| other.names.difference(&host.names));
+    let names: Vec<&str> = host.names.iter().chain(new_names).copied().collect();
     let mut text = match names.get(..MOST).unwrap_or(&names) {
         [] => "a host without URLs".to_owned(),
         some => shown(&some.join(" / ")),
@@ -234,14 +190,12 @@ fn name(pair: Pair<'_, '_>) -> String {
     if names.len() > MOST {
         text.push_str(" / ...");
     }
-    let ids = match pair {
-        [Some(a), Some(b)] if a.id != b.id => format!("host {} in A, {} in B", a.id, b.id),
-        _ => known()
-            .next()
-            .map(|host| format!("host {}", host.id))
-            .unwrap_or_default(),
+    let ids = match other {
+        Some(other) if other.id != host.id => format!("host {} in A, {} in B", host.id, other.id),
+        _ => format!("host {}", host.id),
     };
-    match known().find_map(|host| host.attributes.country.as_deref()) {
+    let of_other = || other.and_then(|other| other.attributes.country.as_deref());
+    match host.attributes.country.as_deref().or_else(of_other) {
         Some(country) => format!("{text} ({ids}, {})", shown(country)),
         None => format!("{text} ({ids})"),
     }

@@ -1,54 +1,75 @@
-//! What differs between two caches, as clients see it: `generate-mirrorlist-cache compare A B`.
+//! `generate-mirrorlist-cache compare A B`: finds the differences between two caches that clients can see. How answers of two servers differ
+//! is found in [`crate::compare`].
 //!
-//! Ids of hosts and URLs are a database's own, so they are resolved to names before anything is compared. What a server takes
-//! for the same is the same here: the order of entries, packed integers, the case of countries and hashes, networks with host bits,
+//! Ids of hosts and URLs are a database's own, so they are resolved to names before anything is compared. What is the
+//! same to a server is no difference: the order of entries, packed integers, the case of countries and hashes, networks with host bits,
 //! doubled slashes, white space and slashes around base URLs. What no server reads (LocationCache, HostMaxConnectionCache,
 //! OrderedMirrorList) is not compared.
 //!
 //! - [`command`]: the command: reads both files with a progress bar, prints the report, gives the exit code
+//! - [`values`]: what is compared
 //! - [`read`]: a file to its tables, in one streaming pass; [`directories`] does the directories, of which there are many, and
-//!   [`numbered`] stores what is the same only once
-//! - [`hosts`]: which host of one cache is which of the other, and what it is called
+//!   [`distinct`] stores equal values once
+//! - [`compared`]: both caches with ids resolved; [`hosts`]: which host of one is which of the other, and what it is called
 //! - [`tables`]: the differences of the small tables, [`files`] of the file details, [`carried`] of the directories
 //! - [`report`]: the differences in words
 
 mod carried;
 pub mod command;
+mod compared;
 mod directories;
+mod distinct;
 mod files;
 mod hosts;
-mod numbered;
 mod read;
 pub mod report;
 mod tables;
+mod values;
 
-use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use thiserror::Error;
 
 pub use report::{CacheComparison, TableDifferences};
 
-use hosts::{AllUrls, HostNames};
+use crate::cache::error::{CacheError, WireError};
+use compared::ComparedCaches;
 
-/// Why a file can't be compared.
-#[derive(Debug)]
+/// A file that cannot be compared.
+#[derive(Debug, Error)]
+#[error("{}: {problem}", path.display())]
 pub struct CacheCompareError {
     path: PathBuf,
-    problem: String,
+    #[source]
+    problem: UnusableFile,
 }
 
-impl fmt::Display for CacheCompareError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.problem)
+/// Why a file cannot be compared.
+#[derive(Debug, Error)]
+enum UnusableFile {
+    #[error("cannot read it: {0}")]
+    Read(#[source] io::Error),
+    #[error("the file is empty")]
+    Empty,
+    #[error("not a usable mirrorlist cache: {0}; generate it again or copy it again")]
+    Cache(#[source] CacheError),
+}
+
+impl From<CacheError> for UnusableFile {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Wire(WireError::Read(error)) => Self::Read(error),
+            error => Self::Cache(error),
+        }
     }
 }
-
-impl std::error::Error for CacheCompareError {}
 
 /// Compares two caches. At most `examples` are kept for each kind of difference in each table; `progress` is told how many
 /// more bytes have been read.
 ///
 /// # Errors
-/// A file that can't be read or is no cache; of two, the first.
+/// If a file cannot be read or is no cache; of two such files, the first.
 pub fn compare(
     [a, b]: [&Path; 2],
     examples: usize,
@@ -67,15 +88,12 @@ pub fn compare(
         (a, b)
     });
     let caches = [a?, b?];
-    let texts = AllUrls::new(&caches);
-    let resolved = carried::Resolved::new(&caches, &texts);
-    let hosts = HostNames::new(&caches, &texts, &resolved);
-    let mut tables = tables::compare(&caches, &hosts, &texts, &resolved, examples);
-    tables.push(files::compare(&caches, examples));
-    tables.push(carried::compare(&caches, &hosts, &texts, &resolved, examples));
-    let [a, b] = &caches;
+    let compared = ComparedCaches::new(&caches, examples);
+    let mut tables = tables::compare(&compared);
+    tables.push(files::compare(&compared));
+    tables.push(carried::compare(&compared));
     Ok(CacheComparison {
-        created: [a.created, b.created],
+        created: caches.each_ref().map(|cache| cache.created),
         tables,
     })
 }

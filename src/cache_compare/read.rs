@@ -1,19 +1,23 @@
-//! A cache file to the tables that are compared, in one streaming pass: texts as a server takes them, what it leaves out as it stands
-//! in the file.
+//! A cache file to the tables that are compared, in one streaming pass: texts as a server takes them, and those that a
+//! server leaves out as they stand in the file.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
-use prost::Message;
-
-use super::directories::{CarriedDirectories, DirectoryReader};
-use super::files::{FileName, VersionDigest};
+use super::UnusableFile;
+use super::directories::CarriedDirectories;
+use super::values::{FileName, HostAttributes, VersionDigest, country};
+use crate::cache::MOST_HOSTS;
+use crate::cache::error::{CacheError, EntryError, TooMany};
 use crate::cache::name::{LONGEST_NAME, clean_directory};
-use crate::cache::proto;
-use crate::cache::wire::{Fault, Field, FieldReader, Value, WireError};
+use crate::cache::read::entry::CacheEntry;
+use crate::cache::read::files::FileDetailsEntry;
+use crate::cache::read::ids::EncodedIds;
+use crate::cache::read::read_entries;
+use crate::cache::url::BaseUrl;
 use crate::geo::network;
 
 /// The file is read in pieces of this many bytes.
@@ -22,27 +26,13 @@ const BUFFER: usize = 256 << 10;
 /// Progress is told after so many bytes.
 const STEP: u64 = 1 << 20;
 
-/// As for servers. A host takes much more memory than its id does in a file.
-const MOST_HOSTS: usize = 65_536;
-
-const TOO_MANY_HOSTS: &str = "there are more than 65,536 hosts";
-
-/// What is no network is known by so many characters of it; servers leave it out.
+/// A text that is not a network is compared by so many characters of it; servers leave it out.
 const NO_NETWORK: usize = 200;
 
-/// What a cache says of a host outside of its directories.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct HostAttributes {
-    pub(super) country: Option<String>,
-    /// In Mbit/s; none where it counts as 1.
-    pub(super) bandwidth: Option<i64>,
-    pub(super) allowed_countries: BTreeSet<String>,
-    pub(super) as_numbers: BTreeSet<i64>,
-    pub(super) netblocks: BTreeSet<Arc<str>>,
-}
-
 /// The tables of one cache.
+#[derive(Default)]
 pub(super) struct CacheTables {
+    /// In seconds since the Unix epoch.
     pub(super) created: u64,
     /// By network.
     pub(super) netblock_countries: BTreeMap<String, String>,
@@ -60,208 +50,132 @@ pub(super) struct CacheTables {
     pub(super) carried: CarriedDirectories,
 }
 
-/// A country as it is compared.
-pub(super) fn country(text: &str) -> String {
-    text.trim().to_uppercase()
-}
-
 /// Reads a cache.
 ///
 /// # Errors
-/// What is wrong with the file, and what to do.
-pub(super) fn read(path: &Path, progress: &dyn Fn(u64)) -> Result<CacheTables, String> {
-    let file = File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
-    let mut fields = FieldReader::new(BufReader::with_capacity(BUFFER, file));
-    let (mut tables, mut told) = (TablesReader::default(), 0);
-    loop {
-        let at = fields.position();
-        if at - told >= STEP {
-            progress(at - told);
-            told = at;
+/// If the file cannot be read, is damaged, or has no creation time or no directory.
+pub(super) fn read(path: &Path, progress: &dyn Fn(u64)) -> Result<CacheTables, UnusableFile> {
+    let file = File::open(path).map_err(UnusableFile::Read)?;
+    let (mut tables, mut has_time, mut told) = (CacheTables::default(), false, 0);
+    let size = read_entries(BufReader::with_capacity(BUFFER, file), |entry, read| {
+        if read - told >= STEP {
+            progress(read - told);
+            told = read;
         }
-        let field = match fields.next() {
-            Ok(Some(field)) => field,
-            Ok(None) => break,
-            Err(WireError::Read(error)) => return Err(format!("cannot read it: {error}")),
-            Err(error) => return Err(unusable(&error.to_string())),
-        };
-        tables
-            .accept(field)
-            .map_err(|problem| unusable(&WireError::Malformed { at, problem }.to_string()))?;
+        has_time |= matches!(entry, CacheEntry::Time(_));
+        tables.accept(entry)
+    })?;
+    progress(size - told);
+    if size == 0 {
+        return Err(UnusableFile::Empty);
     }
-    progress(fields.position() - told);
-    match (fields.position(), tables.created) {
-        (0, _) => Err("the file is empty".to_owned()),
-        (_, None) => Err(unusable("it has no creation time")),
-        (_, Some(created)) => {
-            let tables = tables.finish(created);
-            match tables.carried.directories.is_empty() {
-                true => Err(unusable("it has no directory")),
-                false => Ok(tables),
-            }
-        }
+    if !has_time {
+        return Err(CacheError::Lacks("creation time").into());
     }
+    if tables.carried.directories.is_empty() {
+        return Err(CacheError::Lacks("directory").into());
+    }
+    tables.hosts.retain(|_, host| *host != HostAttributes::default());
+    Ok(tables)
 }
 
-fn unusable(problem: &str) -> String {
-    format!("not a usable mirrorlist cache: {problem}; generate it again or copy it again")
-}
-
-#[derive(Default)]
-struct TablesReader {
-    created: Option<u64>,
-    netblock_countries: BTreeMap<String, String>,
-    urls: HashMap<i64, Box<str>>,
-    files: BTreeMap<FileName, Vec<VersionDigest>>,
-    disabled_repositories: BTreeMap<String, ()>,
-    continent_redirects: BTreeMap<String, String>,
-    repository_redirects: BTreeMap<String, String>,
-    repositories: BTreeMap<String, String>,
-    hosts: BTreeMap<i64, HostAttributes>,
-    directories: DirectoryReader,
-}
-
-impl TablesReader {
-    /// Takes one field of the cache. Of two entries with one key the last one counts, as for servers; lists of hosts are joined.
-    fn accept(&mut self, field: Field<'_>) -> Result<(), String> {
-        let bytes = match (field.number, field.value) {
-            (1, Value::Integer(time)) => {
-                self.created = Some(time);
-                return Ok(());
+impl CacheTables {
+    /// Takes one entry. Of two entries with one key the last one counts, as for servers; lists of hosts are joined.
+    fn accept(&mut self, entry: CacheEntry<'_>) -> Result<(), EntryError> {
+        match entry {
+            CacheEntry::Time(created) => self.created = created,
+            CacheEntry::NetblockCountry {
+                network: text,
+                country: of,
+            } => {
+                _ = self.netblock_countries.insert(network(text), country(of));
             }
-            (1..=16, Value::Bytes(bytes)) => bytes,
-            (1..=16, _) => return Err(format!("field {} is not a message", field.number)),
-            // A later version of the format may have more fields.
-            _ => return Ok(()),
-        };
-        match field.number {
-            2 => {
-                let entry: proto::StringStringMap = decode(bytes)?;
-                self.netblock_countries
-                    .insert(network(&entry.key), country(&entry.value));
+            CacheEntry::HostCategoryUrl { id, url } => {
+                let unusable = url.trim().trim_end_matches('/');
+                let url = BaseUrl::parse(url).map_or(unusable, BaseUrl::as_str);
+                _ = self.urls.insert(id, url.into());
             }
-            4 => {
-                let entry: proto::IntStringMap = decode(bytes)?;
-                let url = entry.value.trim().trim_end_matches('/');
-                self.urls.insert(entry.key, url.into());
+            CacheEntry::FileDetails(files) => self.file_details(files)?,
+            CacheEntry::DisabledRepository { prefix, disabled } => match disabled {
+                true => _ = self.disabled_repositories.insert(prefix.to_owned(), ()),
+                false => _ = self.disabled_repositories.remove(prefix),
+            },
+            CacheEntry::ContinentRedirect { country: of, continent } => {
+                _ = self
+                    .continent_redirects
+                    .insert(country(of), continent.trim().to_owned());
             }
-            5 => self.file_details(decode(bytes)?),
-            6 => {
-                let entry: proto::StringBoolMap = decode(bytes)?;
-                match entry.value {
-                    true => self.disabled_repositories.insert(entry.key, ()),
-                    false => self.disabled_repositories.remove(&entry.key),
-                };
+            CacheEntry::RepositoryRedirect { from, to } => {
+                _ = self.repository_redirects.insert(from.to_owned(), to.to_owned());
             }
-            7 => {
-                let entry: proto::StringStringMap = decode(bytes)?;
-                let continent = entry.value.trim().to_owned();
-                self.continent_redirects.insert(country(&entry.key), continent);
+            CacheEntry::Repository { key, directory } => {
+                let directory = clean_directory(directory).into_owned();
+                _ = self.repositories.insert(key.to_owned(), directory);
             }
-            8 => {
-                let entry: proto::StringStringMap = decode(bytes)?;
-                self.repository_redirects.insert(entry.key, entry.value);
+            CacheEntry::HostAsn { asn, hosts } => self.each_host(hosts, |host| _ = host.as_numbers.insert(asn))?,
+            CacheEntry::HostCountry { host, country: text } => {
+                self.host(host)?.country = Some(country(text)).filter(|country| !country.is_empty());
             }
-            9 => {
-                let entry: proto::StringStringMap = decode(bytes)?;
-                self.repositories
-                    .insert(entry.key, clean_directory(&entry.value).into_owned());
+            CacheEntry::HostBandwidth { host, bandwidth } => {
+                self.host(host)?.bandwidth = Some(bandwidth.min(u32::MAX.into())).filter(|mbits| *mbits > 1);
             }
-            10 => {
-                let entry: proto::IntRepeatedIntMap = decode(bytes)?;
-                for host in entry.value {
-                    self.host(host)?.as_numbers.insert(entry.key);
+            CacheEntry::HostCountryAllowed { host, countries } => {
+                let host = self.host(host)?;
+                for text in countries.iter() {
+                    host.allowed_countries.insert(country(text?));
                 }
             }
-            12 => {
-                let entry: proto::IntStringMap = decode(bytes)?;
-                self.host(entry.key)?.country = Some(country(&entry.value)).filter(|country| !country.is_empty());
+            CacheEntry::HostNetblock { network: text, hosts } => {
+                let network: Arc<str> = network(text).into();
+                self.each_host(hosts, |host| _ = host.netblocks.insert(Arc::clone(&network)))?;
             }
-            13 => {
-                let entry: proto::IntIntMap = decode(bytes)?;
-                self.host(entry.key)?.bandwidth = Some(entry.value.min(u32::MAX.into())).filter(|value| *value > 1);
-            }
-            14 => {
-                let entry: proto::IntRepeatedStringMap = decode(bytes)?;
-                let countries = entry.value.iter().map(|text| country(text));
-                self.host(entry.key)?.allowed_countries.extend(countries);
-            }
-            15 => {
-                let entry: proto::StringRepeatedIntMap = decode(bytes)?;
-                let network: Arc<str> = network(&entry.key).into();
-                for host in entry.value {
-                    self.host(host)?.netblocks.insert(network.clone());
-                }
-            }
-            16 => {
-                self.directories
-                    .directory(bytes)
-                    .map_err(|fault: Fault| fault.to_string())?;
-                if self.directories.host_count() > MOST_HOSTS {
-                    return Err(TOO_MANY_HOSTS.to_owned());
-                }
-            }
-            // The location and the maximum connections, which no server uses.
-            _ => {}
+            CacheEntry::Directory(directory) => self.carried.read(directory)?,
         }
         Ok(())
     }
 
-    fn host(&mut self, id: i64) -> Result<&mut HostAttributes, String> {
+    fn host(&mut self, id: i64) -> Result<&mut HostAttributes, TooMany> {
         if self.hosts.len() >= MOST_HOSTS && !self.hosts.contains_key(&id) {
-            return Err(TOO_MANY_HOSTS.to_owned());
+            return Err(TooMany::Hosts);
         }
         Ok(self.hosts.entry(id).or_default())
     }
 
-    fn file_details(&mut self, entry: proto::FileDetailsCacheDirectoryType) {
-        let directory: Arc<str> = clean_directory(&entry.directory).into();
-        // Servers leave them out.
-        if directory.len() > LONGEST_NAME {
-            return;
-        }
-        for file in entry.file_details_cache_files {
-            let name = FileName {
-                directory: Arc::clone(&directory),
-                file: file.filename.into(),
-            };
-            // A file without a version is answered like one that is not there.
-            match file.file_details.is_empty() {
-                true => self.files.remove(&name),
-                false => {
-                    let versions = file.file_details.iter().map(VersionDigest::new);
-                    self.files.insert(name, versions.collect())
-                }
-            };
-        }
+    fn each_host(&mut self, ids: EncodedIds<'_>, mut take: impl FnMut(&mut HostAttributes)) -> Result<(), EntryError> {
+        ids.try_each(|id| {
+            take(self.host(id)?);
+            Ok(())
+        })
     }
 
-    fn finish(self, created: u64) -> CacheTables {
-        let mut hosts = self.hosts;
-        hosts.retain(|_, attributes| *attributes != HostAttributes::default());
-        CacheTables {
-            created,
-            netblock_countries: self.netblock_countries,
-            urls: self.urls,
-            files: self.files,
-            disabled_repositories: self.disabled_repositories,
-            continent_redirects: self.continent_redirects,
-            repository_redirects: self.repository_redirects,
-            repositories: self.repositories,
-            hosts,
-            carried: self.directories.finish(),
+    fn file_details(&mut self, entry: FileDetailsEntry<'_>) -> Result<(), EntryError> {
+        let directory: Arc<str> = clean_directory(entry.directory).into();
+        // Servers leave them out.
+        if directory.len() > LONGEST_NAME {
+            return Ok(());
         }
+        for file in entry.files() {
+            let file = file?;
+            let name = FileName {
+                directory: Arc::clone(&directory),
+                file: file.name.into(),
+            };
+            let versions = file.versions().map(|version| Ok(VersionDigest::new(&version?)));
+            let versions: Vec<VersionDigest> = versions.collect::<Result<_, EntryError>>()?;
+            // A file without a version is answered like one that is not there.
+            match versions.is_empty() {
+                true => self.files.remove(&name),
+                false => self.files.insert(name, versions),
+            };
+        }
+        Ok(())
     }
 }
 
-/// A network without host bits; what is none, as it stands.
+/// A network without host bits; a text that is none, as it stands.
 fn network(text: &str) -> String {
     network::parse(text).map_or_else(
         |_| text.trim().chars().take(NO_NETWORK).collect(),
         |network| network.to_string(),
     )
-}
-
-fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, String> {
-    M::decode(bytes).map_err(|error| error.to_string())
 }

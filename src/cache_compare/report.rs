@@ -3,16 +3,16 @@
 use std::fmt::{self, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// What differs between two caches.
+/// The differences between two caches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheComparison {
-    /// When they were created, in seconds since the Unix epoch. That these differ is no difference.
+    /// The creation times, in seconds since the Unix epoch. These do not count as a difference.
     pub created: [u64; 2],
     /// A comparison for each table.
     pub tables: Vec<TableDifferences>,
 }
 
-/// What differs in one table.
+/// The differences in one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableDifferences {
     /// The table in words.
@@ -98,10 +98,10 @@ impl fmt::Display for CacheComparison {
     }
 }
 
-/// A text of a cache has at most so many characters in a report.
+/// A report shows at most so many characters of a text.
 const LONGEST: usize = 300;
 
-/// A text of a cache, fit for a terminal.
+/// A text of a cache, made safe for a terminal.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for (count, c) in text.chars().enumerate() {
@@ -122,7 +122,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A list in words, of which the first ones are shown.
+/// A list in words, cut after the first few.
 pub(super) fn listed(items: impl IntoIterator<Item = String>) -> String {
     const MOST: usize = 4;
     let (mut list, mut count) = (String::new(), 0);
@@ -146,7 +146,7 @@ pub(super) fn listed(items: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-/// A time in words; a number where no calendar has it.
+/// A time in words; a number for one that no calendar has.
 pub(super) fn time(seconds: u64) -> String {
     const YEAR_10000: u64 = 253_402_300_800;
     match seconds < YEAR_10000 {

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carried::Resolved;
-use super::hosts::{AllUrls, ComparedHost, HostNames};
-use super::read::{CacheTables, HostAttributes};
+use super::compared::{ComparedCache, ComparedCaches};
 use super::report::{Examples, TableDifferences, listed, shown};
+use super::values::{ComparedHost, HostAttributes};
 
-/// Compares two tables: `entry` puts an entry of only one of them in words, `difference` one of both.
+/// Compares two tables. `entry` puts an entry of one of them in words, `difference` one of both.
 pub(super) fn differences<K: Ord, V: PartialEq>(
     name: &'static str,
     [a, b]: [&BTreeMap<K, V>; 2],
@@ -41,150 +40,126 @@ pub(super) fn differences<K: Ord, V: PartialEq>(
 }
 
 /// Compares all tables but the file details and the directories.
-pub(super) fn compare(
-    caches: &[CacheTables; 2],
-    hosts: &HostNames,
-    texts: &AllUrls<'_>,
-    resolved: &Resolved,
-    examples: usize,
-) -> Vec<TableDifferences> {
-    let [a, b] = caches;
-    let texts_of = |name, tables: [&BTreeMap<String, String>; 2]| {
+pub(super) fn compare(compared: &ComparedCaches<'_>) -> Vec<TableDifferences> {
+    let [a, b] = compared.tables();
+    let texts = |name, tables: [&BTreeMap<String, String>; 2]| {
         differences(
             name,
             tables,
-            examples,
+            compared.examples,
             |key, value| format!("{}: {}", shown(key), shown(value)),
             |key, a, b| format!("{}: {} in A, {} in B", shown(key), shown(a), shown(b)),
         )
     };
-    let by_host = HostTables {
-        caches,
-        hosts,
-        examples,
-    };
+    let disabled = [a, b].map(|tables| tables.disabled_repositories.keys().collect());
     vec![
-        texts_of("netblock countries", [&a.netblock_countries, &b.netblock_countries]),
-        url_differences(caches, hosts, texts, resolved, examples),
-        differences(
-            "disabled repositories",
-            [&a.disabled_repositories, &b.disabled_repositories],
-            examples,
-            |prefix, ()| format!("{} is disabled", shown(prefix)),
-            |prefix, (), ()| shown(prefix),
-        ),
-        texts_of("continent redirects", [&a.continent_redirects, &b.continent_redirects]),
-        texts_of(
+        texts("netblock countries", [&a.netblock_countries, &b.netblock_countries]),
+        urls(compared),
+        compared.presence("disabled repositories", disabled, |prefix| {
+            format!("{} is disabled", shown(prefix))
+        }),
+        texts("continent redirects", [&a.continent_redirects, &b.continent_redirects]),
+        texts(
             "repository redirects",
             [&a.repository_redirects, &b.repository_redirects],
         ),
-        texts_of("repositories", [&a.repositories, &b.repositories]),
-        by_host.presence(),
-        by_host.members("AS hosts", |host| &host.as_numbers, |asn| format!("AS {asn}")),
-        by_host.attribute("bandwidths", |host| host.bandwidth, |mbits| format!("{mbits} Mbit/s")),
-        by_host.attribute(
+        texts("repositories", [&a.repositories, &b.repositories]),
+        compared.hosts(),
+        compared.members("AS hosts", |host| &host.as_numbers, |asn| format!("AS {asn}")),
+        compared.attribute("bandwidths", |host| host.bandwidth, |mbits| format!("{mbits} Mbit/s")),
+        compared.attribute(
             "countries of hosts",
             |host| host.country.clone(),
             |country| shown(country),
         ),
-        by_host.attribute(
+        compared.attribute(
             "allowed countries",
             |host| Some(host.allowed_countries.clone()).filter(|countries| !countries.is_empty()),
             |countries| listed(countries.iter().map(|country| shown(country))),
         ),
-        by_host.members("host netblocks", |host| &host.netblocks, |network| shown(network)),
+        compared.members("host netblocks", |host| &host.netblocks, |network| shown(network)),
     ]
 }
 
 /// Compares the texts of URLs, whatever their ids.
-fn url_differences(
-    caches: &[CacheTables; 2],
-    hosts: &HostNames,
-    texts: &AllUrls<'_>,
-    resolved: &Resolved,
-    examples: usize,
-) -> TableDifferences {
-    let owners = resolved.url_owners(hosts);
-    let [a, b] = caches.each_ref().map(|cache| {
-        cache
-            .urls
-            .values()
-            .map(|url| (&**url, ()))
-            .collect::<BTreeMap<&str, ()>>()
-    });
-    let url = |url: &&str| {
-        let owner = texts.number(url).and_then(|number| owners.get(&number));
-        match owner {
-            Some(owner) => format!("{} of {}", shown(url), hosts.name(*owner)),
-            None => format!("{} (of no host)", shown(url)),
-        }
-    };
-    differences("URLs", [&a, &b], examples, |key, ()| url(key), |key, (), ()| url(key))
+fn urls(compared: &ComparedCaches<'_>) -> TableDifferences {
+    let owners = compared.url_owners();
+    let urls = compared
+        .tables()
+        .map(|tables| tables.urls.values().map(|url| &**url).collect());
+    compared.presence("URLs", urls, |url: &&str| match owners.get(url) {
+        Some(owner) => format!("{} of {}", shown(url), compared.name(*owner)),
+        None => format!("{} (of no host)", shown(url)),
+    })
 }
 
-/// Compares what the caches say of hosts.
-struct HostTables<'a> {
-    caches: &'a [CacheTables; 2],
-    hosts: &'a HostNames,
-    examples: usize,
-}
-
-impl HostTables<'_> {
-    /// The hosts that a cache knows at all.
-    fn presence(&self) -> TableDifferences {
-        let [a, b] = [0, 1].map(|side| self.hosts.all(side).map(|host| (host, ())).collect::<BTreeMap<_, ()>>());
-        let name = |host: &ComparedHost| self.hosts.name(*host).to_owned();
+impl ComparedCaches<'_> {
+    /// Compares two sets of keys.
+    fn presence<K: Ord>(
+        &self,
+        name: &'static str,
+        keys: [BTreeSet<K>; 2],
+        shown: impl Fn(&K) -> String,
+    ) -> TableDifferences {
+        let [a, b] = keys.map(|keys| keys.into_iter().map(|key| (key, ())).collect());
         differences(
-            "hosts",
+            name,
             [&a, &b],
             self.examples,
-            |host, ()| name(host),
-            |host, (), ()| name(host),
+            |key, ()| shown(key),
+            |key, (), ()| shown(key),
         )
     }
 
-    /// An attribute that hosts have or not.
+    /// Compares which hosts the caches know at all.
+    fn hosts(&self) -> TableDifferences {
+        let hosts = self
+            .caches
+            .each_ref()
+            .map(|cache| cache.hosts.values().copied().collect());
+        self.presence("hosts", hosts, |host| self.name(*host).to_owned())
+    }
+
+    /// Compares an attribute that hosts have or not.
     fn attribute<V: PartialEq>(
         &self,
         name: &'static str,
         attribute: impl Fn(&HostAttributes) -> Option<V>,
         shown: impl Fn(&V) -> String,
     ) -> TableDifferences {
-        let [a, b] = [0, 1].map(|side| {
-            let hosts = self.of(side);
+        let [a, b] = self.caches.each_ref().map(|cache| {
+            let hosts = cache.attributes();
             hosts
                 .filter_map(|(host, attributes)| Some((host, attribute(attributes)?)))
                 .collect::<BTreeMap<ComparedHost, V>>()
         });
-        let host = |host: &ComparedHost| self.hosts.name(*host);
         differences(
             name,
             [&a, &b],
             self.examples,
-            |key, value| format!("{}: {}", host(key), shown(value)),
-            |key, a, b| format!("{}: {} in A, {} in B", host(key), shown(a), shown(b)),
+            |host, value| format!("{}: {}", self.name(*host), shown(value)),
+            |host, a, b| format!("{}: {} in A, {} in B", self.name(*host), shown(a), shown(b)),
         )
     }
 
-    /// A table of lists of hosts: a difference names the hosts that only one of two lists has.
+    /// Compares lists of hosts: a difference names the hosts that only one of two lists has.
     fn members<K: Ord + Clone>(
         &self,
         name: &'static str,
         keys: impl Fn(&HostAttributes) -> &BTreeSet<K>,
         shown: impl Fn(&K) -> String,
     ) -> TableDifferences {
-        let [a, b] = [0, 1].map(|side| {
+        let [a, b] = self.caches.each_ref().map(|cache| {
             let mut lists = BTreeMap::<K, BTreeSet<ComparedHost>>::new();
-            for (host, attributes) in self.of(side) {
+            for (host, attributes) in cache.attributes() {
                 for key in keys(attributes) {
                     lists.entry(key.clone()).or_default().insert(host);
                 }
             }
             lists
         });
-        let names = |hosts: &mut dyn Iterator<Item = &ComparedHost>| {
-            listed(hosts.map(|host| self.hosts.name(*host).to_owned()))
-        };
+        let names =
+            |hosts: &mut dyn Iterator<Item = &ComparedHost>| listed(hosts.map(|host| self.name(*host).to_owned()));
         differences(
             name,
             [&a, &b],
@@ -201,11 +176,12 @@ impl HostTables<'_> {
             },
         )
     }
+}
 
-    /// The hosts of a cache that have attributes.
-    fn of(&self, side: usize) -> impl Iterator<Item = (ComparedHost, &HostAttributes)> {
-        let cache = self.caches.get(side);
-        let hosts = cache.into_iter().flat_map(|cache| &cache.hosts);
-        hosts.filter_map(move |(id, attributes)| Some((self.hosts.find(side, *id)?, attributes)))
+impl ComparedCache<'_> {
+    /// The hosts that have attributes.
+    fn attributes(&self) -> impl Iterator<Item = (ComparedHost, &HostAttributes)> {
+        let hosts = self.tables.hosts.iter();
+        hosts.filter_map(|(id, attributes)| Some((*self.hosts.get(id)?, attributes)))
     }
 }

@@ -1,4 +1,4 @@
-//! An answer taken apart: a mirrorlist, a metalink, a redirect or a refusal. The same for both servers, so that an answer never
+//! Parses answers: a mirrorlist, a metalink, a redirect or a refusal. Both servers' answers are parsed, so that an answer never
 //! differs from itself.
 
 use super::metalink::{self, Document, Malformed, Metalink};
@@ -17,27 +17,27 @@ pub struct RawAnswer {
     pub body: Vec<u8>,
 }
 
-/// An answer taken apart.
+/// A parsed answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedAnswer {
     /// The status.
     pub status: u16,
     /// The Content-Type without its parameters.
     pub media_type: Option<String>,
-    /// What it says.
+    /// The content.
     pub content: AnswerContent,
-    /// What is wrong with its XML, which could be read all the same.
+    /// The fault of XML that could be read all the same.
     pub flaw: Option<String>,
 }
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerContent {
     /// Mirrors, one a line.
     Mirrorlist(Mirrorlist),
     /// A file and its mirrors.
     Metalink(Metalink),
-    /// Where to go.
+    /// The URL of a redirect.
     Redirect(String),
     /// Why there are no mirrors.
     Refusal(String),
@@ -68,7 +68,7 @@ impl AnswerContent {
     }
 }
 
-/// Takes an answer apart.
+/// Parses an answer.
 ///
 /// # Errors
 /// The answer is XML that can't be read at all.
@@ -98,7 +98,7 @@ pub fn parse(endpoint: Option<Endpoint>, raw: &RawAnswer) -> Result<ParsedAnswer
     })
 }
 
-/// A text as a mirrorlist; none where it says something else.
+/// Parses a mirrorlist. Returns `None` for any other text.
 fn mirrorlist(text: &str) -> Option<Mirrorlist> {
     let first = text.lines().next().unwrap_or_default();
     let is_list = ["# repo = ", "# path = "].iter().any(|start| first.starts_with(start));
@@ -122,7 +122,9 @@ fn mirrorlist(text: &str) -> Option<Mirrorlist> {
 
 /// A media type without its parameters, in lower case.
 pub fn media_type(content_type: &str) -> String {
-    let essence = content_type.split(';').next().unwrap_or_default();
+    let essence = content_type
+        .split_once(';')
+        .map_or(content_type, |(essence, _)| essence);
     essence.trim().to_ascii_lowercase()
 }
 

@@ -1,7 +1,6 @@
 //! Asks the other server: over HTTP or HTTPS, on connections that are kept, and without following redirects. Proxies of the
 //! environment are not used, since the answer has to be the server's own.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use ureq::{Agent, Error};
 
 use super::answer::{RawAnswer, media_type};
 
-/// How long a connection may take to be made.
+/// The deadline of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// An answer with a larger body is none. A list of all repositories can have half a megabyte.
@@ -25,27 +24,9 @@ pub struct OtherServer {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct NoAnswer(String);
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoAnswer {}
-
-/// What goes before a path, as a text that is checked: a URL of http or https with a host, without a query, and without a slash at its
-/// end.
-pub fn parse_base(text: &str) -> Option<String> {
-    let uri: ureq::http::Uri = text.parse().ok()?;
-    let right = matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.host().is_some_and(|host| !host.is_empty())
-        && uri.query().is_none()
-        && !text.contains(['#', '@']);
-    right.then(|| text.trim_end_matches('/').to_owned())
-}
 
 impl OtherServer {
     /// The server at this URL, each of whose answers may take this long.
@@ -117,32 +98,5 @@ fn words(error: &Error) -> String {
         Error::Timeout(_) => "no answer in time".to_owned(),
         Error::Protocol(error) => format!("not HTTP: {error}"),
         error => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_is_a_url_without_a_query() {
-        for (text, base) in [
-            ("http://127.0.0.1:18081", Some("http://127.0.0.1:18081")),
-            (
-                "https://mirrors.example/prefix/",
-                Some("https://mirrors.example/prefix"),
-            ),
-            ("http://[::1]:3000/", Some("http://[::1]:3000")),
-            ("mirrors.example", None),
-            ("mirrors.example:80", None),
-            ("ftp://mirrors.example", None),
-            ("http://", None),
-            ("http://a/?x", None),
-            ("http://user:secret@a/", None),
-            ("/mirrorlist", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_base(text).as_deref(), base, "{text}");
-        }
     }
 }

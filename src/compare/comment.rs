@@ -25,8 +25,8 @@ fn split(line: &str) -> (String, Vec<&str>) {
     (rest.join(" "), countries)
 }
 
-/// What differs between two comment lines. With `chosen_otherwise`, the mirrors are known to be chosen in another way, so that
-/// other countries are no news.
+/// Compares two comment lines. With `chosen_otherwise`, the mirrors are known to differ, so that other countries are no further
+/// difference.
 pub(super) fn compare(here: &str, there: &str, chosen_otherwise: bool) -> Option<Difference> {
     let (rest, mut countries) = split(here);
     let (their_rest, mut their_countries) = split(there);

@@ -1,7 +1,7 @@
 //! Requests made of the data files: every repository as a mirrorlist and a metalink, and directories, files and odd names, for clients
 //! in every tier and with every parameter. The same data gives the same requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 
@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 
-use super::requests::{Request, each_once, encoded};
+use super::requests::{RequestTarget, each_once, encoded};
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::locate;
 use crate::snapshot::{Catalogue, Snapshot};
@@ -29,11 +29,11 @@ const MOST_PATHS: usize = 2_000;
 /// So many addresses of each country and of each AS are enough.
 const ADDRESSES_OF_EACH: usize = 2;
 
-/// What asks for all public mirrors, so that none that is missing stays unseen for lack of a client near it.
+/// Asks for all public mirrors, so that a missing one is seen although no client is near it.
 const ALL_MIRRORS: &str = "&country=global";
 
 /// Requests for what a snapshot has, in a mixed order.
-pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request> {
+pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<RequestTarget> {
     let catalogue = snapshot.catalogue();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     // Each repository for all its mirrors, and for a client's.
@@ -51,7 +51,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
         Some(count) => count.get().min(MOST),
         None => ENOUGH.max(all_repositories * 10 / REPOSITORIES_OF_TEN + 10),
     };
-    // What repeats itself is left out, so there are more draws than requests.
+    // Repeated requests are left out, so there are more draws than requests.
     let draws = (0..count * 3).filter_map(|number| {
         let repository = match number % 10 < REPOSITORIES_OF_TEN {
             true => repositories.get_mut(number % 2).and_then(|deck| deck.draw(&mut rng)),
@@ -66,7 +66,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
             None => parameters.draw(&mut rng).unwrap_or_default(),
         };
         // An `ip=` of the parameters counts, since it is the last.
-        Request::parse(&format!("{target}{client}{parameter}"), None).ok()
+        RequestTarget::parse(&format!("{target}{client}{parameter}"), None).ok()
     });
     each_once(draws).take(count).collect()
 }
@@ -139,7 +139,7 @@ fn paths(catalogue: &Catalogue) -> Vec<String> {
         .collect()
 }
 
-/// Redirected and disabled repositories, and what is not in any cache.
+/// Redirected and disabled repositories, and names that no cache has.
 fn odd_names(catalogue: &Catalogue) -> Vec<String> {
     let mut archs: Vec<&str> = catalogue
         .repositories()
@@ -168,12 +168,7 @@ fn odd_names(catalogue: &Catalogue) -> Vec<String> {
 /// Addresses of clients, kind by kind: in networks of hosts, in their autonomous systems, in countries with mirrors, and elsewhere.
 fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
     let catalogue = snapshot.catalogue();
-    let with_hosts: Vec<CountryCode> = {
-        let mut countries: Vec<_> = catalogue.hosts().filter_map(|(_, host)| host.country).collect();
-        countries.sort_unstable();
-        countries.dedup();
-        countries
-    };
+    let with_hosts = host_countries(catalogue);
     let netblocks: Vec<String> = catalogue
         .host_netblocks()
         .map(|network| network.network_address().to_string())
@@ -214,23 +209,28 @@ fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
     ]
 }
 
+/// The countries of all hosts, in order.
+fn host_countries(catalogue: &Catalogue) -> BTreeSet<CountryCode> {
+    catalogue.hosts().filter_map(|(_, host)| host.country).collect()
+}
+
 fn add(addresses: &mut Vec<String>, address: IpAddr) {
     if addresses.len() < ADDRESSES_OF_EACH {
         addresses.push(address.to_string());
     }
 }
 
-/// What is asked for besides. Half of all requests have nothing more, as most clients'.
+/// Further parameters. Half of all requests have none, like most clients'.
 fn parameters(catalogue: &Catalogue) -> Vec<String> {
-    let mut countries: Vec<CountryCode> = catalogue.hosts().filter_map(|(_, host)| host.country).collect();
-    countries.sort_unstable();
-    countries.dedup();
+    let countries = host_countries(catalogue);
     let mut parameters: Vec<String> = countries.iter().map(|country| format!("&country={country}")).collect();
     // Two of them, one without mirrors, the world, and a code that is no country's.
-    if let [first, .., last] = &*countries {
+    if let (Some(first), Some(last)) = (countries.first(), countries.last())
+        && first != last
+    {
         parameters.push(format!("&country={},{last}", first.as_str().to_ascii_lowercase()));
     }
-    let further = [
+    const FURTHER: [&str; 19] = [
         "&country=global",
         "&country=AQ",
         "&country=de,global",
@@ -252,9 +252,9 @@ fn parameters(catalogue: &Catalogue) -> Vec<String> {
         "&ip=no-address",
     ];
     // Countries are many: the others come as often as all of them.
-    let times = countries.len().div_ceil(further.len()).max(1);
-    let further = further.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    parameters.extend(further.iter().cycle().take(further.len() * times).cloned());
+    let times = countries.len().div_ceil(FURTHER.len()).max(1);
+    let further = FURTHER.iter().cycle().take(FURTHER.len() * times);
+    parameters.extend(further.map(|text| (*text).to_owned()));
     let plain = vec![String::new(); parameters.len()];
     [parameters, plain].concat()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
@@ -38,15 +39,12 @@ pub struct Version {
 pub struct MetalinkUrl {
     /// The URL.
     pub url: String,
-    /// `protocol` and `type`.
-    pub protocol: [Option<String>; 2],
-    /// `location`.
-    pub location: Option<String>,
-    /// `preference`.
-    pub preference: Option<String>,
-    /// `mm0:private`.
-    pub private: Option<String>,
+    /// Those of its [`URL_ATTRIBUTES`] that it has.
+    pub attributes: BTreeMap<&'static str, String>,
 }
+
+/// The attributes of URLs that clients read.
+pub const URL_ATTRIBUTES: [&str; 5] = ["protocol", "type", "location", "preference", "mm0:private"];
 
 /// A document of a metalink endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,16 +56,9 @@ pub enum Document {
 }
 
 /// Why a document can't be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Malformed(String);
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// Reads a document; with it, what is wrong with markup that is only not escaped.
 ///
@@ -150,13 +141,11 @@ impl DocumentReader {
                 self.metalink.max_connections = self.attribute(element, "maxconnections")?;
             }
             "url" if depth_of_file => {
-                let url = MetalinkUrl {
-                    url: String::new(),
-                    protocol: [self.attribute(element, "protocol")?, self.attribute(element, "type")?],
-                    location: self.attribute(element, "location")?,
-                    preference: self.attribute(element, "preference")?,
-                    private: self.attribute(element, "mm0:private")?,
-                };
+                let mut url = MetalinkUrl::default();
+                for name in URL_ATTRIBUTES {
+                    url.attributes
+                        .extend(self.attribute(element, name)?.map(|value| (name, value)));
+                }
                 self.metalink.urls.push(url);
             }
             _ => {}
@@ -194,18 +183,11 @@ impl DocumentReader {
     }
 
     fn reference(&mut self, number: Option<char>, name: &str) -> Result<(), Malformed> {
-        let character = number.or(match name {
-            "amp" => Some('&'),
-            "lt" => Some('<'),
-            "gt" => Some('>'),
-            "quot" => Some('"'),
-            "apos" => Some('\''),
-            _ => None,
-        });
-        match character {
-            Some(character) => self.text.push(character),
-            None if self.strict => return Err(Malformed(format!("the entity &{name}; is unknown"))),
-            None => self.text.push_str(&format!("&{name};")),
+        match (number, resolve_predefined_entity(name)) {
+            (Some(character), _) => self.text.push(character),
+            (None, Some(text)) => self.text.push_str(text),
+            (None, None) if self.strict => return Err(Malformed(format!("the entity &{name}; is unknown"))),
+            (None, None) => self.text.extend(["&", name, ";"]),
         }
         Ok(())
     }
@@ -270,8 +252,14 @@ mod tests {
         assert_eq!(read.alternates[0].size.as_deref(), Some("9"));
         assert_eq!(read.max_connections.as_deref(), Some("1"));
         assert_eq!(read.urls[0].url, "http://a/?x=<\u{e9}");
-        assert_eq!(read.urls[0].location.as_deref(), Some("DE"));
-        assert_eq!(read.urls[0].private.as_deref(), Some("True"));
+        let attributes = read.urls[0]
+            .attributes
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        assert_eq!(
+            attributes.collect::<Vec<_>>().join(" "),
+            "location=DE mm0:private=True preference=100 protocol=http type=http"
+        );
     }
 
     #[test]

@@ -1,19 +1,20 @@
-//! `mirrorlist-server compare`: whether another server answers as this one does, and where it doesn't, in which way and why.
+//! `mirrorlist-server compare`: compares another server's answers with this one's, and names how and why they differ.
 //!
-//! - [`requests`] and [`from_cache`]: what is asked, from a file, from an access log, or made of the data files
-//! - [`own`]: what this server answers, and which hosts belong to which tier
-//! - [`client`] asks the other server; [`answer`], [`metalink`] and [`comment`] take answers apart
+//! - [`requests`] and [`from_cache`]: the requests, from a file, from an access log, or made of the data files
+//! - [`own`]: this server's answers, and the tiers of their hosts
+//! - [`client`] asks the other server; [`answer`], [`metalink`] and [`comment`] parse answers
 //! - [`classes`]: the table of all differences, with the reason of those that are on purpose
-//! - [`difference`], with [`urls`] for the lists: two answers to what differs between them
-//! - [`run`]: all requests at a bounded rate, and [`summary`], what comes of them
+//! - [`comparison`], with [`urls`] for the lists: two answers to their differences ([`difference`])
+//! - [`run`]: all requests at a bounded rate, and [`summary`], the text for the operator
 //!
-//! The order within a tier is drawn for each answer, so that URLs are compared as sets, tier by tier. What this server answers
-//! needs no listener: it is made here, from the same data files as `mirrorlist-server` would take.
+//! The order within a tier is random, so URLs are compared as sets, tier by tier. This server's answers need no listener: they are
+//! made here, from the data files of `mirrorlist-server`.
 
 pub mod answer;
 pub mod classes;
 pub mod client;
 pub mod comment;
+pub mod comparison;
 pub mod difference;
 pub mod from_cache;
 pub mod metalink;
@@ -22,33 +23,3 @@ pub mod requests;
 pub mod run;
 pub mod summary;
 pub mod urls;
-
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// What to compare, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompareOptions {
-    /// The other server: what goes before the path of each request, without a slash at its end.
-    pub against: String,
-    /// Where requests come from.
-    pub source: RequestSource,
-    /// How many requests; none: what the source has, within reason.
-    pub count: Option<NonZeroUsize>,
-    /// At most so many requests in a second.
-    pub rate: NonZeroU32,
-    /// How long an answer may take.
-    pub timeout: Duration,
-}
-
-/// Where requests come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestSource {
-    /// The repositories, directories, files and networks of the data files.
-    Cache,
-    /// A file of targets like `/mirrorlist?repo=fedora-41&arch=x86_64`.
-    Targets(PathBuf),
-    /// An access log.
-    Log(PathBuf),
-}

@@ -1,21 +1,17 @@
-//! What this server answers, without a listener, and which hosts an answer has in which tier.
+//! This server's answers, made without a listener, and the tiers of their hosts.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
 
-use super::answer::{AnswerContent, ParsedAnswer, RawAnswer, media_type, parse};
+use super::answer::{ParsedAnswer, RawAnswer, media_type, parse};
 use super::metalink::Malformed;
-use super::requests::Request;
+use super::requests::RequestTarget;
+use crate::geo::CountryCode;
 use crate::http::client_address::parse_address;
-use crate::mirrorlist::answer::Circumstances;
-use crate::mirrorlist::explain::{Explanation, explain};
-use crate::mirrorlist::locate::locate;
+use crate::mirrorlist::choose::{RankedHost, choose_observed};
+use crate::mirrorlist::explain::reason::Observations;
 use crate::mirrorlist::render::suffix::suffix;
-use crate::mirrorlist::select::Tier;
-use crate::mirrorlist::target::resolve;
-use crate::mirrorlist::{Answerer, Endpoint, MirrorQuery, Refusal, answer, refuse};
-use crate::snapshot::{Carrier, Catalogue, Snapshot};
+use crate::mirrorlist::{Answerer, Choice, MirrorQuery, MirrorRequest, Refusal, Scratch, Tier, answer, refuse};
+use crate::snapshot::{Carrier, Catalogue, DirectoryIndex, Snapshot};
 
 /// Any date: no comparison looks at it.
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
@@ -25,20 +21,30 @@ pub struct OwnServer<'a> {
     snapshot: &'a Snapshot,
     minimum: usize,
     answerer: Answerer,
+    scratch: Scratch,
 }
 
-/// This server's answer, with what is known of the choice.
+/// This server's answer, with the choice behind it.
 pub struct OwnAnswer<'a> {
-    /// The answer, taken apart.
+    /// The answer, parsed.
     pub answer: ParsedAnswer,
     /// Its hosts: any order is right within a group, and each group comes before the next.
     pub groups: Vec<HostGroup>,
-    snapshot: &'a Snapshot,
-    request: &'a Request,
-    address: IpAddr,
+    request: &'a RequestTarget,
+    /// `None` for a refusal.
+    candidates: Option<CandidateSource<'a>>,
 }
 
-/// Hosts whose order is drawn.
+/// The source of [`OwnAnswer::candidates`].
+struct CandidateSource<'a> {
+    catalogue: &'a Catalogue,
+    directory: DirectoryIndex,
+    suffix: String,
+    client: Option<CountryCode>,
+    observations: Observations,
+}
+
+/// Hosts that come in random order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostGroup {
     /// Their tier.
@@ -47,19 +53,21 @@ pub struct HostGroup {
     pub hosts: Vec<(i64, Vec<String>)>,
 }
 
-/// A host that carries what is asked for, listed or not.
+/// A host that carries the target, listed or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// MirrorManager2's id.
     pub host_id: i64,
-    /// All its URLs for the target, of whatever protocol.
+    /// All its URLs for the target, of any protocol.
     pub urls: Vec<String>,
     /// Whether it is in the public lists.
     pub public: bool,
-    /// Whether it may not be offered to the client beyond its own networks.
+    /// Whether it is offered to clients of this country.
+    pub offered: bool,
+    /// Whether a tier takes it that it is not offered in.
     pub limited: bool,
-    /// Whether it is in the client's country or on its continent.
-    pub near: bool,
+    /// The same for the tiers of the client's country and continent.
+    pub limited_nearby: bool,
 }
 
 impl<'a> OwnServer<'a> {
@@ -69,24 +77,31 @@ impl<'a> OwnServer<'a> {
             snapshot,
             minimum,
             answerer: Answerer::seeded(seed),
+            scratch: Scratch::seeded(seed),
         }
     }
 
+    /// The request for the choice, or why there is none.
+    fn request<'q>(
+        &self,
+        target: &RequestTarget,
+        query: &'q MirrorQuery<'q>,
+    ) -> Result<MirrorRequest<'q>, Refusal<'q>> {
+        let address = || parse_address(query.ip.as_deref()?);
+        Ok(MirrorRequest {
+            endpoint: target.endpoint().ok_or(Refusal::UnknownEndpoint)?,
+            address: address().ok_or(Refusal::InvalidAddress)?,
+            query,
+            minimum: self.minimum,
+        })
+    }
+
     /// The answer to a request as it would be sent.
-    pub fn raw(&mut self, request: &Request) -> RawAnswer {
-        let query = MirrorQuery::parse(request.query());
-        let answer = match (request.endpoint(), client(&query)) {
-            (None, _) => refuse(None, None, &Refusal::UnknownEndpoint, DATE),
-            (endpoint, None) => refuse(None, endpoint, &Refusal::InvalidAddress, DATE),
-            (Some(endpoint), Some(address)) => {
-                let circumstances = Circumstances {
-                    endpoint,
-                    address,
-                    minimum: self.minimum,
-                    date: DATE,
-                };
-                answer(self.snapshot, &circumstances, &query, &mut self.answerer)
-            }
+    pub fn raw(&mut self, target: &RequestTarget) -> RawAnswer {
+        let query = MirrorQuery::parse(target.query());
+        let answer = match self.request(target, &query) {
+            Ok(request) => answer(self.snapshot, &request, DATE, &mut self.answerer),
+            Err(refusal) => refuse(None, target.endpoint(), &refusal, DATE),
         };
         RawAnswer {
             status: answer.status,
@@ -96,81 +111,66 @@ impl<'a> OwnServer<'a> {
         }
     }
 
-    /// The answer to a request, taken apart.
+    /// The answer to a request, parsed.
     ///
     /// # Errors
-    /// The answer can't be read, which would be a fault of this program.
-    pub fn answer<'r>(&mut self, request: &'r Request) -> Result<OwnAnswer<'r>, Malformed>
+    /// The answer can't be read, which is a bug.
+    pub fn answer<'r>(&mut self, target: &'r RequestTarget) -> Result<OwnAnswer<'r>, Malformed>
     where
         'a: 'r,
     {
-        let raw = self.raw(request);
-        let answer = parse(request.endpoint(), &raw)?;
-        let query = MirrorQuery::parse(request.query());
-        let address = client(&query).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let groups = match (&answer.content, request.endpoint()) {
-            (AnswerContent::Refusal(_), _) | (_, None) => Vec::new(),
-            (_, Some(endpoint)) => groups(explain(self.snapshot, endpoint, address, self.minimum, &query, 0)),
+        let mut own = OwnAnswer {
+            answer: parse(target.endpoint(), &self.raw(target))?,
+            groups: Vec::new(),
+            request: target,
+            candidates: None,
         };
-        Ok(OwnAnswer {
-            answer,
-            groups,
-            snapshot: self.snapshot,
-            request,
-            address,
-        })
-    }
-}
-
-/// The client that a request is for; none where `ip=` is no address.
-fn client(query: &MirrorQuery<'_>) -> Option<IpAddr> {
-    parse_address(query.ip.as_deref()?)
-}
-
-/// The hosts of the netblock tier come by the length of the network that they registered, all others by their tier alone.
-fn groups(explanation: Explanation) -> Vec<HostGroup> {
-    // The most specific network first.
-    let networks: Vec<(String, Vec<i64>)> = explanation
-        .client
-        .netblocks
-        .into_iter()
-        .map(|netblock| (netblock.network, netblock.hosts))
-        .collect();
-    let length_of = |host: i64| {
-        let network = networks.iter().find(|(_, hosts)| hosts.contains(&host));
-        network.and_then(|(network, _)| network.rsplit_once('/')?.1.parse::<u8>().ok())
-    };
-    let mut groups: Vec<(Tier, Option<u8>, HostGroup)> = Vec::new();
-    for tier in explanation.tiers {
-        for host in tier.hosts {
-            let length = match tier.tier {
-                Tier::Netblock => length_of(host.host_id),
-                _ => None,
-            };
-            let host = (host.host_id, host.urls);
-            match groups
-                .iter_mut()
-                .find(|(known, of, _)| (*known, *of) == (tier.tier, length))
-            {
-                Some((_, _, group)) => group.hosts.push(host),
-                None => groups.push((
-                    tier.tier,
-                    length,
-                    HostGroup {
-                        tier: tier.tier,
-                        hosts: vec![host],
-                    },
-                )),
-            }
+        let query = MirrorQuery::parse(target.query());
+        let mut observations = Observations::default();
+        let choice = self
+            .request(target, &query)
+            .and_then(|request| choose_observed(self.snapshot, &request, &mut self.scratch, &mut observations));
+        if let Ok(choice) = choice {
+            let catalogue = self.snapshot.catalogue();
+            let suffix = suffix(catalogue, &choice.target);
+            own.groups = groups(catalogue, &choice, &suffix);
+            own.candidates = Some(CandidateSource {
+                catalogue,
+                directory: choice.target.directory,
+                suffix,
+                client: choice.location.country_code(),
+                observations,
+            });
         }
+        Ok(own)
     }
-    groups.sort_by_key(|(tier, length, _)| (*tier, length.map(std::cmp::Reverse)));
-    groups.into_iter().map(|(_, _, group)| group).collect()
+}
+
+/// The hosts of the netblock tier come by the length of the prefix that they registered, all others by their tier alone.
+fn groups(catalogue: &Catalogue, choice: &Choice<'_>, suffix: &str) -> Vec<HostGroup> {
+    let rank = |host: &RankedHost| (host.tier(), host.prefix_length());
+    let urls = |carrier: &Carrier| {
+        let urls = choice.protocols.urls(catalogue, carrier);
+        urls.map(|url| [catalogue.base_url(url), suffix].concat()).collect()
+    };
+    let groups = choice.selection.hosts.chunk_by(|a, b| rank(a) == rank(b));
+    let groups = groups.filter_map(|hosts| {
+        let tier = hosts.first()?.tier();
+        let hosts = hosts.iter().map(|host| {
+            let carrier = catalogue.carrier(host.carrier());
+            (catalogue.host(carrier.host).id, urls(carrier))
+        });
+        Some(HostGroup {
+            tier,
+            hosts: hosts.collect(),
+        })
+    });
+    groups.collect()
 }
 
 impl OwnAnswer<'_> {
-    /// What was asked.
-    pub fn request(&self) -> &Request {
+    /// The request.
+    pub fn request(&self) -> &RequestTarget {
         self.request
     }
 
@@ -190,31 +190,30 @@ impl OwnAnswer<'_> {
         places
     }
 
-    /// All hosts that carry the target.
+    /// All hosts that carry the target; none for a refusal.
     pub fn candidates(&self) -> Vec<Candidate> {
-        let catalogue = self.snapshot.catalogue();
-        let query = MirrorQuery::parse(self.request.query());
-        let endpoint = self.request.endpoint().unwrap_or(Endpoint::Mirrorlist);
-        let Ok(target) = resolve(catalogue, endpoint, &query, &mut String::new()) else {
-            return Vec::new();
-        };
-        let suffix = suffix(catalogue, &target);
-        let client = locate(self.snapshot, self.address).country_code();
-        let continents = self.snapshot.continents();
-        let continent = client.and_then(|country| continents.of(country));
-        let candidate = |carrier: &Carrier| {
-            let host = catalogue.host(carrier.host)?;
-            let same_continent = || continent.is_some() && host.country.and_then(|c| continents.of(c)) == continent;
-            Some(Candidate {
+        self.candidates.as_ref().map_or_else(Vec::new, CandidateSource::make)
+    }
+}
+
+impl CandidateSource<'_> {
+    fn make(&self) -> Vec<Candidate> {
+        let catalogue = self.catalogue;
+        let candidates = catalogue.carriers(self.directory).map(|(index, carrier)| {
+            let host = catalogue.host(carrier.host);
+            let urls = catalogue.urls(carrier).iter();
+            Candidate {
                 host_id: host.id,
-                urls: urls(catalogue, carrier, &suffix),
+                urls: urls
+                    .map(|url| [catalogue.base_url(url), &self.suffix].concat())
+                    .collect(),
                 public: carrier.public,
-                limited: !host.allows(client),
-                near: client.is_some() && (host.country == client || same_continent()),
-            })
-        };
-        let carriers = catalogue.carriers(target.directory);
-        carriers.filter_map(|(_, carrier)| candidate(carrier)).collect()
+                offered: host.allows(self.client),
+                limited: self.observations.is_limited(index),
+                limited_nearby: self.observations.is_limited_nearby(index),
+            }
+        });
+        candidates.collect()
     }
 }
 
@@ -229,16 +228,10 @@ pub struct ListedPlace {
     pub host: i64,
 }
 
-fn urls(catalogue: &Catalogue, carrier: &Carrier, suffix: &str) -> Vec<String> {
-    let urls = catalogue.urls(carrier).iter();
-    urls.map(|url| format!("{}{suffix}", catalogue.base_url(url))).collect()
-}
-
-/// The name of a URL's host, for pairing a URL with another one of the same mirror.
-pub fn host_of(url: &str) -> Cow<'_, str> {
+/// The name of a URL's host in lower case, for pairing a URL with another one of the same mirror.
+pub fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
-    authority.to_ascii_lowercase().into()
+    rest.split_once('/').map_or(rest, |(host, _)| host).to_ascii_lowercase()
 }
 
 /// The protocol of a URL.

@@ -1,10 +1,9 @@
-//! What is asked: requests from a file, one a line, or from an access log.
+//! Requests from a file, one a line, or from an access log.
 //!
 //! Every request names the client's address with `ip=`: two servers can only be compared if they answer for the same client.
 //! Of many, a sample is taken that is the same whenever the same lines are read, in whatever order.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader};
@@ -25,13 +24,13 @@ const ENOUGH: usize = 1_000;
 /// A longer line is no request.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// A request: what follows the server's name in a URL.
+/// The path and query of a request (RFC 9112, section 3.2), which name the client's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Request {
+pub struct RequestTarget {
     target: String,
 }
 
-impl Request {
+impl RequestTarget {
     /// A request of a target like `/mirrorlist?repo=fedora-41&arch=x86_64`, or a whole URL, whose server does not count. Without
     /// `ip=`, it is for `client`, or else for an address of a network for documentation.
     ///
@@ -51,7 +50,7 @@ impl Request {
                 false => "what is beyond ASCII has to be percent-encoded",
             });
         }
-        let target = target.split('#').next().unwrap_or_default();
+        let target = target.split_once('#').map_or(target, |(target, _)| target);
         let mut request = Self {
             target: target.to_owned(),
         };
@@ -73,13 +72,13 @@ impl Request {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// What it asks for.
+    /// The kind of answer that it asks for; `None` if its path has no endpoint.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        Endpoint::of_path(self.target.split('?').next().unwrap_or_default())
+        Endpoint::of_path(self.target.split_once('?').map_or(&self.target, |(path, _)| path))
     }
 }
 
-/// What can stand in a value of a query as it is.
+/// The characters to percent-encode in a value of a query.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -96,11 +95,18 @@ pub(super) fn encoded(value: &str) -> String {
 }
 
 /// Why there are no requests.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum RequestsError {
     /// The file can't be read.
-    Read(PathBuf, io::Error),
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A line is no request.
+    #[error("{}: line {number}: {line:?}: {problem}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -108,36 +114,25 @@ pub enum RequestsError {
         number: usize,
         /// The line.
         line: String,
-        /// What is wrong with it.
+        /// The fault of the line.
         problem: &'static str,
     },
-    /// There is no request in the file.
-    Empty(PathBuf, &'static str),
+    /// The file has no request.
+    #[error("{}: no request in it; expected {expected}", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// The form of a line.
+        expected: &'static str,
+    },
 }
-
-impl fmt::Display for RequestsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Line {
-                path,
-                number,
-                line,
-                problem,
-            } => write!(f, "{}: line {number}: {line:?}: {problem}", path.display()),
-            Self::Empty(path, expected) => write!(f, "{}: no request in it; expected {expected}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for RequestsError {}
 
 /// Requests of a file of targets, each once; after a target can follow white space and the client's address. Blank lines and those
 /// that begin with `#` are nothing.
 ///
 /// # Errors
 /// The file can't be read, or a line is no request.
-pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Request>, RequestsError> {
+pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(usize::MAX, NonZeroUsize::get));
     for_each_line(path, |number, line| {
         let bad = |problem| RequestsError::Line {
@@ -156,7 +151,7 @@ pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Requ
         if client.is_some_and(|client| parse_address(client).is_none()) || words.next().is_some() {
             return Err(bad("expected a target, and at most the client's address after it"));
         }
-        sample.add(Request::parse(target, client).map_err(bad)?);
+        sample.add(RequestTarget::parse(target, client).map_err(bad)?);
         Ok(())
     })?;
     sample.finish(path, "a target like /mirrorlist?repo=fedora-41&arch=x86_64 a line")
@@ -167,13 +162,13 @@ pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Requ
 ///
 /// # Errors
 /// The file can't be read, or has no line of an access log.
-pub fn from_log(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Request>, RequestsError> {
+pub fn from_log(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(ENOUGH, NonZeroUsize::get));
     for_each_line(path, |_, line| {
         if let Some((client, repo, arch)) = log_line(line) {
             let query = format!("repo={}&arch={}&ip={}", encoded(repo), encoded(arch), encoded(client));
             for endpoint in ["mirrorlist", "metalink"] {
-                sample.add(Request {
+                sample.add(RequestTarget {
                     target: format!("/{endpoint}?{query}"),
                 });
             }
@@ -199,7 +194,10 @@ fn for_each_line(
     path: &Path,
     mut each: impl FnMut(usize, &str) -> Result<(), RequestsError>,
 ) -> Result<(), RequestsError> {
-    let unreadable = |error| RequestsError::Read(path.to_owned(), error);
+    let unreadable = |source| RequestsError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut line = Vec::new();
     for number in 1.. {
@@ -225,7 +223,7 @@ fn for_each_line(
 struct Sample {
     most: usize,
     /// By hash, with the number of the line order.
-    kept: BTreeMap<(u64, Request), usize>,
+    kept: BTreeMap<(u64, RequestTarget), usize>,
     seen: usize,
 }
 
@@ -238,7 +236,7 @@ impl Sample {
         }
     }
 
-    fn add(&mut self, request: Request) {
+    fn add(&mut self, request: RequestTarget) {
         // Always the same hash: its keys are fixed.
         let mut hasher = DefaultHasher::new();
         request.hash(&mut hasher);
@@ -250,11 +248,14 @@ impl Sample {
         }
     }
 
-    fn finish(self, path: &Path, expected: &'static str) -> Result<Vec<Request>, RequestsError> {
+    fn finish(self, path: &Path, expected: &'static str) -> Result<Vec<RequestTarget>, RequestsError> {
         if self.kept.is_empty() {
-            return Err(RequestsError::Empty(path.to_owned(), expected));
+            return Err(RequestsError::Empty {
+                path: path.to_owned(),
+                expected,
+            });
         }
-        let mut requests: Vec<(usize, Request)> = self
+        let mut requests: Vec<(usize, RequestTarget)> = self
             .kept
             .into_iter()
             .map(|((_, request), number)| (number, request))
@@ -265,7 +266,7 @@ impl Sample {
 }
 
 /// Requests without repetitions, in their order.
-pub(super) fn each_once(requests: impl Iterator<Item = Request>) -> impl Iterator<Item = Request> {
+pub(super) fn each_once(requests: impl Iterator<Item = RequestTarget>) -> impl Iterator<Item = RequestTarget> {
     let mut seen = HashSet::new();
     requests.filter(move |request| seen.insert(request.clone()))
 }
@@ -281,8 +282,8 @@ mod tests {
         file
     }
 
-    fn targets(requests: &[Request]) -> Vec<&str> {
-        requests.iter().map(Request::target).collect()
+    fn targets(requests: &[RequestTarget]) -> Vec<&str> {
+        requests.iter().map(RequestTarget::target).collect()
     }
 
     #[test]

@@ -1,34 +1,35 @@
-//! A comparison from beginning to end: is the other one a mirrorlist server, then all requests at a bounded rate, then what comes of
-//! them.
+//! Runs a comparison: probes the other server, makes all requests at a bounded rate, and sums up.
 
 use std::fmt;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::answer::{AnswerContent, RawAnswer, parse};
 use super::classes::Class;
 use super::client::{NoAnswer, OtherServer};
-use super::difference::{Difference, compare, shown};
+use super::comparison::compare;
+use super::difference::{Difference, shown};
+use super::from_cache;
 use super::own::OwnServer;
-use super::requests::{Request, RequestsError, from_log, from_targets};
-use super::summary::{Summary, Tally, text};
-use super::{CompareOptions, RequestSource, from_cache};
+use super::requests::{RequestTarget, RequestsError, from_log, from_targets};
+use super::summary::{Summary, Tally};
 use crate::mirrorlist::Endpoint;
+use crate::settings::CompareOptions;
 use crate::snapshot::Snapshot;
 use crate::snapshot::age::Utc;
 
-/// So many requests are under way at once.
+/// The number of concurrent requests.
 const CONNECTIONS: usize = 8;
 
-/// After so many requests in a row without an answer, the other server is taken for down.
+/// After this many requests in a row without an answer, the other server counts as down.
 const MOST_IN_A_ROW: u32 = 20;
 
-/// What a comparison comes to.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparisonReport {
     /// The summary, for people.
@@ -40,40 +41,32 @@ pub struct ComparisonReport {
 }
 
 /// Why there is no comparison.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// There are no requests.
-    Requests(RequestsError),
+    #[error(transparent)]
+    Requests(#[from] RequestsError),
     /// The data files have nothing to ask for.
+    #[error("the data files have neither a repository nor a directory to ask for")]
     NothingToAsk,
     /// The other server does not answer.
-    NoAnswer(String, NoAnswer),
-    /// The other one answers as no mirrorlist server does.
-    NoMirrorlistServer(String, String),
-}
-
-impl fmt::Display for CompareError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Requests(error) => error.fmt(f),
-            Self::NothingToAsk => f.write_str("the data files have neither a repository nor a directory to ask for"),
-            Self::NoAnswer(against, error) => write!(f, "no answer from {against}: {error}"),
-            Self::NoMirrorlistServer(against, answer) => write!(
-                f,
-                "{against} is no mirrorlist server: it answers {answer} to {PROBE}; expected a text that asks for path=, or repo= and arch="
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CompareError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Requests(error) => Some(error),
-            Self::NoAnswer(_, error) => Some(error),
-            Self::NothingToAsk | Self::NoMirrorlistServer(..) => None,
-        }
-    }
+    #[error("no answer from {against}: {source}")]
+    NoAnswer {
+        /// The other server.
+        against: String,
+        /// Why.
+        source: NoAnswer,
+    },
+    /// The other server answers as no mirrorlist server does.
+    #[error(
+        "{against} is no mirrorlist server: it answers {answer} to {PROBE}; expected a text that asks for path=, or repo= and arch="
+    )]
+    NoMirrorlistServer {
+        /// The other server.
+        against: String,
+        /// Its answer.
+        answer: String,
+    },
 }
 
 /// All mirrorlist servers say the same to a request that asks for nothing.
@@ -100,10 +93,12 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
         next: AtomicUsize::new(0),
         in_a_row: AtomicU32::new(0),
         stopped: Mutex::default(),
+        tally: Mutex::default(),
         bar: &bar,
     };
-    let tally = comparison.run();
+    comparison.run();
     bar.finish_and_clear();
+    let (tally, stopped) = (comparison.tally.into_inner(), comparison.stopped.into_inner());
     let summary = Summary {
         against: &options.against,
         tally: &tally,
@@ -111,9 +106,9 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
         caches: &caches,
     };
     Ok(ComparisonReport {
-        text: text(&summary),
+        text: summary.to_string(),
         explained: tally.is_explained(),
-        stopped: comparison.stopped().map(|error| {
+        stopped: stopped.map(|error| {
             let left = requests.len() - tally.compared();
             format!(
                 "no answer from {} to {MOST_IN_A_ROW} requests in a row, {left} requests are left out: {error}",
@@ -123,11 +118,11 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
     })
 }
 
-fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<Request>, CompareError> {
-    let requests = match &options.source {
-        RequestSource::Targets(path) => from_targets(path, options.count).map_err(CompareError::Requests)?,
-        RequestSource::Log(path) => from_log(path, options.count).map_err(CompareError::Requests)?,
-        RequestSource::Cache => from_cache::requests(snapshot, options.count),
+fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<RequestTarget>, CompareError> {
+    let requests = match (&options.requests, &options.from_log) {
+        (Some(path), _) => from_targets(path, options.count)?,
+        (None, Some(path)) => from_log(path, options.count)?,
+        (None, None) => from_cache::requests(snapshot, options.count),
     };
     match requests.is_empty() {
         true => Err(CompareError::NothingToAsk),
@@ -136,9 +131,11 @@ fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<Request
 }
 
 fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
-    let answer = other
-        .ask(PROBE)
-        .map_err(|error| CompareError::NoAnswer(against.to_owned(), error))?;
+    let against = || against.to_owned();
+    let answer = other.ask(PROBE).map_err(|source| CompareError::NoAnswer {
+        against: against(),
+        source,
+    })?;
     if String::from_utf8_lossy(&answer.body).contains(PROBE_ANSWER) {
         return Ok(());
     }
@@ -146,15 +143,18 @@ fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
         .media_type
         .as_deref()
         .map_or_else(|| "no Content-Type".to_owned(), shown);
-    let answer = format!("{} ({media_type})", answer.status);
-    Err(CompareError::NoMirrorlistServer(against.to_owned(), answer))
+    Err(CompareError::NoMirrorlistServer {
+        against: against(),
+        answer: format!("{} ({media_type})", answer.status),
+    })
 }
 
-/// What is said of the times at which the two caches were made: where they are different, so are answers.
-fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[Request]) -> String {
+/// A line about the creation times of the two caches, since other data gives other answers.
+fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[RequestTarget]) -> String {
     let own = snapshot.catalogue().created();
-    let lists =
-        |request: &&Request| request.endpoint() == Some(Endpoint::Mirrorlist) && request.query().contains("repo=");
+    let lists = |request: &&RequestTarget| {
+        request.endpoint() == Some(Endpoint::Mirrorlist) && request.query().contains("repo=")
+    };
     let theirs = requests.iter().filter(lists).take(5).find_map(|request| {
         let answer = other.ask(&format!("{}&time=1", request.target())).ok()?;
         match parse(Some(Endpoint::Mirrorlist), &answer).ok()?.content {
@@ -189,9 +189,8 @@ impl Pace {
 
     fn wait(&self) {
         let start = {
-            // An assignment leaves nothing half done.
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            // What was not asked in time is not made up for: the rate is a bound.
+            let mut next = self.next.lock();
+            // Late requests are not made up for: the rate is an upper bound.
             let start = (*next).max(Instant::now());
             *next = start + self.interval;
             start
@@ -204,40 +203,33 @@ struct Comparison<'a> {
     snapshot: &'a Snapshot,
     minimum: usize,
     other: &'a OtherServer,
-    requests: &'a [Request],
+    requests: &'a [RequestTarget],
     pace: Pace,
     next: AtomicUsize,
     /// Requests in a row that got no answer.
     in_a_row: AtomicU32,
     /// The failure after which there were too many.
     stopped: Mutex<Option<NoAnswer>>,
+    tally: Mutex<Tally>,
     bar: &'a ProgressBar,
 }
 
 impl Comparison<'_> {
-    fn run(&self) -> Tally {
-        let mut all = Tally::default();
+    /// Makes all requests; a panic of a worker is passed on.
+    fn run(&self) {
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..CONNECTIONS)
-                .map(|seed| scope.spawn(move || self.worker(seed)))
-                .collect();
-            for worker in workers {
-                match worker.join() {
-                    Ok(tally) => all.merge(tally),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
+            for seed in 0..CONNECTIONS {
+                scope.spawn(move || self.worker(seed as u64));
             }
         });
-        all
     }
 
-    fn worker(&self, seed: usize) -> Tally {
-        let mut tally = Tally::default();
-        let mut own = OwnServer::new(self.snapshot, self.minimum, seed as u64);
-        while self.stopped().is_none() {
+    fn worker(&self, seed: u64) {
+        let mut own = OwnServer::new(self.snapshot, self.minimum, seed);
+        while self.stopped.lock().is_none() {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = self.requests.get(number) else {
-                break;
+                return;
             };
             self.pace.wait();
             let differences = match self.other.ask(request.target()) {
@@ -248,26 +240,19 @@ impl Comparison<'_> {
                 Err(error) => {
                     let difference = Difference::new(Class::NoAnswer, error.to_string());
                     if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_IN_A_ROW {
-                        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        *self.stopped.lock() = Some(error);
                     }
                     vec![difference]
                 }
             };
-            tally.add(number, request, &differences);
+            self.tally.lock().add(number, request, &differences);
             self.bar.inc(1);
         }
-        tally
-    }
-
-    /// The last failure, if there were too many in a row.
-    fn stopped(&self) -> Option<NoAnswer> {
-        // An assignment leaves nothing half done.
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What differs between this server's answer to a request and another one.
-pub fn differences(own: &mut OwnServer<'_>, request: &Request, other: &RawAnswer) -> Vec<Difference> {
+/// Compares this server's answer to a request with another one.
+pub fn differences(own: &mut OwnServer<'_>, request: &RequestTarget, other: &RawAnswer) -> Vec<Difference> {
     let unreadable = |place: &str, error: &dyn fmt::Display| {
         vec![Difference::new(
             Class::Unreadable,

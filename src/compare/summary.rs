@@ -1,14 +1,14 @@
-//! What comes of a comparison, as a text for people: how many answers differ, in which ways, an example of each, and why.
+//! The summary of a comparison for the operator: how many answers differ, in which ways, an example of each, and why.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use super::classes::Class;
 use super::difference::Difference;
-use super::requests::Request;
+use super::requests::RequestTarget;
 
-/// What is counted while answers are compared.
+/// The counts of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     compared: usize,
@@ -30,7 +30,7 @@ struct Seen {
 
 impl Tally {
     /// Counts what differs in the answers to the request with this number.
-    pub fn add(&mut self, number: usize, request: &Request, differences: &[Difference]) {
+    pub fn add(&mut self, number: usize, request: &RequestTarget, differences: &[Difference]) {
         self.compared += 1;
         match differences {
             [] => self.same += 1,
@@ -45,32 +45,10 @@ impl Tally {
                 example: example(),
             });
             seen.requests += 1;
-            // Requests come in no order, examples should be the same for the same answers.
+            // Answers come in any order; the example is that of the first request.
             if number < seen.first {
                 seen.first = number;
                 seen.example = example();
-            }
-        }
-    }
-
-    /// Adds what another one has counted.
-    pub fn merge(&mut self, other: Self) {
-        self.compared += other.compared;
-        self.same += other.same;
-        self.intended += other.intended;
-        self.unexplained += other.unexplained;
-        for (class, theirs) in other.classes {
-            match self.classes.get_mut(&class) {
-                None => {
-                    self.classes.insert(class, theirs);
-                }
-                Some(seen) => {
-                    let requests = seen.requests + theirs.requests;
-                    if theirs.first < seen.first {
-                        *seen = theirs;
-                    }
-                    seen.requests = requests;
-                }
             }
         }
     }
@@ -90,11 +68,11 @@ impl Tally {
 pub struct Summary<'a> {
     /// The other server.
     pub against: &'a str,
-    /// What was counted.
+    /// The counts.
     pub tally: &'a Tally,
     /// How long it took.
     pub duration: Duration,
-    /// What is said of the two caches' times.
+    /// A line about the times of the two caches.
     pub caches: &'a str,
 }
 
@@ -144,29 +122,22 @@ impl Summary<'_> {
     }
 }
 
-/// The text of a summary.
-pub fn text(summary: &Summary<'_>) -> String {
-    let mut text = String::new();
-    // Writing to a String can't fail.
-    let _ = write!(text, "{summary}");
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn request(number: usize) -> Request {
-        Request::parse(&format!("/mirrorlist?repo={number}&arch=a&ip=192.0.2.1"), None).unwrap()
+    fn request(number: usize) -> RequestTarget {
+        RequestTarget::parse(&format!("/mirrorlist?repo={number}&arch=a&ip=192.0.2.1"), None).unwrap()
     }
 
     fn summary(tally: &Tally) -> String {
-        text(&Summary {
+        let summary = Summary {
             against: "http://other",
             tally,
             duration: Duration::from_secs(2),
             caches: "",
-        })
+        };
+        summary.to_string()
     }
 
     #[test]
@@ -175,14 +146,10 @@ mod tests {
         tally.add(0, &request(0), &[]);
         assert!(tally.is_explained());
         tally.add(2, &request(2), &[Difference::new(Class::Escaping, "b")]);
-        let mut other = Tally::default();
-        other.add(
-            1,
-            &request(1),
-            &[Difference::new(Class::Escaping, "a"), Difference::new(Class::Hash, "h")],
-        );
-        assert!(tally.is_explained() && !other.is_explained());
-        tally.merge(other);
+        assert!(tally.is_explained());
+        let differences = [Difference::new(Class::Escaping, "a"), Difference::new(Class::Hash, "h")];
+        tally.add(1, &request(1), &differences);
+        assert!(!tally.is_explained());
         assert_eq!(
             summary(&tally),
             "3 requests compared with http://other in 2.0 s, 2 a second\n\

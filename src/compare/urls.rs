@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::classes::Class;
 use super::difference::{Difference, decoded, encodes, shown};
 use super::own::{Candidate, ListedPlace, OwnAnswer, host_of, protocol_of};
-use crate::mirrorlist::MirrorQuery;
-use crate::mirrorlist::select::Tier;
+use crate::mirrorlist::{MirrorQuery, Tier};
 
-/// What differs between the URLs that this server lists and those that the other one does, in its order.
+/// Compares the URLs that this server lists with the other server's, which are in its order.
 pub(super) fn compare(own: &OwnAnswer<'_>, there: &[&str]) -> Vec<Difference> {
     let listed = own.listed();
     let theirs: HashSet<&str> = there.iter().copied().collect();
@@ -32,11 +31,11 @@ pub(super) fn compare(own: &OwnAnswer<'_>, there: &[&str]) -> Vec<Difference> {
     found
 }
 
-/// Whether the other server can list a host that is limited to other countries: the server before this one looks at the limit
-/// neither in the client's country nor on its continent.
+/// Whether the other server can list a host that is limited to other countries: mirrorlist-server 3 ignores the limit in the
+/// client's country and on its continent.
 pub(super) fn is_beyond_limit(own: &OwnAnswer<'_>, host: &Candidate) -> bool {
     let query = MirrorQuery::parse(own.request().query());
-    host.public && host.limited && host.near && query.country.is_none_or(|countries| countries.is_empty())
+    host.public && host.limited_nearby && query.country.is_none_or(|countries| countries.is_empty())
 }
 
 struct Lists<'a, 'o> {
@@ -57,7 +56,7 @@ impl Lists<'_, '_> {
         for url in std::mem::take(&mut self.only_there) {
             found.push(self.only_there(url));
         }
-        // In the server before this one, a mirror beyond its limit counts as one that is near, so that the world's may be missing.
+        // In mirrorlist-server 3, a mirror beyond its limit counts as a near one, so that the global tier may be missing.
         let limit = found.iter().any(|difference| difference.class == Class::CountryLimit);
         for url in &self.only_here {
             let place = self.listed.get(url);
@@ -122,7 +121,7 @@ impl Lists<'_, '_> {
                 let missing = self
                     .candidates
                     .iter()
-                    .filter(|candidate| candidate.public && !candidate.limited && !hosts.contains(&candidate.host_id));
+                    .filter(|candidate| candidate.public && candidate.offered && !hosts.contains(&candidate.host_id));
                 let reached =
                     |candidate: &Candidate| candidate.urls.iter().any(|url| self.theirs.contains(url.as_str()));
                 // A mirror without a URL of a protocol that is listed is in neither list.

@@ -1,52 +1,43 @@
-//! Reads the whole database as it was at one moment: one read-only transaction reads the small tables, others that share its
-//! snapshot scan host_category_dir meanwhile.
+//! Reads the whole database as it was at one moment, and builds what can be built meanwhile: one read-only transaction reads the
+//! small tables, others that share its snapshot scan host_category_dir.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use slog::warn;
 use tokio::sync::watch;
 
-use super::findings::Findings;
-use super::hosts::Hosts;
-use super::layout::{Layout, UrlIndex};
-use super::netblocks::Netblocks;
-use super::progress::{Progress, Step};
-use super::session::{Abandoned, Context, ReadError, Session};
-use super::tables::{CarrierTables, Existing, OtherTables};
-use super::up_to_date::{HOST_CATEGORY_DIR, Part, ScanPlan, Scanned, UpToDate, prepare_scans, start_scan};
+use super::build::MirrorData;
+use super::build::carriers::CarrierLayout;
+use super::build::hosts::Hosts;
+use super::build::matrix::CarrierMatrix;
+use super::build::netblocks::Netblocks;
+use super::build::urls::HostUrls;
+use super::progress::{RunProgress, Step};
+use super::read::refusal::ReadFailure;
+use super::read::scan::{self, HOST_CATEGORY_DIR, PageRange, PartScan, ScanPlan};
+use super::read::session::{Abandoned, ReadContext, Session};
+use super::read::tables::{CarrierTables, TableReader};
+use super::threads::join;
+use super::warnings::RowWarnings;
 
-/// What the database says, sorted out as far as it takes to know who carries what.
-pub(super) struct Collected {
-    pub(super) hosts: Hosts,
-    pub(super) urls: UrlTexts,
-    pub(super) layout: Arc<Layout>,
-    pub(super) up_to_date: UpToDate,
-    pub(super) others: OtherTables,
-}
-
-/// The ids and texts of base URLs, by id.
-type UrlTexts = Vec<(i64, Box<str>)>;
-
-/// Reads everything. Names in netblocks may still be resolved.
+/// Reads everything. Waits until all names in netblocks are resolved, or `dns_timeout` is over.
 ///
 /// # Errors
-/// If the database can't be read, in words.
+/// If the database cannot be read, in words.
 pub(super) fn collect(
-    context: &Context<'_>,
-    dns_timeout: Option<std::time::Duration>,
-    progress: &Progress,
-    findings: &mut Findings,
-) -> Result<(Collected, Netblocks), ReadError> {
-    let Some(session) = Session::open(context, None, None)? else {
-        return Err(context
-            .connector
-            .failure("the connection is not wanted any more")
-            .into());
-    };
-    let existing = Existing::read(&session)?;
+    context: &ReadContext<'_>,
+    dns_timeout: Option<Duration>,
+    progress: &RunProgress,
+    warnings: &mut RowWarnings,
+) -> Result<MirrorData, ReadFailure> {
+    let unwanted = || context.connector.failure("the connection is not wanted any more");
+    let session = Session::open(context, None, None)?.ok_or_else(unwanted)?;
+    let reader = TableReader::new(&session, progress)?;
     let plan = ScanPlan::read(&session, connections())?;
     let step = progress.long_table(HOST_CATEGORY_DIR, plan.estimated_rows);
     let snapshot: Option<String> = match plan.connections {
@@ -61,52 +52,25 @@ pub(super) fn collect(
         abandoned,
         parts: Mutex::new(plan.parts.into()),
     };
-    let (collected, netblocks, rows) = thread::scope(|scope| {
-        // Dropped with any failure here, it ends the others' work.
-        let abandon = abandon;
-        let mut layouts: Vec<Sender<Arc<Layout>>> = Vec::new();
-        let mut scans = Vec::new();
-        for _ in 0..plan.connections {
-            let (sender, receiver) = channel();
-            layouts.push(sender);
-            let shared = &shared;
-            scans.push(scope.spawn(move || shared.scan_beside(&receiver)));
-        }
-        let tables = CarrierTables::read(&session, &existing, progress)?;
-        let (hosts, urls, layout) = lay_out(tables, findings);
-        for sender in &layouts {
-            // A scan that is gone has failed, which is seen when it is joined.
-            let _ = sender.send(layout.clone());
-        }
-        let others = OtherTables::read(&session, &existing, progress)?;
-        let netblocks = Netblocks::sort_out(&others.host_netblocks, &hosts, dns_timeout, findings);
-        let mut all = Scanned::new(layout.clone());
-        // A pooler can have no connection but this one: what the others have not begun by now is done here.
-        prepare_scans(&session)?;
-        shared.scan_here(&session, &mut all)?;
-        abandon.send_replace(true);
-        for scan in scans {
-            // A panic over there is a defect; it goes on here.
-            let scanned = scan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            if let Some(scanned) = scanned {
-                all.up_to_date.merge(&scanned.up_to_date);
-                all.rows += scanned.rows;
-            }
-        }
-        session.end()?;
-        let mut up_to_date = all.up_to_date;
-        up_to_date.apply_rules(&layout);
-        let collected = Collected {
-            hosts,
-            urls,
-            layout,
-            up_to_date,
-            others,
-        };
-        Ok::<_, ReadError>((collected, netblocks, all.rows))
-    })?;
-    step.finish(rows);
-    Ok((collected, netblocks))
+    let build = |send: &dyn Fn(&Arc<CarrierLayout>)| {
+        let (hosts, urls, layout) = lay_out(reader.carrier_tables()?, warnings);
+        send(&layout);
+        let others = reader.other_tables()?;
+        let netblocks = Netblocks::sort_out(&others.host_netblocks, &hosts, dns_timeout, warnings);
+        Ok(((hosts, urls, others, netblocks), layout))
+    };
+    let (built, scanned) = shared.scan_while(build, plan.connections, abandon, &session)?;
+    session.end()?;
+    step.finish(scanned.rows);
+    let (hosts, urls, others, netblocks) = built;
+    Ok(MirrorData {
+        hosts,
+        urls: urls.texts,
+        layout: scanned.layout,
+        matrix: scanned.matrix,
+        networks: netblocks.finish(warnings),
+        others,
+    })
 }
 
 /// One connection for each processor: the database often runs on the same machine, and more than a few are no faster.
@@ -114,70 +78,132 @@ fn connections() -> u64 {
     thread::available_parallelism().map_or(2, |number| number.get().clamp(2, 4)) as u64
 }
 
-/// The tables themselves are given back: the layout is all that is needed of them.
+/// Builds what is needed of the tables, and gives the tables themselves back.
 #[expect(clippy::needless_pass_by_value, reason = "frees the memory of the tables")]
-fn lay_out(tables: CarrierTables, findings: &mut Findings) -> (Hosts, UrlTexts, Arc<Layout>) {
-    let hosts = Hosts::new(&tables.sites, &tables.hosts, findings);
-    let (index, urls) = UrlIndex::new(&tables.urls, &tables.host_categories, &hosts, findings);
-    let layout = Layout::new(&tables, &hosts, &index, findings);
-    let urls = urls.into_iter().map(|(id, url)| (id, url.into())).collect();
+fn lay_out(tables: CarrierTables, warnings: &mut RowWarnings) -> (Hosts, HostUrls, Arc<CarrierLayout>) {
+    let hosts = Hosts::new(&tables.sites, &tables.hosts, warnings);
+    let urls = HostUrls::new(&tables.urls, &tables.host_categories, &hosts, warnings);
+    let layout = CarrierLayout::new(&tables, &hosts, &urls, warnings);
     (hosts, urls, Arc::new(layout))
 }
 
-/// The scan of host_category_dir, as far as its connections share it.
+/// The part of the scan that its connections share.
 struct SharedScan<'a> {
-    context: &'a Context<'a>,
+    context: &'a ReadContext<'a>,
     step: &'a Step<'a>,
     snapshot: Option<String>,
     abandoned: Abandoned,
-    parts: Mutex<VecDeque<Part>>,
+    parts: Mutex<VecDeque<PageRange>>,
+}
+
+/// The result of a connection's scans.
+struct Scanned {
+    layout: Arc<CarrierLayout>,
+    matrix: CarrierMatrix,
+    rows: u64,
+}
+
+impl Scanned {
+    fn new(layout: Arc<CarrierLayout>) -> Self {
+        Self {
+            matrix: CarrierMatrix::new(&layout),
+            layout,
+            rows: 0,
+        }
+    }
+
+    fn take(&mut self, scan: PartScan<'_>, step: &Step<'_>) -> Result<(), ReadFailure> {
+        scan.for_each(|host_category, ids| {
+            self.matrix.carry(&self.layout, host_category, ids);
+            let rows = ids.len() as u64 / 4;
+            self.rows += rows;
+            step.advance(rows);
+        })
+    }
 }
 
 impl SharedScan<'_> {
-    /// Scans parts on a connection of its own. Nothing if there is no such connection: then the others do its work.
-    fn scan_beside(&self, layouts: &Receiver<Arc<Layout>>) -> Result<Option<Scanned>, ReadError> {
+    /// Scans all parts while `build` reads the small tables. It makes the layout of them, and sends it to the other connections.
+    fn scan_while<T>(
+        &self,
+        build: impl FnOnce(&dyn Fn(&Arc<CarrierLayout>)) -> Result<(T, Arc<CarrierLayout>), ReadFailure>,
+        connections: u64,
+        abandon: watch::Sender<bool>,
+        session: &Session<'_>,
+    ) -> Result<(T, Scanned), ReadFailure> {
+        thread::scope(|scope| {
+            // Dropped with any failure here, it ends the work of the other connections.
+            let abandon = abandon;
+            let (mut layouts, mut scans) = (Vec::new(), Vec::new());
+            for _ in 0..connections {
+                let (sender, receiver) = channel();
+                layouts.push(sender);
+                scans.push(scope.spawn(move || self.scan_on_another(&receiver)));
+            }
+            let (built, layout) = build(&|layout| {
+                for sender in &layouts {
+                    // A scan that is gone has failed, which is seen when it is joined.
+                    let _ = sender.send(layout.clone());
+                }
+            })?;
+            let mut all = Scanned::new(layout);
+            // A pooler can have no connection but this one: parts that no other connection has begun by now are scanned here.
+            scan::prepare(session)?;
+            self.scan(session, &mut all)?;
+            abandon.send_replace(true);
+            for scan in scans {
+                if let Some(scanned) = join(scan)? {
+                    all.matrix.merge(&scanned.matrix);
+                    all.rows += scanned.rows;
+                }
+            }
+            all.matrix.apply_rules(&all.layout);
+            Ok((built, all))
+        })
+    }
+
+    /// Scans parts on another connection. Returns `None` if there is none to be had: the others do its work.
+    fn scan_on_another(&self, layouts: &Receiver<Arc<CarrierLayout>>) -> Result<Option<Scanned>, ReadFailure> {
         let opened = Session::open(self.context, self.snapshot.as_deref(), Some(self.abandoned.clone()));
-        let ready = opened.and_then(|session| match session {
-            Some(session) => prepare_scans(&session).map(|()| Some(session)),
-            None => Ok(None),
+        let ready = opened.and_then(|session| {
+            session.as_ref().map_or(Ok(()), scan::prepare)?;
+            Ok(session)
         });
         let session = match ready {
             Ok(Some(session)) => session,
             Ok(None) => return Ok(None),
             Err(error) => {
-                // For example where the name leads to another server this time.
-                warn!(self.context.logger, "going on with fewer connections"; "error" => %error.error);
+                // For example because the name leads to another server this time.
+                warn!(self.context.logger, "going on with fewer connections"; "error" => %error);
                 return Ok(None);
             }
         };
-        let mut scanned = None;
-        while let Some(part) = self.next_part() {
-            let rows = start_scan(&session, part)?;
-            // The server scans while the small tables are read, from which the layout is made.
-            let scanned = match &mut scanned {
-                Some(scanned) => scanned,
-                None => match layouts.recv() {
-                    Ok(layout) => scanned.insert(Scanned::new(layout)),
-                    // The small tables could not be read: that is the error of this run.
-                    Err(_) => return Ok(None),
-                },
-            };
-            scanned.take(rows, |rows| self.step.advance(rows))?;
-        }
+        let Some(part) = self.next_part() else {
+            session.end()?;
+            return Ok(None);
+        };
+        // The server scans while the small tables are read, from which the layout is made.
+        let scan = PartScan::start(&session, part)?;
+        let Ok(layout) = layouts.recv() else {
+            // The small tables could not be read: that is the error of this run.
+            return Ok(None);
+        };
+        let mut scanned = Scanned::new(layout);
+        scanned.take(scan, self.step)?;
+        self.scan(&session, &mut scanned)?;
         session.end()?;
-        Ok(scanned)
+        Ok(Some(scanned))
     }
 
     /// Scans the parts that no other connection has taken.
-    fn scan_here(&self, session: &Session<'_>, scanned: &mut Scanned) -> Result<(), ReadError> {
+    fn scan(&self, session: &Session<'_>, scanned: &mut Scanned) -> Result<(), ReadFailure> {
         while let Some(part) = self.next_part() {
-            scanned.take(start_scan(session, part)?, |rows| self.step.advance(rows))?;
+            scanned.take(PartScan::start(session, part)?, self.step)?;
         }
         Ok(())
     }
 
-    fn next_part(&self) -> Option<Part> {
-        // Taking a part can't leave the queue half changed.
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    fn next_part(&self) -> Option<PageRange> {
+        self.parts.lock().pop_front()
     }
 }

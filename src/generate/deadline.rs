@@ -6,14 +6,14 @@ use super::error::GenerateError;
 
 /// When a run has to be over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     limit: Duration,
     at: Instant,
 }
 
 impl Deadline {
     /// The deadline of a run that begins now and may take this long, at most a year.
-    pub fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self {
             limit,
             at: Instant::now() + limit,
@@ -21,17 +21,17 @@ impl Deadline {
     }
 
     /// When it is over.
-    pub fn at(&self) -> Instant {
+    pub(crate) fn at(&self) -> Instant {
         self.at
     }
 
     /// How much time is left.
-    pub fn remaining(&self) -> Duration {
+    pub(crate) fn remaining(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
 
     /// The error of a run that is not done in time; `doing` says with what, as in `reading host`.
-    pub fn missed(&self, doing: &str) -> GenerateError {
+    pub(crate) fn missed(&self, doing: &str) -> GenerateError {
         GenerateError::Deadline {
             limit: self.limit,
             doing: doing.to_owned(),
@@ -42,7 +42,7 @@ impl Deadline {
     ///
     /// # Errors
     /// If there is none.
-    pub fn check(&self, doing: &str) -> Result<(), GenerateError> {
+    pub(crate) fn check(&self, doing: &str) -> Result<(), GenerateError> {
         if self.remaining().is_zero() {
             return Err(self.missed(doing));
         }

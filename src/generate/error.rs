@@ -1,44 +1,54 @@
-//! Why a run ends without a new cache: an exit code for scripts, and one line that says what to do. What is wrong with
-//! single rows of the database is no error but a [`super::findings`].
+//! The ways in which a run ends without a new cache: an exit code for scripts, and one line that says what to do. Rows of the
+//! database that are wrong are no error but [`super::warnings`].
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use thiserror::Error;
+
 use crate::settings::ConfigError;
 
-/// Why a run ended without a new cache.
-#[derive(Debug)]
+/// A run ended without a new cache.
+#[derive(Debug, Error)]
 pub enum GenerateError {
     /// A mistake in the command line or the configuration.
-    Configuration(ConfigError),
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
     /// The database can't be reached, or is not usable as it is.
+    #[error("{0}")]
     Database(String),
     /// The run is not done in time.
+    #[error(
+        "the run is not done after {}, while {doing}; the current file stays as it is; see what holds it up, or give it \
+         more time with --timeout",
+        humantime::format_duration(*limit)
+    )]
     Deadline {
-        /// How long it could take.
+        /// The time that it could take.
         limit: Duration,
-        /// What it was doing, as in `reading host`.
+        /// Its work at the end, as in `reading host`.
         doing: String,
     },
-    /// The new cache is not good enough to take the place of the present one.
+    /// The new cache is not good enough to replace the current one.
+    #[error("{0}")]
     Refused(String),
     /// A file can't be written.
+    #[error("{}: {problem}", path.display())]
     Output {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem, with advice.
         problem: String,
     },
 }
 
 impl GenerateError {
     /// A file that can't be written.
-    pub(super) fn output(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn output(path: &Path, error: &io::Error) -> Self {
         Self::Output {
             path: path.to_owned(),
-            problem: format!("cannot write it: {error}; the present file stays as it is"),
+            problem: format!("cannot write it: {error}; the current file stays as it is"),
         }
     }
 
@@ -50,29 +60,5 @@ impl GenerateError {
             Self::Refused(_) => 70,
             Self::Output { .. } => 73,
         }
-    }
-}
-
-impl fmt::Display for GenerateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configuration(error) => error.fmt(f),
-            Self::Deadline { limit, doing } => write!(
-                f,
-                "the run is not done after {}, while {doing}; the present file stays as it is; see what holds it up, or give it \
-                 more time with --timeout",
-                humantime::format_duration(*limit)
-            ),
-            Self::Database(text) | Self::Refused(text) => f.write_str(text),
-            Self::Output { path, problem } => write!(f, "{}: {problem}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for GenerateError {}
-
-impl From<ConfigError> for GenerateError {
-    fn from(error: ConfigError) -> Self {
-        Self::Configuration(error)
     }
 }

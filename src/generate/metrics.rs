@@ -1,4 +1,4 @@
-//! What `--metrics-listen` serves:
+//! The listener of `--metrics-listen`:
 //!
 //! | path | answer |
 //! |---|---|
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,21 +18,22 @@ use actix_web::dev::AppConfig;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::{App, HttpResponse, web};
+use parking_lot::Mutex;
+use prometheus::core::Collector;
 use prometheus::{Encoder as _, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use slog::Logger;
 
 use super::error::GenerateError;
-use super::findings::Kind;
-use super::progress::{Progress, StepKind};
+use super::progress::{RunProgress, StepKind};
 use super::run::Outcome;
-use crate::http::client_address::TrustedProxies;
-use crate::http::connection::guard::Deadlines;
+use super::warnings::WarningKind;
 use crate::http::connection::limits::{ConnectionLimits, Connections};
+use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::listener::{self, Listener, Serving};
-use crate::metrics::connections::{ConnectionMetrics, ConnectionMetricsVec};
+use crate::settings::{Deadlines, TrustedProxies};
 
 /// The metrics of a generator, and how its last run ended.
-pub struct Metrics {
+pub(crate) struct GeneratorMetrics {
     registry: Registry,
     last_success: IntGauge,
     duration: GaugeVec,
@@ -42,68 +43,54 @@ pub struct Metrics {
     runs: IntCounterVec,
     connections: Arc<ConnectionMetrics>,
     interval: Option<Duration>,
-    health: Mutex<Health>,
+    health: Mutex<RunHealth>,
 }
 
-/// How the runs went, by a clock that never jumps.
-struct Health {
-    /// Why the last run failed, if it did.
+/// The health of the runs, by a clock that never jumps.
+struct RunHealth {
+    /// The error of the last run, if it failed.
     failure: Option<String>,
     /// When a run last succeeded; the start if none has.
     good: Instant,
     /// The run under way.
-    run: Option<(Instant, Arc<Progress>)>,
+    run: Option<(Instant, Arc<RunProgress>)>,
 }
 
-impl Metrics {
-    /// Metrics of a generator that has not run yet and does so at this interval; none: it runs once.
+impl GeneratorMetrics {
+    /// GeneratorMetrics of a generator that has not run yet and does so at this interval; none: it runs once.
     ///
     /// # Errors
-    /// Where two metrics have the same name, which a test rules out.
-    pub fn new(interval: Option<Duration>) -> Result<Self, prometheus::Error> {
-        let gauge = |name: &str, help: &str| IntGauge::new(format!("{PREFIX}_{name}"), help);
-        let opts = |name: &str, help: &str| Opts::new(format!("{PREFIX}_{name}"), help);
+    /// If two metrics have the same name, which a test rules out.
+    pub(super) fn new(interval: Option<Duration>) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
+        let opts = |name: &str, help: &str| Opts::new(format!("{PREFIX}_{name}"), help);
+        let gauge = |name: &str, help: &str| registered(&registry, IntGauge::with_opts(opts(name, help))?);
+        let gauges =
+            |name: &str, help: &str, label: &str| registered(&registry, IntGaugeVec::new(opts(name, help), &[label])?);
+        let duration = opts(
+            "duration_seconds",
+            "How long each phase of the last successful run took",
+        );
+        let runs = opts("runs_total", "Runs since the start by their outcome");
         let metrics = Self {
-            connections: ConnectionMetricsVec::new(&registry, PREFIX)?.of("metrics"),
-            registry,
+            connections: ConnectionMetrics::of_listener(&registry, PREFIX, "metrics")?,
             last_success: gauge(
                 "last_success_timestamp_seconds",
                 "When the last cache was published, in seconds since the Unix epoch",
             )?,
-            duration: GaugeVec::new(
-                opts(
-                    "duration_seconds",
-                    "How long each phase of the last successful run took",
-                ),
-                &["phase"],
-            )?,
-            rows: IntGaugeVec::new(
-                opts("rows", "Rows of each table in the last successful run"),
-                &["table"],
-            )?,
-            warnings: IntGaugeVec::new(
-                opts("warnings", "Warnings of the last successful run by kind"),
-                &["kind"],
-            )?,
+            duration: registered(&registry, GaugeVec::new(duration, &["phase"])?)?,
+            rows: gauges("rows", "Rows of each table in the last successful run", "table")?,
+            warnings: gauges("warnings", "Warnings of the last successful run by kind", "kind")?,
             bytes: gauge("cache_bytes", "Size of the last published cache")?,
-            runs: IntCounterVec::new(
-                opts("runs_total", "Runs since the start by their outcome"),
-                &["outcome"],
-            )?,
+            runs: registered(&registry, IntCounterVec::new(runs, &["outcome"])?)?,
             interval,
-            health: Mutex::new(Health {
+            health: Mutex::new(RunHealth {
                 failure: None,
                 good: Instant::now(),
                 run: None,
             }),
+            registry,
         };
-        metrics.registry.register(Box::new(metrics.last_success.clone()))?;
-        metrics.registry.register(Box::new(metrics.duration.clone()))?;
-        metrics.registry.register(Box::new(metrics.rows.clone()))?;
-        metrics.registry.register(Box::new(metrics.warnings.clone()))?;
-        metrics.registry.register(Box::new(metrics.bytes.clone()))?;
-        metrics.registry.register(Box::new(metrics.runs.clone()))?;
         for outcome in [SUCCESS, FAILURE] {
             metrics.runs.with_label_values(&[outcome]).reset();
         }
@@ -111,12 +98,12 @@ impl Metrics {
     }
 
     /// A run begins.
-    pub fn begin(&self, progress: Arc<Progress>) {
-        self.health().run = Some((Instant::now(), progress));
+    pub(super) fn begin(&self, progress: Arc<RunProgress>) {
+        self.health.lock().run = Some((Instant::now(), progress));
     }
 
-    /// Takes what a run did.
-    pub fn record(&self, result: &Result<Outcome, GenerateError>) {
+    /// Takes the result of a run.
+    pub(super) fn record(&self, result: &Result<Outcome, GenerateError>) {
         match result {
             Ok(outcome) => {
                 self.runs.with_label_values(&[SUCCESS]).inc();
@@ -126,7 +113,7 @@ impl Metrics {
                 self.runs.with_label_values(&[FAILURE]).inc();
             }
         }
-        let mut health = self.health();
+        let mut health = self.health.lock();
         health.failure = result.as_ref().err().map(ToString::to_string);
         health.run = None;
         if result.is_ok() {
@@ -146,15 +133,15 @@ impl Metrics {
                 StepKind::Table => self.rows.with_label_values(&[step.name]).set(signed(step.rows)),
             }
         }
-        for kind in Kind::ALL {
-            let count = outcome.findings.count(kind);
+        for kind in WarningKind::ALL {
+            let count = outcome.warnings.count(*kind);
             self.warnings.with_label_values(&[kind.name()]).set(signed(count));
         }
     }
 
-    /// What is wrong with the runs so far.
+    /// The problem with the runs so far, if there is one.
     fn problem(&self) -> Option<String> {
-        let health = self.health();
+        let health = self.health.lock();
         let limit = self.interval.map(|interval| (interval, interval.saturating_mul(3)));
         let age = health.good.elapsed();
         let Some((interval, _)) = limit.filter(|(_, limit)| age > *limit) else {
@@ -176,16 +163,16 @@ impl Metrics {
         Some(problem)
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
-        // It is whole between any two statements.
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
 const PREFIX: &str = "mirrorlist_generator";
@@ -200,14 +187,14 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// So many connections are served at once: a Prometheus has one, a health check another.
+/// Connections that are served at once: a Prometheus has one, a health check another.
 const MOST_CONNECTIONS: usize = 32;
 
-/// Serves the metrics in a thread of its own, until the process ends. Gives the address that it listens on.
+/// Serves the metrics in a thread of its own, until the process ends. Returns the address that it listens on.
 ///
 /// # Errors
-/// Where the address can't be listened on.
-pub fn serve(metrics: Arc<Metrics>, address: SocketAddr, logger: Logger) -> io::Result<SocketAddr> {
+/// If the address can't be listened on.
+pub(super) fn serve(metrics: Arc<GeneratorMetrics>, address: SocketAddr, logger: Logger) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
     let limits = ConnectionLimits {
@@ -240,14 +227,14 @@ pub fn serve(metrics: Arc<Metrics>, address: SocketAddr, logger: Logger) -> io::
     Ok(bound)
 }
 
-async fn metrics_page(metrics: web::Data<Metrics>) -> HttpResponse {
+async fn metrics_page(metrics: web::Data<GeneratorMetrics>) -> HttpResponse {
     match metrics.text() {
         Ok(text) => HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text),
         Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-async fn health_page(metrics: web::Data<Metrics>) -> HttpResponse {
+async fn health_page(metrics: web::Data<GeneratorMetrics>) -> HttpResponse {
     match metrics.problem() {
         None => answer(StatusCode::OK, "ok"),
         Some(problem) => answer(StatusCode::SERVICE_UNAVAILABLE, &problem),
@@ -266,7 +253,7 @@ mod tests {
 
     #[test]
     fn no_two_metrics_have_the_same_name() {
-        let metrics = Metrics::new(None).unwrap();
+        let metrics = GeneratorMetrics::new(None).unwrap();
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         assert!(
             text.contains("mirrorlist_generator_runs_total{outcome=\"failure\"} 0"),

@@ -1,54 +1,37 @@
 //! From MirrorManager2's database to a cache: the work of `generate-mirrorlist-cache`.
 //!
-//! - [`config`]: arguments, environment and file to checked settings; [`database`] takes `DB_URL` and libpq's variables apart
-//!   and hides the password
-//! - [`connect`]: connections to one of the servers, protected by [`tls`]; [`refusal`]: the database's errors in words;
-//!   [`session`]: a connection that can't hang
-//! - [`collect`]: reads everything as it was at one moment: the small [`tables`] (a struct for each row), from which
-//!   [`hosts`] and the [`layout`] of who could carry what are made, and host_category_dir, which [`up_to_date`] folds into bits
-//! - [`netblocks`], [`repositories`], [`file_details`]: rows to what the cache says; what is wrong with rows is counted in
-//!   [`findings`]
-//! - [`cache`]: the tables of a cache in their order, written by [`encode`] as they are made
-//! - [`publish`]: a temporary file, read back while it is written ([`follow`]) and compared, takes the place of the present
-//!   one
-//! - [`served`]: what the present file serves and the new one doesn't
-//! - [`exclusive`], [`unfinished`], [`lock_holder`]: files that only one generator creates, and that none leaves behind
-//! - [`run`]: one run, with a [`deadline`]; [`supervise`]: what if it hangs all the same; [`schedule`]: the next one
-//! - [`progress`], [`report`], [`metrics`]: seeing it work
-//! - [`error`]: why there is no new cache, with an exit code
+//! Three stages, each of which knows the ones before it: [`read`] asks the database, [`build`] makes of the rows what a cache says,
+//! `write` puts it into a file. So a category walks from its row to bytes:
+//!
+//! 1. `read::tables` reads it as a [`read::rows::CategoryRow`]
+//! 2. `build::lay_out` finds its topdir, the directories below that (rows) and the hosts that carry the category (columns)
+//! 3. `read::scan` reads which host carries which directory, and `build::matrix` sets a bit for each
+//! 4. `write::encode` takes directory by directory to `cache::write`, which knows the bytes
+//! 5. `write::publish` has the file loaded as a server would, and puts it into the place of the current one, if `write::loss` and
+//!    `write::gone` miss nothing
+//!
+//! Around the stages:
+//!
+//! - `run`: one run through all stages; `collect` reads and builds side by side; `deadline`: the end of its time
+//! - `supervise`: runs in a thread that can be left behind if it hangs; `schedule`: the time of the next one
+//! - `progress`, [`warnings`], `metrics`: bars and logs, warnings, and what Prometheus sees
+//! - `error`: the ways in which there is no new cache, with an exit code
+//!
+//! It decides nothing about single requests: that is the work of [`crate::mirrorlist`].
 
-mod cache;
+pub mod build;
 mod collect;
-pub mod config;
-mod connect;
-pub mod database;
-pub mod deadline;
-pub mod encode;
+mod deadline;
 pub mod error;
-mod exclusive;
-pub mod file_details;
-pub mod findings;
-mod follow;
-pub mod hosts;
-pub mod ids;
-pub mod layout;
-mod lock_holder;
-pub mod metrics;
-pub mod netblocks;
-pub mod progress;
-pub mod publish;
-mod refusal;
-pub mod report;
-pub mod repositories;
-pub mod run;
-pub mod schedule;
-pub mod served;
-mod session;
+mod metrics;
+mod progress;
+pub mod read;
+mod run;
+mod schedule;
 mod supervise;
-pub mod tables;
-mod tls;
-pub mod unfinished;
-pub mod up_to_date;
+mod threads;
+pub mod warnings;
+pub mod write;
 
 use std::sync::Arc;
 
@@ -56,22 +39,24 @@ use rand::rngs::SmallRng;
 use rand::{SeedableRng as _, TryRng as _, rngs::SysRng};
 use slog::{Logger, error, info};
 
-pub use config::{Command, GeneratorConfig};
 pub use error::GenerateError;
-pub use session::SilenceLimits;
+pub use read::database;
+pub use read::silence::SilenceLimits;
+pub use read::source::DatabaseSource;
 
-use crate::settings::ConfigError;
-use metrics::Metrics;
-use schedule::{Patience, Pauses, Schedule};
+use crate::settings::{ConfigError, GeneratorConfig};
+use metrics::GeneratorMetrics;
+use schedule::{Pauses, Schedule, SignalPolicy};
 use supervise::Supervisor;
-use unfinished::Unfinished;
+use write::unfinished::Unfinished;
 
 /// Generates once, or again and again until SIGTERM or SIGINT if there is an interval.
 ///
 /// # Errors
 /// If a single run fails, or the configuration is wrong.
-pub fn generate(config: &GeneratorConfig, logger: &Logger) -> Result<(), GenerateError> {
-    let metrics = Metrics::new(config.interval).map_err(|error| ConfigError::new(format!("metrics: {error}")))?;
+pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logger) -> Result<(), GenerateError> {
+    let metrics =
+        GeneratorMetrics::new(config.interval).map_err(|error| ConfigError::new(format!("metrics: {error}")))?;
     let metrics = Arc::new(metrics);
     if let Some(address) = config.metrics_listen {
         let bound = metrics::serve(metrics.clone(), address, logger.clone()).map_err(|error| {
@@ -82,16 +67,16 @@ pub fn generate(config: &GeneratorConfig, logger: &Logger) -> Result<(), Generat
         info!(logger, "listening"; "address" => %bound);
     }
     let unfinished = Unfinished::default();
-    let patience = match config.interval {
-        Some(_) => Patience::UntilTheSecond,
-        None => Patience::None,
+    let policy = match config.interval {
+        Some(_) => SignalPolicy::EndAfterTheRun,
+        None => SignalPolicy::EndAtOnce,
     };
     let pauses =
-        Pauses::new(patience, unfinished.clone()).map_err(|error| ConfigError::new(format!("signals: {error}")))?;
-    let mut supervisor = Supervisor::new(config, logger, metrics, unfinished.clone());
+        Pauses::new(policy, unfinished.clone()).map_err(|error| ConfigError::new(format!("signals: {error}")))?;
+    let mut supervisor = Supervisor::new(config, source, logger, metrics, unfinished.clone());
     let Some(interval) = config.interval else {
         let result = supervisor.run();
-        // The process ends, and with it whatever hangs.
+        // The process ends, and with it a run that hangs.
         unfinished.remove_all();
         return result.map(|_| ());
     };

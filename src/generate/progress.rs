@@ -1,16 +1,16 @@
-//! What a run is doing, for whoever watches: bars on a terminal, otherwise a log line for each table and each phase. The
-//! times and rows are kept for the metrics and the report.
+//! The progress of a run: bars on a terminal, otherwise a log line for each table and each phase. The times and rows are kept for
+//! the metrics.
 
 use std::io::IsTerminal as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::Mutex;
 use slog::{Logger, info};
 
-/// What a step is a part of.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepKind {
+pub(crate) enum StepKind {
     /// Reading a table.
     Table,
     /// A part of the whole work.
@@ -19,19 +19,17 @@ pub enum StepKind {
 
 /// A step that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepDone {
-    /// What it is a part of.
-    pub kind: StepKind,
+pub(crate) struct StepDone {
+    pub(crate) kind: StepKind,
     /// The table or the phase.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Rows of the table; bytes, directories or nothing for a phase.
-    pub rows: u64,
-    /// How long it took.
-    pub duration: Duration,
+    pub(crate) rows: u64,
+    pub(crate) duration: Duration,
 }
 
 /// The steps of a run.
-pub struct Progress {
+pub(crate) struct RunProgress {
     logger: Logger,
     bars: Option<MultiProgress>,
     done: Mutex<Vec<StepDone>>,
@@ -39,17 +37,17 @@ pub struct Progress {
 }
 
 /// A step under way.
-pub struct Step<'a> {
-    progress: &'a Progress,
+pub(crate) struct Step<'a> {
+    progress: &'a RunProgress,
     kind: StepKind,
     name: &'static str,
     started: Instant,
     bar: ProgressBar,
 }
 
-impl Progress {
+impl RunProgress {
     /// The progress of a run: bars if standard error is a terminal.
-    pub fn new(logger: &Logger) -> Self {
+    pub(crate) fn new(logger: &Logger) -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self {
             logger: logger.clone(),
@@ -60,37 +58,32 @@ impl Progress {
     }
 
     /// Begins to read a table.
-    pub fn table(&self, name: &'static str) -> Step<'_> {
+    pub(crate) fn table(&self, name: &'static str) -> Step<'_> {
         self.step(StepKind::Table, name, None)
     }
 
     /// Begins to read a table of about so many rows.
-    pub fn long_table(&self, name: &'static str, rows: u64) -> Step<'_> {
+    pub(crate) fn long_table(&self, name: &'static str, rows: u64) -> Step<'_> {
         self.step(StepKind::Table, name, Some(rows))
     }
 
     /// Begins a phase.
-    pub fn phase(&self, name: &'static str) -> Step<'_> {
+    pub(crate) fn phase(&self, name: &'static str) -> Step<'_> {
         self.step(StepKind::Phase, name, None)
     }
 
     /// The steps that are done.
-    pub fn done(&self) -> Vec<StepDone> {
-        self.done_steps().clone()
+    pub(crate) fn done(&self) -> Vec<StepDone> {
+        self.done.lock().clone()
     }
 
-    /// What is being done, like `read, host_category_dir`.
-    pub fn under_way(&self) -> String {
-        let steps = self.steps_under_way();
+    /// The steps under way, like `read, host_category_dir`.
+    pub(crate) fn under_way(&self) -> String {
+        let steps = self.under_way.lock();
         match steps.is_empty() {
             true => "between two steps".to_owned(),
             false => steps.join(", "),
         }
-    }
-
-    fn steps_under_way(&self) -> MutexGuard<'_, Vec<&'static str>> {
-        // A change that panicked has left the list as it was.
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(&self, kind: StepKind, name: &'static str, rows: Option<u64>) -> Step<'_> {
@@ -101,7 +94,7 @@ impl Progress {
             };
             bars.add(bar.with_message(name))
         });
-        self.steps_under_way().push(name);
+        self.under_way.lock().push(name);
         Step {
             progress: self,
             kind,
@@ -110,21 +103,16 @@ impl Progress {
             bar,
         }
     }
-
-    fn done_steps(&self) -> MutexGuard<'_, Vec<StepDone>> {
-        // A push that panicked has left the list as it was.
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Step<'_> {
     /// So many rows more have been read.
-    pub fn advance(&self, rows: u64) {
+    pub(crate) fn advance(&self, rows: u64) {
         self.bar.inc(rows);
     }
 
     /// The step is done.
-    pub fn finish(self, rows: u64) {
+    pub(crate) fn finish(self, rows: u64) {
         let done = StepDone {
             kind: self.kind,
             name: self.name,
@@ -135,7 +123,7 @@ impl Step<'_> {
         if self.progress.bars.is_none() {
             log(&self.progress.logger, &done);
         }
-        self.progress.done_steps().push(done);
+        self.progress.done.lock().push(done);
     }
 }
 
@@ -143,7 +131,7 @@ impl Drop for Step<'_> {
     /// A step that failed takes its bar with it.
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-        let mut steps = self.progress.steps_under_way();
+        let mut steps = self.progress.under_way.lock();
         if let Some(index) = steps.iter().position(|name| *name == self.name) {
             steps.remove(index);
         }

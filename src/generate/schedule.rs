@@ -1,4 +1,4 @@
-//! When to run again: `--interval`, a little later at random so that generators don't all come at once, and sooner after a
+//! The time of the next run: `--interval`, a little later at random so that generators don't all come at once, and sooner after a
 //! failure.
 
 use std::io;
@@ -12,27 +12,27 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::unfinished::Unfinished;
+use super::write::unfinished::Unfinished;
 
 /// The first pause after a failure.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 
-/// When to run again.
+/// The times of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     interval: Duration,
     failures: u32,
 }
 
 impl Schedule {
     /// A schedule with this time from the end of a run to the next.
-    pub fn new(interval: Duration) -> Self {
+    pub(crate) fn new(interval: Duration) -> Self {
         Self { interval, failures: 0 }
     }
 
     /// The pause after a run: the interval and up to a tenth more; after a failure 30 seconds, twice as much after each
     /// further one, and never more than the interval.
-    pub fn pause_after(&mut self, succeeded: bool, random: &mut impl Rng) -> Duration {
+    pub(crate) fn pause_after(&mut self, succeeded: bool, random: &mut impl Rng) -> Duration {
         let pause = if succeeded {
             self.failures = 0;
             self.interval
@@ -45,17 +45,17 @@ impl Schedule {
     }
 }
 
-/// How many signals a run under way survives.
+/// The number of signals that a run under way survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub(crate) enum SignalPolicy {
     /// The first SIGTERM or SIGINT ends the process.
-    None,
+    EndAtOnce,
     /// The first one ends the process after the run, the second one at once.
-    UntilTheSecond,
+    EndAfterTheRun,
 }
 
 /// Waits for the next run, or for SIGTERM or SIGINT.
-pub struct Pauses {
+pub(crate) struct Pauses {
     stop: Receiver<()>,
 }
 
@@ -63,12 +63,12 @@ impl Pauses {
     /// Begins to listen for signals. One that ends the process at once removes the files that are unfinished.
     ///
     /// # Errors
-    /// Where the operating system refuses it.
-    pub fn new(patience: Patience, unfinished: Unfinished) -> io::Result<Self> {
+    /// If the operating system refuses it.
+    pub(crate) fn new(policy: SignalPolicy, unfinished: Unfinished) -> io::Result<Self> {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let (sender, stop) = channel();
         let wait = move || {
-            let mut spared = patience == Patience::UntilTheSecond;
+            let mut spared = policy == SignalPolicy::EndAfterTheRun;
             for signal in signals.forever() {
                 if std::mem::take(&mut spared) && sender.send(()).is_ok() {
                     continue;
@@ -86,8 +86,8 @@ impl Pauses {
         Ok(Self { stop })
     }
 
-    /// Waits so long; true where a signal asked to stop, before or meanwhile.
-    pub fn wait(&self, pause: Duration) -> bool {
+    /// Waits. Returns whether a signal asked to stop, before or meanwhile.
+    pub(crate) fn wait(&self, pause: Duration) -> bool {
         self.stop.recv_timeout(pause).is_ok()
     }
 }

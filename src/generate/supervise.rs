@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use slog::Logger;
 
-use super::config::GeneratorConfig;
 use super::deadline::Deadline;
 use super::error::GenerateError;
-use super::metrics::Metrics;
-use super::progress::Progress;
+use super::metrics::GeneratorMetrics;
+use super::progress::RunProgress;
+use super::read::source::DatabaseSource;
 use super::run::{self, Outcome, RunContext};
-use super::unfinished::Unfinished;
+use super::write::unfinished::Unfinished;
+use crate::settings::GeneratorConfig;
 
 /// A run notices its deadline by itself, and has this long to cancel its queries and remove its file.
 const GRACE: Duration = Duration::from_secs(10);
@@ -21,8 +22,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Starts runs, one at a time.
 pub(super) struct Supervisor {
     config: Arc<GeneratorConfig>,
+    source: Arc<DatabaseSource>,
     logger: Logger,
-    metrics: Arc<Metrics>,
+    metrics: Arc<GeneratorMetrics>,
     unfinished: Unfinished,
     /// A run that did not notice its deadline: it hangs in the operating system, which nothing can interrupt.
     stuck: Option<RunThread>,
@@ -31,19 +33,21 @@ pub(super) struct Supervisor {
 struct RunThread {
     thread: JoinHandle<()>,
     result: Receiver<Result<Outcome, GenerateError>>,
-    progress: Arc<Progress>,
+    progress: Arc<RunProgress>,
 }
 
 impl Supervisor {
     /// A supervisor that has not started anything.
     pub(super) fn new(
         config: &GeneratorConfig,
+        source: &DatabaseSource,
         logger: &Logger,
-        metrics: Arc<Metrics>,
+        metrics: Arc<GeneratorMetrics>,
         unfinished: Unfinished,
     ) -> Self {
         Self {
             config: Arc::new(config.clone()),
+            source: Arc::new(source.clone()),
             logger: logger.clone(),
             metrics,
             unfinished,
@@ -70,14 +74,16 @@ impl Supervisor {
     }
 
     fn start(&self, deadline: Deadline) -> Result<RunThread, GenerateError> {
-        let progress = Arc::new(Progress::new(&self.logger));
+        let progress = Arc::new(RunProgress::new(&self.logger));
         self.metrics.begin(Arc::clone(&progress));
         let (sender, result) = channel();
-        let (config, logger, unfinished) = (Arc::clone(&self.config), self.logger.clone(), self.unfinished.clone());
+        let (config, source) = (Arc::clone(&self.config), Arc::clone(&self.source));
+        let (logger, unfinished) = (self.logger.clone(), self.unfinished.clone());
         let of_run = Arc::clone(&progress);
         let work = move || {
             let result = run::run(&RunContext {
                 config: &config,
+                source: &source,
                 logger: &logger,
                 progress: &of_run,
                 deadline,

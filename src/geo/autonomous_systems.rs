@@ -1,5 +1,5 @@
-//! Address to AS number, from `global_netblocks.txt`: lines of a network, white space and an AS number, as made from
-//! routing tables. The AS number `None` stands for a network that is known to belong to no single AS.
+//! Address to AS number, from `global_netblocks.txt`: lines of a network, white space and an AS number, as made from routing
+//! tables. The AS number `None` stands for a network that belongs to no single AS.
 
 use std::fmt;
 use std::io::BufRead;
@@ -20,7 +20,7 @@ use crate::warnings::Warnings;
 pub struct AsNumber(NonZeroU32);
 
 impl AsNumber {
-    /// An AS number from its value; none for 0.
+    /// An AS number from its value; `None` for 0.
     pub fn new(number: u32) -> Option<Self> {
         NonZeroU32::new(number).map(Self)
     }
@@ -37,7 +37,7 @@ impl fmt::Display for AsNumber {
     }
 }
 
-/// The networks of the Internet's routing table and the AS that announces each.
+/// The networks of the Internet's routing table, and the AS that announces each.
 pub struct AsTable {
     ipv4: Ipv4Ranges<Announcement>,
     ipv4_networks: usize,
@@ -45,10 +45,10 @@ pub struct AsTable {
     ipv6_networks: usize,
 }
 
-/// Who announces a network, in few bytes.
+/// The AS that announces a network, in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Announcement {
-    /// 0, which is nobody's: none.
+    /// 0, which is reserved, stands for none.
     asn: [u8; 4],
     prefix_length: u8,
 }
@@ -73,7 +73,7 @@ impl Announcement {
 }
 
 impl AsTable {
-    /// A table without a network: no address has an AS.
+    /// A table without networks: no address has an AS.
     pub fn empty() -> Self {
         Self::new(Vec::new(), Vec::new())
     }
@@ -88,10 +88,10 @@ impl AsTable {
         }
     }
 
-    /// Reads `global_netblocks.txt`. A line that can't be used is a warning with its number; blank lines are nothing.
+    /// Reads `global_netblocks.txt`. A line that can't be used is a warning with its number; blank lines are skipped.
     ///
     /// # Errors
-    /// What reading `lines` gives, and where the table would take more memory than the file's size allows.
+    /// Reading `lines` fails, or the table would take more memory than the file's size allows.
     pub fn read(lines: impl BufRead, warnings: &mut Warnings) -> Result<Self, ReadError> {
         let mut lines = Lines::new(lines);
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
@@ -165,12 +165,12 @@ impl AsTable {
     }
 }
 
-/// What an IPv6 network takes while the table is made of it: itself, and the two borders that it has at most.
+/// The memory of an IPv6 network while the table is made, in bytes: itself, and the two borders that it has at most.
 const IPV6_NETWORK_BYTES: usize =
     size_of::<Entry<Ipv6Bytes, Announcement>>() + 2 * size_of::<(Ipv6Bytes, Announcement)>();
 
-/// Adds a network. An IPv6 network's line can be shorter than what is kept of it, so those that are there already are not kept
-/// once more: each time that all room is taken, and at most once for every network that is added.
+/// Adds a network. An IPv6 network's line can be shorter than its entry, so a file of equal lines would take more memory than its
+/// size allows. Duplicates are therefore removed each time before the vector grows.
 fn add_once(
     networks: &mut Vec<Entry<Ipv6Bytes, Announcement>>,
     network: Entry<Ipv6Bytes, Announcement>,
@@ -187,7 +187,7 @@ fn add_once(
     Ok(())
 }
 
-/// Of equal networks the last is kept.
+/// Sorts networks and keeps the last of equal ones.
 fn each_once(networks: &mut Vec<Entry<Ipv6Bytes, Announcement>>) {
     sort(networks);
     networks.dedup_by(|later, earlier| {

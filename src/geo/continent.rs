@@ -1,11 +1,11 @@
 //! Country to continent, from `country_continent.csv`: lines like `AD,EU`, with or without a header line.
 //!
-//! A continent is a name that is only compared, in any case: `EU` in most files, `Europe` in others.
+//! Continents are names, `EU` in most files and `Europe` in others. They are only compared, without regard to case.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use super::CountryCode;
+use super::country::CountryCode;
 use super::lines::Lines;
 use crate::warnings::Warnings;
 
@@ -13,7 +13,7 @@ use crate::warnings::Warnings;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Continent(u16);
 
-/// The text that stands for a continent that is not known.
+/// The text for an unknown continent.
 const UNKNOWN: &str = "--";
 
 /// No continent has a longer name, in bytes.
@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 64;
 #[derive(Clone)]
 pub struct ContinentTable {
     continents: Box<[Option<Continent>]>,
-    /// By [`Continent`], as first spelled. There are no more of them than countries have been given.
+    /// By [`Continent`], as first spelled.
     names: Vec<Box<str>>,
     countries: usize,
 }
@@ -41,9 +41,9 @@ impl ContinentTable {
     /// Reads `country_continent.csv`. A line that can't be used is a warning with its number.
     ///
     /// # Errors
-    /// What reading `lines` gives.
+    /// Reading `lines` fails.
     pub fn read(lines: impl BufRead, warnings: &mut Warnings) -> io::Result<Self> {
-        // Of lines for one country the last one counts.
+        // The last line of a country counts.
         let mut found: BTreeMap<CountryCode, Option<String>> = BTreeMap::new();
         let mut lines = Lines::new(lines);
         while let Some(line) = lines.next()? {
@@ -68,7 +68,7 @@ impl ContinentTable {
         Ok(table)
     }
 
-    /// Says which continent a country counts to, in place of what the table said before.
+    /// Sets the continent of a country; `None`: it has none.
     pub fn set(&mut self, country: CountryCode, name: Option<&str>) {
         let continent = name.and_then(|name| self.find_or_add(name));
         if let Some(entry) = self.continents.get_mut(country.index()) {
@@ -78,7 +78,7 @@ impl ContinentTable {
         }
     }
 
-    /// The continent of a country, where it is known.
+    /// The continent of a country, if it is known.
     pub fn of(&self, country: CountryCode) -> Option<Continent> {
         self.continents.get(country.index()).copied().flatten()
     }
@@ -109,7 +109,7 @@ impl ContinentTable {
     }
 }
 
-/// Reads the name of a continent, or the text for an unknown one (none inside); none where it can be neither.
+/// Reads the name of a continent. `Some(None)` is the text for an unknown one, `None` a text that is neither.
 pub fn parse_continent(text: &str) -> Option<Option<&str>> {
     let text = text.trim();
     if text == UNKNOWN {
@@ -119,7 +119,7 @@ pub fn parse_continent(text: &str) -> Option<Option<&str>> {
     is_name.then_some(Some(text))
 }
 
-/// Whether a name is the heading of its column: a line above the data can begin with what looks like a country.
+/// Whether a name is the heading of its column: a header line can begin with a text that looks like a country.
 fn is_heading(name: &str) -> bool {
     name.to_ascii_lowercase().starts_with("contin")
 }

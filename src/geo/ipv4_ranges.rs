@@ -1,11 +1,11 @@
-//! IPv4 address to a value, such as a country or an AS: a look-up is three reads of memory, where a walk down a tree is some
-//! twenty that wait for each other.
+//! IPv4 address to a value, such as a country or an AS. A look-up is three reads of memory; a walk down a tree is some twenty that
+//! wait for each other.
 
 use std::net::Ipv4Addr;
 
 use super::ranges::{Address, Entry, for_each_range};
 
-/// For each of the 65,536 blocks of addresses that share their first half: the ranges in it that have the same value.
+/// The ranges of addresses that have the same value, in each of the 65,536 blocks of addresses that share their first half.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ipv4Ranges<T> {
     /// The first range of each block, and the end of the last one.
@@ -15,12 +15,12 @@ pub(super) struct Ipv4Ranges<T> {
     values: Vec<T>,
 }
 
-/// With more prefixes the walk of a tree is the better way; the Internet has less than a million.
+/// The most prefixes of a table; the Internet has less than a million.
 pub(super) const MOST_PREFIXES: usize = 1 << 22;
 
 impl<T: Copy + PartialEq> Ipv4Ranges<T> {
-    /// Asks for one address after the other, beginning with 0.0.0.0: the answer is the length in bits of the prefix that has
-    /// the same value as the address, and this value. None where there is no answer, or more than `most` prefixes.
+    /// Asks for one address after the other, beginning with 0.0.0.0. The answer is the length in bits of the prefix that has the
+    /// same value as the address, and this value. `None` if an answer is missing or there are more than `most` prefixes.
     pub(super) fn ask(most: usize, mut ask: impl FnMut(Ipv4Addr) -> Option<(u8, T)>) -> Option<Self> {
         let mut ranges = Self::empty();
         let mut next = 0;
@@ -59,11 +59,12 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, T)> {
         let bounds = self.blocks.iter().zip(self.blocks.iter().skip(1));
         bounds.zip(0_u32..).flat_map(|((first, end), block)| {
-            let ranges = *first as usize..*end as usize;
-            let starts = self.starts.get(ranges.clone()).unwrap_or_default();
-            let values = self.values.get(ranges).unwrap_or_default();
-            let address = move |start: &u16| Ipv4Addr::from_bits(block << 16 | u32::from(*start));
-            starts.iter().map(address).zip(values.iter().copied())
+            let ranges = (*first as usize)..(*end as usize);
+            let ranges = self.starts.get(ranges.clone()).zip(self.values.get(ranges));
+            let ranges = ranges
+                .into_iter()
+                .flat_map(|(starts, values)| starts.iter().zip(values));
+            ranges.map(move |(start, value)| (Ipv4Addr::from_bits(block << 16 | u32::from(*start)), *value))
         })
     }
 
@@ -75,7 +76,7 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
         }
     }
 
-    /// Adds addresses that follow those that are there.
+    /// Adds a range that follows the last one.
     fn add(&mut self, first: u32, last: u32, value: T) {
         let [first_block, last_block] = [first, last].map(|address| (address >> 16) as usize);
         if self.blocks.len() > first_block && self.values.last() != Some(&value) {
@@ -127,7 +128,7 @@ mod tests {
     fn networks() -> impl Strategy<Value = Vec<Entry<u32, u8>>> {
         let network =
             (any::<u32>(), prop_oneof![0..=32_u8, 14..=18_u8], 0..4_u8).prop_map(|(address, length, value)| {
-                let hosts = u32::MAX.checked_shr(length.into()).unwrap_or(0);
+                let hosts = u32::MAX.unbounded_shr(length.into());
                 Entry {
                     // Few first halves, so that networks are inside each other.
                     first: (address & 0x0103_ffff) & !hosts,

@@ -1,8 +1,8 @@
-//! Lines of a text file, of which none takes more memory than a line of it can need.
+//! Lines of a text file. A line takes no more memory than a line that can be used.
 
 use std::io::{self, BufRead};
 
-/// A line of more bytes can't be one of these files.
+/// The most bytes of a line that can be used.
 const LONGEST: usize = 1_000;
 
 /// The lines of a file, with their numbers.
@@ -17,9 +17,9 @@ pub(super) struct Lines<R> {
 pub(super) struct Line<'a> {
     /// Its number, from 1.
     pub(super) number: u64,
-    /// Its bytes without the line feed; the first ones of a line that is too long.
+    /// Its bytes without the line feed; of a line that is too long, the first ones.
     pub(super) bytes: &'a [u8],
-    /// Whether it is longer than any line of these files.
+    /// Whether it is too long to be used.
     pub(super) too_long: bool,
 }
 
@@ -33,12 +33,12 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// How many bytes have been read.
+    /// The number of bytes that have been read.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
 
-    /// The next line; none at the end of the file.
+    /// The next line; `None` at the end of the file.
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let (mut any, mut too_long) = (false, false);
@@ -52,7 +52,7 @@ impl<R: BufRead> Lines<R> {
             }
             any = true;
             let end = buffered.iter().position(|b| *b == b'\n');
-            let part = buffered.get(..end.unwrap_or(buffered.len())).unwrap_or_default();
+            let (part, _) = buffered.split_at(end.unwrap_or(buffered.len()));
             let room = LONGEST - self.line.len();
             too_long |= part.len() > room;
             self.line.extend(part.iter().take(room));

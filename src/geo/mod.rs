@@ -1,19 +1,21 @@
-//! From an address to places: country, continent, autonomous system, and the networks that somebody registered.
+//! From an address to places: country, continent, autonomous system, and the networks that hosts registered.
 //!
-//! Each table is read once, checked line by line, and answers one kind of question by longest prefix or by index.
-//! What follows from the answers (which mirror is near) is not decided here but in [`crate::mirrorlist`].
+//! Each table is read once, checked line by line, and answers one kind of question by longest prefix or by index. Which mirror is
+//! near follows from the answers, and is decided in [`crate::mirrorlist`].
 //!
-//! - [`network`]: text to a network, in all the spellings that people use
+//! - [`network`]: text to a network, in all usual spellings
 //! - [`autonomous_systems`]: address to AS number (`global_netblocks.txt`)
-//! - [`country`]: the country code, and address to country (a MaxMind DB)
+//! - [`country`]: the country code
+//! - [`geoip`]: address to country (a MaxMind DB)
 //! - [`continent`]: country to continent (`country_continent.csv`)
-//! - [`network_table`]: address to the networks that hold it, and what was said of them
+//! - [`network_table`]: address to the networks that hold it, and their values
 //! - `ipv4_ranges`: a faster table for IPv4 addresses; `ranges` makes it and others of networks
 //! - `lines` and `record`: the files' parts, read with bounds
 
 pub mod autonomous_systems;
 pub mod continent;
 pub mod country;
+pub mod geoip;
 mod ipv4_ranges;
 mod lines;
 pub mod network;
@@ -23,5 +25,6 @@ mod record;
 
 pub use autonomous_systems::{AsNumber, AsTable};
 pub use continent::{Continent, ContinentTable};
-pub use country::{CountryCode, GeoIp};
+pub use country::CountryCode;
+pub use geoip::{GeoIp, GeoIpField};
 pub use network_table::NetworkTable;

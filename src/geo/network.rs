@@ -1,44 +1,34 @@
 //! Text to an IP network. Host bits are cleared, a lone address is a network of one, and IPv4 networks may carry a netmask.
-//! An IPv4-mapped IPv6 network is the IPv4 network that it stands for, as clients' addresses are.
+//! An IPv4-mapped IPv6 network is read as the IPv4 network, as clients' addresses are.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ip_network::IpNetwork;
 
 /// Why a text is not a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// The part before the slash is no IP address.
+    #[error("not an IP address; expected a network like 192.0.2.0/24 or 2001:db8::/32")]
     Address,
     /// The part after the slash is neither a number nor a netmask.
+    #[error("the part after '/' is neither a prefix length nor a netmask")]
     Length,
     /// The prefix length is larger than the address has bits.
+    #[error("the prefix length is larger than {bits}")]
     LengthTooLong {
         /// The number of bits that this address family has.
         bits: u8,
     },
     /// The netmask has a one after a zero.
+    #[error("the netmask is not a run of ones followed by zeros")]
     Netmask,
 }
-
-impl fmt::Display for NetworkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address => f.write_str("not an IP address; expected a network like 192.0.2.0/24 or 2001:db8::/32"),
-            Self::Length => f.write_str("the part after '/' is neither a prefix length nor a netmask"),
-            Self::LengthTooLong { bits } => write!(f, "the prefix length is larger than {bits}"),
-            Self::Netmask => f.write_str("the netmask is not a run of ones followed by zeros"),
-        }
-    }
-}
-
-impl std::error::Error for NetworkError {}
 
 /// Reads a network: `192.0.2.0/24`, `192.0.2.7/24`, `192.0.2.0/255.255.255.0`, `192.0.2.7`, `2001:db8::/32`.
 ///
 /// # Errors
-/// [`NetworkError`], where the text is none of these.
+/// The text is none of these.
 pub fn parse(text: &str) -> Result<IpNetwork, NetworkError> {
     let text = text.trim();
     let (address, length) = match text.split_once('/') {

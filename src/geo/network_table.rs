@@ -29,7 +29,7 @@ struct Node<T> {
 }
 
 impl<T> NetworkTable<T> {
-    /// What a network takes while a table is made of it, in bytes, beside its value.
+    /// The memory of a network while a table is made, in bytes, without its value.
     pub const NETWORK_BYTES: usize = 160;
 
     /// The table of these networks; of equal ones the last counts.

@@ -1,5 +1,5 @@
-//! Networks inside of each other to ranges side by side, each with the value of the longest prefix that holds it; and the plain
-//! table of such ranges, which costs the same for every network, whatever its prefix.
+//! Turns nested networks into ranges that follow each other, each with the value of the longest prefix that holds it; and the table
+//! of such ranges. A network costs the same whatever its prefix length.
 
 /// An address as a number.
 pub(super) trait Address: Copy + Ord {
@@ -19,7 +19,7 @@ impl Address for u32 {
     const LAST: Self = Self::MAX;
 
     fn last_of(self, prefix_length: u8) -> Self {
-        self | Self::MAX.checked_shr(prefix_length.into()).unwrap_or(0)
+        self | Self::MAX.unbounded_shr(prefix_length.into())
     }
 
     fn next(self) -> Option<Self> {
@@ -39,7 +39,7 @@ impl Address for Ipv6Bytes {
     const LAST: Self = [u8::MAX; 16];
 
     fn last_of(self, prefix_length: u8) -> Self {
-        let hosts = u128::MAX.checked_shr(prefix_length.into()).unwrap_or(0);
+        let hosts = u128::MAX.unbounded_shr(prefix_length.into());
         (u128::from_be_bytes(self) | hosts).to_be_bytes()
     }
 

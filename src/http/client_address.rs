@@ -1,43 +1,15 @@
-//! Whose request it is: `ip=`, else what trusted proxies say in X-Forwarded-For, else the peer.
+//! Finds the client's address: from X-Forwarded-For if trusted proxies set it, else the peer's.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use ip_network::IpNetwork;
+use crate::settings::TrustedProxies;
 
-/// The proxies whose word about the client counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustedProxies {
-    networks: Vec<IpNetwork>,
-}
-
-impl TrustedProxies {
-    /// Trusts these networks.
-    pub fn new(networks: Vec<IpNetwork>) -> Self {
-        Self { networks }
-    }
-
-    /// Trusts this machine.
-    pub fn loopback() -> Self {
-        let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        let networks = addresses.map(|address| match address {
-            IpAddr::V4(_) => IpNetwork::new_truncate(address, 8),
-            IpAddr::V6(_) => IpNetwork::new_truncate(address, 128),
-        });
-        Self::new(networks.into_iter().flatten().collect())
-    }
-
-    /// Whether an address is a trusted proxy's.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(address))
-    }
-}
-
-/// The client's address as the connection and its proxies tell it.
+/// Finds the client's address.
 ///
 /// `forwarded_for` are the values of all X-Forwarded-For headers, in their order. They count only if the peer is a trusted
-/// proxy; then the client is the last element that is no trusted proxy itself, since each proxy appends the address that it
-/// saw and only what trusted ones appended can be believed. Where all are trusted, the first one is the client; where the
-/// search meets something that is no address, the peer is.
+/// proxy. Each proxy appends the address that it saw, and only trusted proxies are believed, so the client is the last element
+/// that is not a trusted proxy itself. If all are trusted, the first one is the client. If the search meets something that is
+/// not an address, the peer is.
 pub fn client_address<'a>(
     peer: IpAddr,
     forwarded_for: impl DoubleEndedIterator<Item = &'a [u8]>,
@@ -130,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed() {
+    fn an_untrusted_peer_is_not_believed() {
         assert_eq!(address("198.51.100.1", &[b"203.0.113.9"]), "198.51.100.1");
         assert_eq!(address("::ffff:198.51.100.1", &[b"203.0.113.9"]), "198.51.100.1");
         assert_eq!(address("::ffff:127.0.0.1", &[b"203.0.113.9"]), "203.0.113.9");

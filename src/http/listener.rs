@@ -1,7 +1,7 @@
 //! A listener: an address, workers, and for each connection a guarded stream on which actix speaks HTTP/1.1. The public
-//! listener, the admin listener and the generator's metrics are each one of these; what a request gets is their handlers' job.
+//! listener, the admin listener and the generator's metrics listener are such listeners; their handlers answer the requests.
 //!
-//! HTTP/2 is left out: no proxy speaks it to this server, and neither its streams nor its header lists can be limited.
+//! HTTP/2 is not supported: no proxy speaks it to this server, and neither its streams nor its header lists can be limited.
 
 use std::fmt;
 use std::future::ready;
@@ -19,19 +19,20 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryE
 use actix_web::dev::Server;
 use actix_web::rt::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::connection::guard::{Deadlines, GuardedStream, Socket, Stopping};
+use super::connection::guard::GuardedStream;
 use super::connection::limits::Connections;
-use super::connection::peer::{Connected, UnixPeer};
+use super::connection::socket::{Socket, UnixPeer};
+use super::connection::timer::Stopping;
+use crate::settings::Deadlines;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Each worker accepts this many connections more than its share of the limit: those are closed, and so need a descriptor for a
-/// moment.
-pub const CONNECTIONS_TO_CLOSE: usize = 8;
+/// Each worker accepts this many connections beyond its share of the limit. They are closed at once, but need a descriptor.
+pub(crate) const CONNECTIONS_TO_CLOSE: usize = 8;
 
 /// A socket that is listened on.
-pub enum Listener {
+pub(crate) enum Listener {
     /// On a TCP port.
     Tcp(TcpListener),
     /// On a path.
@@ -39,11 +40,11 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Listens on a TCP address, which a server that has just stopped may have had.
+    /// Listens on a TCP address, even if a server that has just stopped had it.
     ///
     /// # Errors
-    /// Where the operating system refuses it.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// The operating system refuses it.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -53,8 +54,8 @@ impl Listener {
         Ok(Self::Tcp(socket.listen(BACKLOG)?.into_std()?))
     }
 
-    /// The TCP address; none for a Unix socket.
-    pub fn address(&self) -> Option<SocketAddr> {
+    /// The TCP address; `None` for a Unix socket.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
             Self::Unix(_) => None,
@@ -64,22 +65,22 @@ impl Listener {
 
 /// How connections are served.
 #[derive(Clone)]
-pub struct Serving {
-    /// Threads.
-    pub workers: NonZeroUsize,
+pub(crate) struct Serving {
+    /// The number of threads.
+    pub(crate) workers: NonZeroUsize,
     /// How long the steps of a connection may take.
-    pub deadlines: Deadlines,
+    pub(crate) deadlines: Deadlines,
     /// The open connections and their limit.
-    pub connections: Arc<Connections>,
-    /// Once told to stop, requests under way have this many seconds to finish.
-    pub stop_seconds: u64,
+    pub(crate) connections: Arc<Connections>,
+    /// Seconds that requests under way have to finish after a stop.
+    pub(crate) stop_seconds: u64,
 }
 
-/// Serves the connections of a listener. Each worker has a handler of its own, which `handler` makes.
+/// Serves the connections of a listener. `handler` makes each worker's handler.
 ///
 /// # Errors
-/// Where the workers can't be started.
-pub fn serve<H, F, S, B>(listener: Listener, serving: Serving, handler: H) -> io::Result<Server>
+/// The workers can't be started.
+pub(crate) fn serve<H, F, S, B>(listener: Listener, serving: Serving, handler: H) -> io::Result<Server>
 where
     H: Fn() -> F + Send + Clone + 'static,
     F: IntoServiceFactory<S, Request>,
@@ -128,8 +129,8 @@ where
     Ok(builder?.run())
 }
 
-/// Connections to guarded streams, as far as they are admitted.
-fn guarded<S: Socket + Connected + 'static>(
+/// Turns admitted connections into guarded streams.
+fn guarded<S: Socket + 'static>(
     serving: Serving,
     stopping: impl Fn() -> Stopping + Clone + 'static,
 ) -> impl ServiceFactory<
@@ -140,15 +141,14 @@ fn guarded<S: Socket + Connected + 'static>(
     InitError = (),
 > {
     fn_service(move |socket: S| {
-        let peer = socket.connected();
+        let peer = socket.prepare();
         let admission = serving.connections.admit(peer.map(|peer| peer.ip()));
         ready(match admission {
             Some(admission) => {
-                let metrics = Arc::clone(serving.connections.metrics());
-                let stream = GuardedStream::new(socket, serving.deadlines, metrics, admission, stopping());
+                let stream = GuardedStream::new(socket, serving.deadlines, admission, stopping());
                 Ok((stream, peer))
             }
-            // With it, the connection is closed.
+            // This error closes the connection.
             None => Err(DispatchError::DisconnectTimeout),
         })
     })

@@ -1,13 +1,11 @@
-//! The public side of HTTP; with [`crate::admin`] the only place that names actix types.
+//! The public side of HTTP: what happens between a socket and [`crate::mirrorlist`], which decides what an answer says.
 //!
-//! - [`connection`]: what stands between a socket and actix: one request at a time, deadlines, limits
-//! - [`listener`]: sockets to requests of a handler
+//! - [`listener`]: an address, its workers and their connections
+//! - [`connection`]: the guard between a socket and actix: one request at a time, deadlines, limits
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
-//! - [`client_address`]: whose request it is
-//!
-//! What an answer says is not decided here but in [`crate::mirrorlist`].
+//! - [`client_address`]: the client's address behind proxies
 
 pub mod client_address;
 pub mod connection;
-pub mod listener;
+pub(crate) mod listener;
 pub mod public;

@@ -1,4 +1,5 @@
-//! The public handler: a request of actix to a query and an address, an answer to a response of actix.
+//! The public handler: turns a request of actix into a query and an address, and an answer into a response of actix. What an
+//! answer says is decided in [`crate::mirrorlist`].
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -21,73 +22,65 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use slog::{Logger, debug};
 
-use super::client_address::{TrustedProxies, client_address, parse_address};
+use super::client_address::{client_address, parse_address};
 use crate::access_log::AccessLogLines;
 use crate::clock::Clock;
-use crate::metrics::Metrics;
-use crate::mirrorlist::answer::Circumstances;
-use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, Refusal, answer, refuse};
+use crate::metrics::ServerMetrics;
+use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse};
+use crate::settings::PublicSettings;
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
-/// How the public handler answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicSettings {
-    /// With fewer listed hosts than this, hosts from all over the world are added.
-    pub minimum: usize,
-    /// The proxies whose X-Forwarded-For counts.
-    pub trusted_proxies: TrustedProxies,
-    /// Whether only trusted proxies may say `ip=`; for others it is as if absent.
-    pub ip_from_trusted_only: bool,
-}
-
-/// What all workers share.
+/// The state that all workers share.
 #[derive(Clone)]
 pub struct Public {
-    /// What answers are made from.
+    /// The source of answers.
     pub snapshot: Arc<SharedSnapshot>,
-    /// How they are made.
+    /// The settings of answers.
     pub settings: Arc<PublicSettings>,
-    /// Where answered requests are noted.
+    /// Gets a line for each answered repository request.
     pub access_log: AccessLogLines,
-    /// Where requests are counted.
-    pub metrics: Arc<Metrics>,
-    /// Where details of requests go, at level debug.
+    /// Counts requests.
+    pub metrics: Arc<ServerMetrics>,
+    /// Gets the details of requests, at level debug.
     pub logger: Logger,
 }
 
-/// Answers the requests of a worker's connections.
-pub fn handler(public: &Public) -> impl Fn(Request) -> Ready<Result<HttpResponse<Parts>, Infallible>> + Clone + use<> {
-    // Without the operating system's entropy the order of mirrors could be foreseen, which harms nobody.
+/// Makes the handler of a worker's requests.
+pub fn handler(
+    public: &Public,
+) -> impl Fn(Request) -> Ready<Result<HttpResponse<ResponseBody>, Infallible>> + Clone + use<> {
+    // Without the operating system's entropy the order of mirrors is predictable, which does no harm.
     let seed = SysRng.try_next_u64().unwrap_or_default();
-    let worker = Rc::new(Worker::new(public.clone(), seed, Clock::default()));
+    let worker = Rc::new(PublicWorker::new(public.clone(), seed, Clock::default()));
     move |request| ready(Ok(worker.respond(&request)))
 }
 
-/// A worker: what is shared, and what it keeps for itself from request to request.
-pub struct Worker {
+/// A worker of the public listener.
+pub struct PublicWorker {
     public: Public,
-    own: RefCell<Own>,
+    state: RefCell<WorkerState>,
 }
 
-struct Own {
+/// The state that a worker keeps from request to request.
+struct WorkerState {
     answerer: Answerer,
     clock: Clock,
-    /// Requests since others were last let have the processor.
+    /// Requests since the last yield.
     answered: u32,
 }
 
-/// After so many requests a worker lets others have the processor. One that always has a next request would otherwise keep it
-/// until the operating system's clock ticks, for milliseconds, while another worker or a proxy waits.
-const REQUESTS_A_TURN: u32 = 16;
+/// A worker yields the processor after so many requests. A worker that always has a next request would otherwise keep it until
+/// the operating system's clock ticks, for milliseconds, while another worker or a proxy waits.
+const YIELD_EVERY: u32 = 16;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-impl Worker {
-    /// A worker whose shuffles follow from this seed.
+impl PublicWorker {
+    /// Creates a worker whose shuffles follow from this seed.
     pub fn new(public: Public, seed: u64, clock: Clock) -> Self {
         Self {
             public,
-            own: RefCell::new(Own {
+            state: RefCell::new(WorkerState {
                 answerer: Answerer::seeded(seed),
                 clock,
                 answered: 0,
@@ -95,23 +88,23 @@ impl Worker {
         }
     }
 
-    /// Answers a request. Nothing in it waits, so a worker is never in two of these at once.
-    pub fn respond(&self, request: &Request) -> HttpResponse<Parts> {
+    /// Answers a request. It never waits, so a worker has one request at a time.
+    pub fn respond(&self, request: &Request) -> HttpResponse<ResponseBody> {
         let begin = Instant::now();
-        let mut own = self.own.borrow_mut();
-        let Own {
+        let mut state = self.state.borrow_mut();
+        let WorkerState {
             answerer,
             clock,
             answered,
-        } = &mut *own;
+        } = &mut *state;
         clock.tick();
-        let snapshot = self.public.snapshot.present();
+        let snapshot = self.public.snapshot.current();
         let query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
         let endpoint = Endpoint::of_path(request.uri().path());
         let answer = self.answer(request, endpoint, &query, &snapshot, answerer, clock);
         self.public.metrics.answered(endpoint, &answer, begin.elapsed());
         *answered += 1;
-        if *answered == REQUESTS_A_TURN {
+        if *answered == YIELD_EVERY {
             *answered = 0;
             std::thread::yield_now();
         }
@@ -137,13 +130,13 @@ impl Worker {
         let Some(address) = self.address(request, query) else {
             return refused(Refusal::InvalidAddress);
         };
-        let circumstances = Circumstances {
+        let mirror_request = MirrorRequest {
             endpoint,
             address,
+            query,
             minimum: self.public.settings.minimum,
-            date: clock.http_date(),
         };
-        let answer = answer(snapshot, &circumstances, query, answerer);
+        let answer = answer(snapshot, &mirror_request, clock.http_date(), answerer);
         if let Some(answered) = &answer.repository {
             self.public.access_log.record(address, clock.date(), answered);
         }
@@ -152,7 +145,7 @@ impl Worker {
         answer
     }
 
-    /// Whose request it is; none where `ip=` is no address.
+    /// The client's address; `None` if `ip=` is no address.
     fn address(&self, request: &Request, query: &MirrorQuery<'_>) -> Option<IpAddr> {
         let settings = &self.public.settings;
         let peer = request
@@ -175,10 +168,10 @@ fn forwarded_for(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &[u8]> 
     values.into_iter()
 }
 
-fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<Parts> {
-    // All statuses are from a short list of valid ones.
+fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<ResponseBody> {
+    // All statuses are valid.
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = HttpResponse::with_body(status, Parts::new(answer.body, in_flight));
+    let mut response = HttpResponse::with_body(status, ResponseBody::new(answer.body, in_flight));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -187,7 +180,7 @@ fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<Parts> {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
-    // Control characters, which alone are no header value, have been refused or encoded.
+    // A URL has no control characters, the only ones that a header value can't hold: they are refused or encoded.
     if let Some(location) = answer
         .location
         .and_then(|url| HeaderValue::from_bytes(url.as_bytes()).ok())
@@ -197,18 +190,18 @@ fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<Parts> {
     response
 }
 
-/// A body is handed to its connection in pieces of at most this many bytes: a connection's buffer is as large as what it is given
-/// at once, and kept for the next answer if it has up to 128 KB. Most answers are one piece.
+/// The largest piece of a body that a connection gets at once. A connection's buffer is as large as its largest piece, and kept
+/// for the next answer if it has up to 128 KB. Most answers are one piece.
 const PIECE: usize = 63 << 10;
 
-/// A body whose shared part is sent from where it is. While it exists, its request is in flight.
-pub struct Parts {
+/// The body of a response. Its shared part is sent without a copy. Its request is in flight until the body is dropped.
+pub struct ResponseBody {
     parts: [Bytes; 3],
     length: u64,
     in_flight: IntGauge,
 }
 
-impl Parts {
+impl ResponseBody {
     fn new(body: Body, in_flight: &IntGauge) -> Self {
         in_flight.inc();
         Self {
@@ -219,13 +212,13 @@ impl Parts {
     }
 }
 
-impl Drop for Parts {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.in_flight.dec();
     }
 }
 
-impl MessageBody for Parts {
+impl MessageBody for ResponseBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

@@ -1,15 +1,15 @@
-//! What an answer carries: its kind of content and its bytes.
+//! The body of an answer: its media type and its bytes. Sending it is [`crate::http`]'s job.
 
 use bytes::Bytes;
 
-/// What kind of content a body is.
+/// The kind of content of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// A mirrorlist, or the target of a redirect.
     Mirrorlist,
-    /// What went wrong, in words.
+    /// A refusal as text.
     ErrorText,
-    /// A metalink, or what went wrong as one.
+    /// A metalink, or a refusal as one.
     Metalink,
 }
 
@@ -24,14 +24,14 @@ impl Content {
     }
 }
 
-/// A body in up to three parts, so that what all answers share is not copied.
+/// A body in up to three parts, so that text shared by all answers is not copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Body {
     /// The part made for this answer.
     pub start: Bytes,
     /// A part shared by many answers.
     pub shared: Bytes,
-    /// What follows it.
+    /// The part after it.
     pub end: &'static str,
 }
 

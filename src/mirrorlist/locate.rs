@@ -1,39 +1,39 @@
-//! Where a client is, as far as the choice of mirrors goes: the country of its address, and who said so.
+//! Locates a client: the country of its address, and which data says so. Continents are [`crate::geo`]'s.
 
 use std::net::IpAddr;
 
 use ip_network::IpNetwork;
 
 use crate::geo::CountryCode;
-use crate::geo::country::GeoIpField;
+use crate::geo::GeoIpField;
 use crate::snapshot::Snapshot;
 
-/// Who said in which country an address is.
+/// The data that names the country of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountrySource {
-    /// The operators, for this network (NetblockCountryCache).
+    /// The operators' entry for this network (NetblockCountryCache).
     Operators(IpNetwork),
-    /// The GeoIP database, in this field of its record.
+    /// This field of the address's record in the GeoIP database.
     GeoIp(GeoIpField),
 }
 
-/// Where a client is.
+/// A located client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLocation {
     /// The client's address; an IPv4 address is never in its IPv6 form.
     pub address: IpAddr,
-    /// Its country and who said so, where anybody knows.
+    /// Its country and the source; `None` if no data names one.
     pub country: Option<(CountryCode, CountrySource)>,
 }
 
 impl ClientLocation {
-    /// The country, where it is known.
+    /// The country, if it is known.
     pub fn country_code(&self) -> Option<CountryCode> {
         self.country.map(|(country, _)| country)
     }
 }
 
-/// Finds the country of an address: the operators' word for the most specific network counts before the database's.
+/// Finds the country of an address: the operators' entry for the most specific network, else the GeoIP database's.
 pub fn locate(snapshot: &Snapshot, address: IpAddr) -> ClientLocation {
     let address = address.to_canonical();
     let operators = snapshot
@@ -41,7 +41,7 @@ pub fn locate(snapshot: &Snapshot, address: IpAddr) -> ClientLocation {
         .netblock_country(address)
         .map(|(network, country)| (country, CountrySource::Operators(network)));
     let country = operators.or_else(|| {
-        let (country, field) = snapshot.geoip()?.lookup(address)?;
+        let (country, field) = snapshot.geoip().lookup(address)?;
         Some((country, CountrySource::GeoIp(field)))
     });
     ClientLocation { address, country }

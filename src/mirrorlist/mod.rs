@@ -1,24 +1,25 @@
-//! The answer to a request, from its query to the bytes of the body. Pure: no sockets, no clock, no generator of its own.
+//! The answer to a request, from its query to the bytes of the body. Pure: no sockets, no clock, no source of randomness but a
+//! seed.
 //!
-//! [`MirrorQuery::parse`](query::MirrorQuery::parse) (text to parameters) -> [`resolve`](target::resolve) (repository or path
-//! to a directory) -> [`locate`](locate::locate) (address to country) -> [`select`](select::select) (the hosts, in order) ->
-//! [`render`] (mirrorlist, metalink or redirect). [`answer`](answer()) walks this way once, on one snapshot;
-//! [`explain`](explain::explain) walks it too and writes down why. A request that gets no mirrors is a
-//! [`Refusal`](refusal::Refusal).
+//! [`MirrorQuery::parse`] (text to parameters) -> [`choose`](choose::choose): [`target`] (repository or path to a directory),
+//! [`locate`] (address to country), the hosts in order -> [`render`] (mirrorlist, metalink or redirect). [`answer`](answer())
+//! walks this way once, on one snapshot. [`explain`](explain::explain) makes the same choice and tells why. A request that gets
+//! no mirrors is a [`Refusal`].
 
 pub mod answer;
 pub mod body;
+pub mod choose;
 pub mod explain;
 pub mod locate;
 pub mod protocols;
 pub mod query;
 pub mod refusal;
 pub mod render;
-pub mod select;
 pub mod target;
 
 pub use answer::{Answer, Answerer, answer, refuse};
 pub use body::{Body, Content};
+pub use choose::{Choice, MirrorRequest, Scratch, Tier, choose};
 pub use query::MirrorQuery;
 pub use refusal::Refusal;
 
@@ -32,7 +33,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of a path: whatever ends in `/mirrorlist` or `/metalink`.
+    /// The endpoint of a path: any that ends in `/mirrorlist` or `/metalink`.
     pub fn of_path(path: &str) -> Option<Self> {
         if path.ends_with("/mirrorlist") {
             Some(Self::Mirrorlist)

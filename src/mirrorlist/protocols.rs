@@ -1,10 +1,10 @@
-//! Which of a host's URLs an answer takes.
+//! Which of a host's URLs an answer lists.
 
 use super::Endpoint;
 use crate::cache::url::Protocol;
 use crate::snapshot::{Carrier, Catalogue, ProtocolSet, Url};
 
-/// Which of a host's URLs an answer takes, and how many of them.
+/// Which of a host's URLs an answer lists, and how many of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtocolFilter {
     protocols: ProtocolSet,
@@ -12,8 +12,8 @@ pub struct ProtocolFilter {
 }
 
 impl ProtocolFilter {
-    /// The filter of a request: the value of `protocol=`, or what the kind of answer takes by itself. An empty list is no
-    /// list, and an unknown protocol is one that no URL passes.
+    /// The filter of a request: the value of `protocol=`, else the default of the endpoint. An empty list counts as absent; no URL
+    /// has an unknown protocol.
     pub fn new(asked: Option<&str>, endpoint: Endpoint) -> Self {
         let mut names = asked
             .into_iter()
@@ -46,7 +46,7 @@ impl ProtocolFilter {
         filter
     }
 
-    /// Whether a host with URLs of these protocols is listed.
+    /// Whether a host with URLs of these protocols has one that is listed.
     pub fn takes_any(&self, protocols: ProtocolSet) -> bool {
         !self.protocols.intersection(protocols).is_empty()
     }
@@ -60,12 +60,11 @@ impl ProtocolFilter {
             .take(self.most_per_host)
     }
 
-    /// The URL of a host that a browser can be sent to.
-    pub fn web_url<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> Option<&'a Url> {
-        let protocols = self.protocols.intersection(ProtocolSet::WEB);
-        catalogue
-            .urls(carrier)
-            .iter()
-            .find(|url| protocols.contains(url.protocol))
+    /// The filter of a redirect: the first URL that a browser can be sent to.
+    pub fn for_redirects(self) -> Self {
+        Self {
+            protocols: self.protocols.intersection(ProtocolSet::WEB),
+            most_per_host: 1,
+        }
     }
 }

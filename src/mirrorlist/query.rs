@@ -1,11 +1,11 @@
-//! The query string of a request, as parameters. `%XX` is decoded, `+` is a plus sign, of a repeated parameter the last one
-//! counts, and unknown ones are nothing.
+//! The query string of a request as parameters: `%XX` is decoded, `+` is a plus sign, the last of a repeated parameter counts, and
+//! unknown ones are ignored. Values are checked by the modules that use them.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// What a request asks, all parameters decoded.
+/// The parameters of a request, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorQuery<'a> {
     /// The repository's prefix.
@@ -16,20 +16,20 @@ pub struct MirrorQuery<'a> {
     pub path: Option<Cow<'a, str>>,
     /// A comma list of country codes, or `global`.
     pub country: Option<Cow<'a, str>>,
-    /// The client address to answer for; an empty one is none.
+    /// The client address to answer for; empty counts as absent.
     pub ip: Option<Cow<'a, str>>,
     /// A comma list of protocols.
     pub protocol: Option<Cow<'a, str>>,
-    /// Whether to redirect to the best mirror in place of listing mirrors.
+    /// Whether to redirect to the best mirror instead of listing mirrors.
     pub redirect: bool,
-    /// Whether hosts of the client's network and AS come first.
+    /// Whether the netblock and AS tiers are on.
     pub prefer_network: bool,
-    /// Whether to tell when the cache was made.
+    /// Whether to add the cache's creation time.
     pub time: bool,
 }
 
 impl<'a> MirrorQuery<'a> {
-    /// Reads a query string, without its question mark. Every text is a query.
+    /// Reads a query string, without its question mark. Any text is a query.
     pub fn parse(query: &'a str) -> Self {
         let mut parsed = Self {
             repo: None,
@@ -61,7 +61,7 @@ impl<'a> MirrorQuery<'a> {
     }
 }
 
-/// Bytes that are not UTF-8 become U+FFFD: no name in a cache has them, so nothing is found by mistake.
+/// Decodes `%XX`. Bytes that are not UTF-8 become U+FFFD, which no name in a cache has.
 fn decode(text: &str) -> Cow<'_, str> {
     if !text.as_bytes().contains(&b'%') {
         return Cow::Borrowed(text);

@@ -1,35 +1,35 @@
-//! The requests that get no mirrors: why, and with which status. The words are [`super::render`]'s.
+//! Why a request gets no mirrors, and the HTTP status. The text is [`super::render`]'s.
 
 use std::borrow::Cow;
 
 /// Why a request gets no mirrors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal<'a> {
-    /// Neither a path nor a repository with an architecture is named.
+    /// The request has neither a path nor a repository with an architecture.
     MissingParameters,
     /// The repository is disabled.
     RepositoryDisabled,
-    /// No such repository, or no host carries it.
+    /// There is no such repository, or no host carries it.
     UnknownRepository {
         /// The prefix, after redirects.
         repo: &'a str,
         /// The architecture.
         arch: &'a str,
     },
-    /// No such directory.
+    /// There is no such directory.
     UnknownPath,
-    /// `ip=` is no address.
+    /// `ip=` is no IP address.
     InvalidAddress,
-    /// A metalink is asked for, but the file's size and hashes are not known.
+    /// The cache has no details of the file that a metalink is asked for.
     NoFileDetails {
         /// The directory.
         directory: Cow<'a, str>,
-        /// The file; empty: the directory itself was asked for.
+        /// The file; empty if the directory itself was asked for.
         file: Cow<'a, str>,
     },
-    /// A redirect is asked for, but no host has an http or https URL.
+    /// No host has an http or https URL to redirect to.
     NoWebMirror,
-    /// The path is neither a mirrorlist's nor a metalink's.
+    /// The path ends neither in /mirrorlist nor in /metalink.
     UnknownEndpoint,
     /// The method is neither GET nor HEAD.
     MethodNotAllowed,

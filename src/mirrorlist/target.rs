@@ -1,4 +1,4 @@
-//! What a request is about: a repository or a path becomes a directory of the cache, and perhaps a file in it.
+//! Resolves the target of a request: a repository or a path becomes a directory of the cache, and perhaps a file in it.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use crate::snapshot::{Catalogue, DirectoryIndex};
 /// The file of a repository that a metalink describes.
 const REPOSITORY_INDEX: &str = "repomd.xml";
 
-/// How the request named its target, as the answer repeats it.
+/// The target as the request names it; the comment line repeats it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked<'a> {
-    /// A repository that is known.
+    /// A known repository.
     Repository {
         /// The prefix that was asked for, before redirects.
         asked: &'a str,
@@ -22,25 +22,25 @@ pub enum Asked<'a> {
         /// The architecture.
         arch: &'a str,
     },
-    /// A path, its slashes put in order.
+    /// A path without needless slashes.
     Path(Cow<'a, str>),
 }
 
-/// What a request is about.
+/// A directory of the cache, or a file in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// How it was named.
+    /// The target as the request names it.
     pub asked: Asked<'a>,
-    /// The directory, whose carriers are candidates.
+    /// The directory; the hosts that carry it are candidates.
     pub directory: DirectoryIndex,
-    /// A file in it, or the directory itself.
+    /// A file in it; `None`: the directory itself.
     pub file: Option<Cow<'a, str>>,
 }
 
-/// Finds what a request is about. `scratch` is reused between requests.
+/// Resolves the target of a request. `scratch` is reused between requests.
 ///
 /// # Errors
-/// Where nothing is named, or what is named is not in the cache.
+/// The request names no target, or the cache doesn't have it.
 pub fn resolve<'a>(
     catalogue: &'a Catalogue,
     endpoint: Endpoint,
@@ -55,7 +55,7 @@ pub fn resolve<'a>(
     }
 }
 
-/// The architecture of a request: sources have one of their own, whatever the client runs on.
+/// The architecture of a request: that of a source repository is always `source`.
 fn effective_arch<'a>(repo: &str, arch: &'a str) -> &'a str {
     if repo.contains("source") { "source" } else { arch }
 }
@@ -105,7 +105,7 @@ fn by_path<'a>(catalogue: &'a Catalogue, path: &'a str) -> Result<Target<'a>, Re
             file: None,
         });
     }
-    // What has no slash is in the root.
+    // A name without a slash is in the root.
     let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
     if matches!(name, "" | "." | "..") {
         return Err(Refusal::UnknownPath);

@@ -1,27 +1,22 @@
 //! Looks at the data files from time to time and asks for a reload when one has changed.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Cause, ReloadReport, Reloader, STOP_LIMIT, sources};
+use parking_lot::{Condvar, Mutex};
+
+use super::reloader::{Reloader, STOP_LIMIT};
+use super::report::{Cause, ReloadReport};
 use crate::background::Background;
-use crate::snapshot::load::FileIdentity;
+use crate::settings::WatchSettings;
+use crate::snapshot::FileIdentity;
 
-/// Watches the data files: reloads when one has changed and then been still for a moment, and again, ever more slowly, while one
-/// can't be read for a reason that may pass.
+/// Watches the data files. It reloads when one has changed and then been still for a moment, and again, at ever longer intervals,
+/// while one can't be read for a reason that may pass.
 pub struct Watch {
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    stop: Arc<WatchStop>,
     thread: Background,
-}
-
-/// When files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WatchSettings {
-    /// Time between two looks.
-    pub interval: Duration,
-    /// How long a changed file has to be still before it is read.
-    pub settle: Duration,
 }
 
 impl Watch {
@@ -30,11 +25,11 @@ impl Watch {
     /// # Errors
     /// The thread can't be started.
     pub fn start(reloader: Arc<Reloader>, settings: WatchSettings) -> std::io::Result<Self> {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let stop = Arc::new(WatchStop::default());
         let stopped = Arc::clone(&stop);
         let thread = Background::spawn("watch", move || {
             let mut watcher = Watcher::new(&reloader);
-            while !wait(&stopped, settings.interval) {
+            while !stopped.wait(settings.interval) {
                 if watcher.look(settings.settle)
                     && let Some(report) = reloader.reload(Cause::Watch, false)
                 {
@@ -45,59 +40,60 @@ impl Watch {
         Ok(Self { stop, thread })
     }
 
-    /// Stops watching and waits for a reload under way, for some seconds at most.
+    /// Stops watching and waits for a running reload, for some seconds at most.
     pub fn end(self) {
-        let (stop, condition) = &*self.stop;
-        *stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        condition.notify_one();
+        self.stop.set();
         self.thread.end_within(STOP_LIMIT);
     }
 }
 
-/// Waits for a time or until told to stop; says whether to stop.
-fn wait(stop: &(Mutex<bool>, Condvar), time: Duration) -> bool {
-    let (stop, condition) = stop;
-    let guard = stop.lock().unwrap_or_else(PoisonError::into_inner);
-    let (stopped, _) = condition
-        .wait_timeout_while(guard, time, |stopped| !*stopped)
-        .unwrap_or_else(PoisonError::into_inner);
-    *stopped
+/// Tells the thread to stop.
+#[derive(Default)]
+struct WatchStop {
+    is_set: Mutex<bool>,
+    condition: Condvar,
 }
 
+impl WatchStop {
+    fn set(&self) {
+        *self.is_set.lock() = true;
+        self.condition.notify_one();
+    }
+
+    /// Waits for a time or until it is set, and says whether it is.
+    fn wait(&self, time: Duration) -> bool {
+        let mut is_set = self.is_set.lock();
+        self.condition.wait_while_for(&mut is_set, |is_set| !*is_set, time);
+        *is_set
+    }
+}
+
+/// The identity of each file, in the order of the settings; `None` if it can't be looked at.
 type Identities = Vec<Option<FileIdentity>>;
 
 struct Watcher {
     paths: Vec<PathBuf>,
     /// The identities that were last tried or are in use.
     tried: Identities,
-    /// Others that have been seen, and since when.
+    /// Others that were seen, and since when.
     seen: Option<(Identities, Instant)>,
-    /// When to read again what could not be read, and how long that was after the last attempt.
+    /// When to read again a file that could not be read, and how long that is after the last attempt.
     retry: Option<(Instant, Duration)>,
 }
 
-/// The first time that a file that can't be read for a passing reason is tried again; then after twice the time, and so on.
+/// The delay before a file that can't be read for a passing reason is tried again. It doubles with each attempt.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
-/// It is tried again at least this often.
+/// The longest such delay.
 const SLOWEST_RETRY: Duration = Duration::from_secs(300);
 
 impl Watcher {
     fn new(reloader: &Reloader) -> Self {
-        let paths: Vec<PathBuf> = reloader
-            .files
-            .by_key()
-            .into_iter()
-            .map(|(_, path)| path.to_owned())
-            .collect();
-        let snapshot = reloader.shared.present_owned();
-        let in_use = |path: &PathBuf| {
-            let source = sources(&snapshot).into_iter().find(|(_, source)| source.path == *path);
-            source.and_then(|(_, source)| source.identity)
-        };
+        let snapshot = reloader.current();
+        let in_use = |key| snapshot.files().find(|file| file.key == key)?.identity;
         Self {
-            tried: paths.iter().map(in_use).collect(),
-            paths,
+            tried: reloader.paths().iter().map(|(key, _)| in_use(key)).collect(),
+            paths: reloader.paths().iter().map(|(_, path)| path.to_owned()).collect(),
             seen: None,
             retry: None,
         }
@@ -112,8 +108,8 @@ impl Watcher {
         });
     }
 
-    /// Looks at the files; says whether they have changed and been still for long enough, or another attempt is due. What was
-    /// read and refused is not tried again until the files change once more.
+    /// Looks at the files and says whether to read them: they have changed and been still for long enough, or another attempt is
+    /// due. Files that were read and refused are not tried again until one changes once more.
     fn look(&mut self, settle: Duration) -> bool {
         let now: Identities = self.paths.iter().map(|path| FileIdentity::at(path).ok()).collect();
         if now == self.tried {

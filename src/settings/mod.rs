@@ -1,58 +1,41 @@
-//! Settings: raw texts from flags, `MIRRORLIST_*` variables and a file become checked values, or an error that says which
-//! setting is wrong, where it was set and what is expected.
+//! Settings of both programs: texts from flags, variables and a file become checked values, or an error that names the setting,
+//! its origin and what is expected. Every other room imports the types of its settings from here; this one imports only from
+//! [`crate::geo`], and the paths of the data files from [`crate::snapshot`].
 //!
-//! - [`table`]: the table of all settings, from which flags, variables, file keys and documentation follow
-//! - [`command_line`]: arguments to a command and raw settings
-//! - [`raw`]: flag over environment over file over default, through the `config` crate
-//! - [`checked`]: texts to values, one struct per concern
+//! - `setting`: a setting as one typed value, and the macro that makes a checked struct of a list of them
+//! - `parsers`: one parser per kind of value; `values`: the types of values
+//! - `server`: the settings of `mirrorlist-server`, a struct per concern; `raw`: the layers that their texts come from (flag over
+//!   variable over file over default); `server_command`: its command line
+//! - `generator`: the settings of `generate-mirrorlist-cache`, which are flags, and its command line. `DB_URL` is read in
+//!   [`crate::generate`].
+//! - `command_line`: definitions of settings to flags, for both
+//!
+//! A new setting has two places:
+//!
+//! 1. its row in `server` or `generator`: field, type, key, name of the value, parser, default, and the doc comment that is its
+//!    help. Flag, variable, file key and check follow. The documentation follows by `UPDATE_README=1 cargo test --test readme`.
+//! 2. its use. A row in a struct of one concern that is handed down as a whole, like [`PublicSettings`], needs nothing else; another
+//!    one is handed on in `ServerConfig::check`.
 
-pub mod checked;
-pub mod command_line;
-pub mod raw;
-pub mod table;
+mod command_line;
+mod error;
+mod generator;
+mod parsers;
+mod raw;
+mod server;
+mod server_command;
+mod setting;
+mod values;
 
-use std::fmt;
-
-pub use checked::{AdminConfig, ServerConfig};
-pub use command_line::{Command, parse};
-
-/// A mistake in the configuration: one line that says what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(String);
-
-impl ConfigError {
-    /// What is quoted may have control characters; they are written as in Rust, so that it stays one line.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        let text = text.into();
-        if !text.contains(char::is_control) {
-            return Self(text);
-        }
-        let escaped = |c: char| {
-            if c.is_control() {
-                c.escape_default().to_string()
-            } else {
-                c.to_string()
-            }
-        };
-        Self(text.chars().map(escaped).collect())
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mistake_is_one_line_whatever_it_quotes() {
-        let error = ConfigError::new("port = \"1\u{1b}[31m\r\n\u{e4}\u{85}\"").to_string();
-        assert_eq!(error, "port = \"1\\u{1b}[31m\\r\\n\u{e4}\\u{85}\"");
-    }
-}
+pub use error::ConfigError;
+pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
+pub use server::{
+    AdminConfig, DataPaths, Deadlines, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig, server_settings,
+};
+pub use server_command::{CompareOptions, ServerCommand};
+pub use setting::Definition;
+pub use values::{
+    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, LogFormat, Previous, ReloadLimits, Share,
+    TrustedProxies, WatchSettings,
+};
+pub(crate) use values::{LEVELS, host_name};

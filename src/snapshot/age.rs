@@ -1,23 +1,25 @@
-//! How old data is by a clock that can be wrong, here or where the data was made: one rule for the server, `check` and the
+//! How old data is, by clocks that can be wrong, this machine's or another's: one rule for the server, `check` and the
 //! generator.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-/// A time further ahead of this machine's clock than this is wrong: clocks that are kept differ by less than a second.
+use crate::clock::since_epoch;
+
+/// A time further ahead of this machine's clock than this is wrong: synchronised clocks differ by less than a second.
 pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// This machine's clock, in seconds since the Unix epoch; 0 while it shows a time before that.
 pub fn now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
+    since_epoch(SystemTime::now()).as_secs()
 }
 
-/// How old something is that was made at `created`, both in seconds since the Unix epoch. Nothing is younger than 0.
+/// The age of something that was made at `created`, both in seconds since the Unix epoch. It is never negative.
 pub fn age(created: u64, now: u64) -> Duration {
     Duration::from_secs(now.saturating_sub(created))
 }
 
-/// Whether a time is so far ahead of the clock that it says nothing. Such a time is no lower bound for another one.
+/// Whether a time is so far ahead of the clock that it is wrong. Data that is made later can still have an earlier time.
 pub fn is_ahead(created: u64, now: u64) -> bool {
     created.saturating_sub(now) > MAX_AHEAD.as_secs()
 }
@@ -33,29 +35,21 @@ pub fn check_created(created: u64, now: u64) -> Result<(), CreatedAhead> {
     Ok(())
 }
 
-/// A cache is from the future.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A cache that is from the future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it says that it was made at {}, which is {} s ahead of this machine's clock ({}); set the clock right, here or where \
+     the cache was made, and make the cache again",
+    Utc(*.created),
+    .created.saturating_sub(*.now),
+    Utc(*.now)
+)]
 pub struct CreatedAhead {
     created: u64,
     now: u64,
 }
 
-impl fmt::Display for CreatedAhead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "it says that it was made at {}, which is {} s ahead of this machine's clock ({}); set the clock right, here or where \
-             the cache was made, and make the cache again",
-            Utc(self.created),
-            self.created.saturating_sub(self.now),
-            Utc(self.now)
-        )
-    }
-}
-
-impl std::error::Error for CreatedAhead {}
-
-/// Seconds since the Unix epoch, shown as a date.
+/// Seconds since the Unix epoch, written as a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Utc(pub u64);
 

@@ -1,7 +1,7 @@
-//! Who carries a directory, packed: a carrier is a host with the URLs of one category (a row of MirrorManager2's
-//! `host_category`), and a directory's carriers are a bit set.
+//! The carriers of directories, packed. A carrier is a host with the URLs of one category (a row of MirrorManager2's
+//! `host_category`), and a directory's carriers are a bit set. Carriers are found in a cache by `super::build`.
 //!
-//! A cache repeats, for each of 150,000 directories, 50 to 300 hosts and their URL lists, but there are only some 1,500
+//! Optimised: a cache repeats, for each of 150,000 directories, 50 to 300 hosts and their URL lists, but there are only some 1,500
 //! carriers. Carriers that occur together form a group (in practice: a category), and a directory's set is a run of 64-bit
 //! words over its group, stored once however many directories have the same. Words without a carrier are left out, so that a
 //! set is never larger than what the cache says of it.
@@ -11,13 +11,23 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::bits::{BitWords, ones};
 use super::hosts::HostIndex;
 use super::urls::{ProtocolSet, UrlRange};
+use crate::cache::error::TooMany;
 use crate::geo::CountryCode;
+use crate::index_table::{IndexTable, part, table_indexes};
 
-/// The number of a carrier in [`super::Catalogue`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CarrierIndex(pub(super) u32);
+/// A carrier's index has 24 bits: answers sort hosts by numbers that hold it, see [`crate::mirrorlist`].
+pub(super) const MOST_CARRIERS: usize = 1 << 24;
+
+table_indexes! {
+    /// A carrier in [`super::Catalogue`]: the base of its group plus its bit there.
+    pub struct CarrierIndex for at most MOST_CARRIERS;
+
+    /// A group of carriers that occur in the same directories.
+    pub(super) struct CarrierGroup for at most MOST_CARRIERS;
+}
 
 impl CarrierIndex {
     /// The number, below 2^24.
@@ -29,16 +39,21 @@ impl CarrierIndex {
     pub fn from_number(number: u32) -> Self {
         Self(number)
     }
+
+    /// The carrier so many after this one.
+    pub(super) fn plus(self, bits: u32) -> Self {
+        Self(self.0 + bits)
+    }
 }
 
 /// A host as it carries the directories of one category.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Carrier {
     /// The host.
     pub host: HostIndex,
-    /// The country that the directory lists the host under; none for private hosts.
+    /// The country that the directory lists the host under; `None` for private hosts.
     pub country: Option<CountryCode>,
-    /// Whether the directory lists the host for everybody.
+    /// Whether the directory lists the host for all clients.
     pub public: bool,
     /// Whether the host is offered to clients of some countries only ([`super::Host::restricted`]).
     pub restricted: bool,
@@ -50,32 +65,38 @@ pub struct Carrier {
     pub urls: UrlRange,
 }
 
-/// A group of carriers that occur in the same directories.
-pub(super) type Group = u32;
-
-/// A carrier while a cache is read: which group it is in, and its bit there.
+/// A carrier while a cache is read: its group, and its bit there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) group: Group,
+pub(super) struct CarrierMember {
+    pub(super) group: CarrierGroup,
     pub(super) bit: u32,
 }
 
-/// Where a directory's carriers stand in [`CarrierSets`].
+/// A directory's carriers in [`CarrierSets`], by the offset of their first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CarrierSet(u32);
+
+impl Default for CarrierSet {
+    /// A set that is not there, and so has no carrier.
+    fn default() -> Self {
+        Self(u32::MAX)
+    }
+}
 
 /// The carriers of all directories. A set is one or more runs, each a header word (see [`Header`]) and then the words.
 #[derive(Default)]
 pub(super) struct CarrierSets {
     words: Vec<u64>,
-    /// The first carrier of each group.
-    bases: Vec<u32>,
+    bases: GroupBases,
 }
 
-/// Words of a group in a set, side by side.
+/// The first carrier of each group: groups stand one after the other.
+pub(super) type GroupBases = IndexTable<CarrierGroup, CarrierIndex>;
+
+/// Adjacent words of a group in a set.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Run<'a> {
-    pub(super) group: Group,
+pub(super) struct CarrierRun<'a> {
+    pub(super) group: CarrierGroup,
     /// The number of the first word among the group's.
     pub(super) first_word: u32,
     /// The carrier of the first word's lowest bit.
@@ -83,12 +104,15 @@ pub(super) struct Run<'a> {
     pub(super) words: &'a [u64],
 }
 
-/// What precedes a run's words: group, number of the first word, number of words, and whether another run follows.
+/// The word before a run's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
-    group: Group,
+    group: CarrierGroup,
+    /// The number of the first word among the group's.
     first_word: u32,
+    /// How many words follow.
     words: u32,
+    /// Whether another run follows them.
     more: bool,
 }
 
@@ -101,16 +125,17 @@ impl Header {
     /// There are at most 2^24 carriers ([`MOST_CARRIERS`]) and no group without one, so that every part has room.
     fn encode(self) -> u64 {
         let more = if self.more { Self::MORE } else { 0 };
-        u64::from(self.group)
+        u64::from(self.group.0)
             | u64::from(self.first_word) << GROUP_BITS
             | u64::from(self.words) << (GROUP_BITS + WORD_BITS)
             | more
     }
 
     fn decode(head: u64) -> Self {
-        let part = |shift: u32, bits: u32| u32::try_from(head >> shift & ((1 << bits) - 1)).unwrap_or(0);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 24 bits are left")]
+        let part = |shift: u32, bits: u32| (head >> shift & ((1 << bits) - 1)) as u32;
         Self {
-            group: part(0, GROUP_BITS),
+            group: CarrierGroup(part(0, GROUP_BITS)),
             first_word: part(GROUP_BITS, WORD_BITS),
             words: part(GROUP_BITS + WORD_BITS, WORD_BITS),
             more: head & Self::MORE != 0,
@@ -118,24 +143,12 @@ impl Header {
     }
 }
 
-/// Carrier indexes have 24 bits, see [`CarrierIndex`].
-pub(super) const MOST_CARRIERS: usize = 1 << 24;
-
 impl CarrierSets {
     /// The carriers of a set, in ascending order within each group.
     pub(super) fn iter(&self, set: CarrierSet) -> impl Iterator<Item = CarrierIndex> + '_ {
         self.runs(set).flat_map(|run| {
-            (run.first.get()..).step_by(64).zip(run.words).flat_map(|(base, word)| {
-                let mut left = *word;
-                std::iter::from_fn(move || {
-                    if left == 0 {
-                        return None;
-                    }
-                    let bit = left.trailing_zeros();
-                    left &= left - 1;
-                    Some(CarrierIndex(base + bit))
-                })
-            })
+            let words = (0..).step_by(64).zip(run.words);
+            words.flat_map(move |(base, word)| ones(*word).map(move |bit| run.first.plus(base + bit)))
         })
     }
 
@@ -144,99 +157,100 @@ impl CarrierSets {
         self.words.capacity() * size_of::<u64>()
     }
 
-    /// The first carrier of each group, where groups stand one after the other.
-    pub(super) fn bases(&self) -> &[u32] {
+    /// The first carrier of each group.
+    pub(super) fn bases(&self) -> &GroupBases {
         &self.bases
     }
 
     /// A set by groups, in ascending order.
-    pub(super) fn runs(&self, set: CarrierSet) -> impl Iterator<Item = Run<'_>> {
+    pub(super) fn runs(&self, set: CarrierSet) -> impl Iterator<Item = CarrierRun<'_>> {
+        self.headers(set).map(|(header, words)| CarrierRun {
+            group: header.group,
+            first_word: header.first_word,
+            first: self.bases.at(header.group).plus(header.first_word * 64),
+            words,
+        })
+    }
+
+    fn headers(&self, set: CarrierSet) -> impl Iterator<Item = (Header, &[u64])> {
         let mut rest = self.words.get(set.0 as usize..);
         std::iter::from_fn(move || {
             let (head, tail) = rest?.split_first()?;
             let header = Header::decode(*head);
             let (words, after) = tail.split_at_checked(header.words as usize)?;
             rest = header.more.then_some(after);
-            let base = self.bases.get(header.group as usize).copied().unwrap_or(0);
-            Some(Run {
-                group: header.group,
-                first_word: header.first_word,
-                first: CarrierIndex(base + header.first_word * 64),
-                words,
-            })
+            Some((header, words))
         })
     }
 
     /// The header and words of a set, for comparing sets.
     fn encoded(&self, set: CarrierSet) -> &[u64] {
-        let length: usize = self.runs(set).map(|run| run.words.len() + 1).sum();
+        let length: usize = self.headers(set).map(|(_, words)| words.len() + 1).sum();
         let start = set.0 as usize;
-        self.words.get(start..start + length).unwrap_or_default()
+        part(&self.words, start..start + length)
     }
 }
 
 /// A group is shared by all new carriers until it has so many: a word of bits.
 const SMALL_GROUP: u32 = 64;
 
-/// Puts carriers into groups and directories' sets into [`CarrierSets`], as a cache is read.
+/// Puts carriers into groups, and directories' sets into [`CarrierSets`], while a cache is read.
 #[derive(Default)]
 pub(super) struct CarrierSetsBuilder {
     sets: CarrierSets,
     known: HashTable<CarrierSet>,
     hasher: RandomState,
-    groups: Vec<GroupBits>,
-    /// The words of the set at hand that have a bit, by group and number.
-    touched: Vec<(Group, u32)>,
+    groups: IndexTable<CarrierGroup, GroupBits>,
+    /// The words of the current set that have a bit, by group and number.
+    touched: Vec<(CarrierGroup, u32)>,
     encoded: Vec<u64>,
 }
 
-/// A group and its part of the set at hand.
+/// A group and its part of the current set.
 #[derive(Default)]
 struct GroupBits {
     size: u32,
-    /// All 0 between sets.
-    words: Vec<u64>,
+    /// Empty between sets.
+    bits: BitWords,
 }
 
 impl CarrierSetsBuilder {
-    /// What a set takes for each of its words, in bytes, while the table grows; and for itself.
-    pub(super) const WORD_BYTES: usize = 16;
+    /// The memory of a set while the table grows, in bytes; each of its words takes [`Self::WORD_BYTES`] more.
     pub(super) const SET_BYTES: usize = 16;
+    /// See [`Self::SET_BYTES`].
+    pub(super) const WORD_BYTES: usize = 16;
 
-    /// A group for carriers that occur with none that is known.
-    pub(super) fn new_group(&mut self) -> Group {
-        if self.groups.last().is_none_or(|group| group.size >= SMALL_GROUP) {
-            self.groups.push(GroupBits::default());
+    /// A group for carriers that occur with no known one.
+    ///
+    /// # Errors
+    /// If there are as many groups as there may be carriers.
+    pub(super) fn new_group(&mut self) -> Result<CarrierGroup, TooMany> {
+        match self.groups.last() {
+            Some(last) if self.groups.at(last).size < SMALL_GROUP => Ok(last),
+            _ => self.groups.push(GroupBits::default()).ok_or(TooMany::Carriers),
         }
-        // There are fewer groups than carriers.
-        u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
     }
 
     /// A new carrier in a group.
-    pub(super) fn new_member(&mut self, group: Group) -> Member {
-        let bit = match self.groups.get_mut(group as usize) {
-            Some(group) => {
-                let bit = group.size;
-                group.size += 1;
-                group.words.resize(group.size.div_ceil(64) as usize, 0);
-                bit
-            }
-            None => 0,
-        };
-        Member { group, bit }
+    pub(super) fn new_member(&mut self, group: CarrierGroup) -> CarrierMember {
+        let bits = self.groups.at_mut(group);
+        let bit = bits.size;
+        bits.size += 1;
+        CarrierMember { group, bit }
     }
 
-    /// Stores a directory's carriers, or finds that an equal set is there already: the set and how many words are new. None
-    /// where the table is full.
-    pub(super) fn insert(&mut self, members: impl Iterator<Item = Member>) -> Option<(CarrierSet, usize)> {
+    /// Stores a directory's carriers, or finds that an equal set is there already. Returns the set and how many words are new.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub(super) fn insert(
+        &mut self,
+        members: impl Iterator<Item = CarrierMember>,
+    ) -> Result<(CarrierSet, usize), TooMany> {
         self.touched.clear();
-        for Member { group, bit } in members {
-            let words = self.groups.get_mut(group as usize).map(|group| &mut group.words);
-            if let Some(word) = words.and_then(|words| words.get_mut((bit / 64) as usize)) {
-                if *word == 0 {
-                    self.touched.push((group, bit / 64));
-                }
-                *word |= 1 << (bit % 64);
+        for CarrierMember { group, bit } in members {
+            if self.groups.at_mut(group).bits.set(bit) {
+                self.touched.push((group, bit / 64));
             }
         }
         if !self.touched.is_sorted() {
@@ -246,14 +260,12 @@ impl CarrierSetsBuilder {
         self.intern()
     }
 
-    /// Encodes the set at hand and forgets it.
+    /// Encodes the current set and forgets it.
     fn encode(&mut self) {
         self.encoded.clear();
         let mut run: Option<(usize, Header)> = None;
         for (group, word) in self.touched.iter().copied() {
-            let words = self.groups.get_mut(group as usize).map(|group| &mut group.words);
-            let bits = words.and_then(|words| words.get_mut(word as usize));
-            let bits = bits.map(std::mem::take).unwrap_or(0);
+            let bits = self.groups.at_mut(group).bits.take_word(word);
             match &mut run {
                 Some((_, header)) if header.group == group && word <= header.first_word + header.words + 1 => {
                     // A word without a bit takes no more room than another header.
@@ -278,43 +290,45 @@ impl CarrierSetsBuilder {
         }
         match run {
             Some((place, header)) => put(&mut self.encoded, place, header),
-            // No word, no other run: the empty set.
+            // A header without words is the empty set.
             None => self.encoded.push(0),
         }
     }
 
-    fn intern(&mut self) -> Option<(CarrierSet, usize)> {
+    fn intern(&mut self) -> Result<(CarrierSet, usize), TooMany> {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(self.encoded.as_slice());
         let sets = &self.sets;
         if let Some(set) = self.known.find(hash, |set| sets.encoded(*set) == self.encoded) {
-            return Some((*set, 0));
+            return Ok((*set, 0));
         }
-        let set = CarrierSet(u32::try_from(self.sets.words.len()).ok()?);
+        let offset = u32::try_from(self.sets.words.len());
+        let set = CarrierSet(offset.map_err(|_| TooMany::Directories)?);
         self.sets.words.extend_from_slice(&self.encoded);
         let sets = &self.sets;
         self.known
             .insert_unique(hash, set, |set| hasher.hash_one(sets.encoded(*set)));
-        Some((set, self.encoded.len()))
+        Ok((set, self.encoded.len()))
     }
 
-    /// The finished sets. A member's carrier index is then its group's base plus its bit, see [`CarrierSetsBuilder::bases`].
+    /// The finished sets. A member's carrier index is its group's base plus its bit, see [`CarrierSetsBuilder::bases`].
     pub(super) fn finish(mut self) -> CarrierSets {
         self.sets.bases = self.bases();
         self.sets.words.shrink_to_fit();
         self.sets
     }
 
-    /// The first carrier of each group, where groups stand one after the other.
-    pub(super) fn bases(&self) -> Vec<u32> {
-        self.groups
-            .iter()
-            .scan(0, |next, group| {
+    /// The first carrier of each group.
+    pub(super) fn bases(&self) -> GroupBases {
+        let sizes = self.groups.rows().iter().map(|group| group.size);
+        let bases: Vec<CarrierIndex> = sizes
+            .scan(CarrierIndex(0), |next, size| {
                 let base = *next;
-                *next += group.size;
+                *next = next.plus(size);
                 Some(base)
             })
-            .collect()
+            .collect();
+        bases.into()
     }
 }
 
@@ -331,12 +345,12 @@ mod tests {
     #[test]
     fn sets_come_back_as_stored_and_equal_ones_are_stored_once() {
         let mut builder = CarrierSetsBuilder::default();
-        let a = builder.new_group();
-        let first: Vec<Member> = (0..2_000).map(|_| builder.new_member(a)).collect();
-        let b = builder.new_group();
-        let second: Vec<Member> = (0..3).map(|_| builder.new_member(b)).collect();
+        let a = builder.new_group().unwrap();
+        let first: Vec<CarrierMember> = (0..2_000).map(|_| builder.new_member(a)).collect();
+        let b = builder.new_group().unwrap();
+        let second: Vec<CarrierMember> = (0..3).map(|_| builder.new_member(b)).collect();
         assert_ne!(a, b);
-        assert_eq!(builder.new_group(), b);
+        assert_eq!(builder.new_group(), Ok(b));
         let stored = [
             vec![first[0], first[63], first[64], first[199]],
             vec![],
@@ -362,7 +376,7 @@ mod tests {
     fn headers_have_room_for_the_most_carriers() {
         let most = u32::try_from(MOST_CARRIERS).unwrap();
         let header = Header {
-            group: most - 1,
+            group: CarrierGroup(most - 1),
             first_word: most / 64 - 1,
             words: most / 64,
             more: true,

@@ -1,7 +1,6 @@
-//! What one cache says, packed for looking up: directories and who carries them, repositories, hosts, files.
+//! One cache, packed for looking up: directories and their carriers, repositories, hosts, files.
 //!
-//! Everything is found by hash, index or longest prefix; nothing is searched through, and nothing changes once it is built
-//! (by [`super::cache`]).
+//! Everything that answers need is found by hash, index or longest prefix. Nothing changes once `super::build` has made it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -10,27 +9,28 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use ip_network::IpNetwork;
 
-use super::carriers::{Carrier, CarrierIndex, CarrierSets, Run};
+use super::carriers::{Carrier, CarrierIndex, CarrierRun, CarrierSets};
 use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
 use super::masks::CarrierMasks;
-use super::repositories::{Repositories, Repository};
+use super::repositories::{Repository, RepositoryCatalogue};
+use super::text_arena::{PaddedText, TextSpan};
 use super::urls::{Url, Urls};
-use crate::chunked::{Chunked, TextSpan};
 use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
+use crate::index_table::IndexTable;
 
-/// What a cache says.
+/// The contents of a cache.
 pub struct Catalogue {
     pub(super) created: u64,
-    pub(super) hosts: Vec<Host>,
-    pub(super) carriers: Vec<Carrier>,
+    pub(super) hosts: IndexTable<HostIndex, Host>,
+    pub(super) carriers: IndexTable<CarrierIndex, Carrier>,
     pub(super) urls: Urls,
     pub(super) sets: CarrierSets,
     pub(super) directories: DirectoryTable,
-    /// Of each directory, in the order of their names.
+    /// The files of each directory, in the order of their names.
     pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
-    pub(super) repositories: Repositories,
+    pub(super) repositories: RepositoryCatalogue,
     pub(super) netblock_countries: NetworkTable<CountryCode>,
     pub(super) continent_redirects: BTreeMap<CountryCode, Option<Box<str>>>,
     pub(super) host_netblocks: NetworkTable<Box<[HostIndex]>>,
@@ -62,7 +62,7 @@ impl Catalogue {
         self.created
     }
 
-    /// How much there is.
+    /// The counts of entries.
     pub fn counts(&self) -> CatalogueCounts {
         CatalogueCounts {
             hosts: self.hosts.len(),
@@ -77,7 +77,7 @@ impl Catalogue {
 
     /// How many hosts carry a directory at a usable URL.
     pub fn carrying_hosts(&self) -> usize {
-        let carriers = self.carriers.iter().filter(|carrier| !carrier.urls.is_empty());
+        let carriers = self.carriers.rows().iter().filter(|carrier| !carrier.urls.is_empty());
         carriers.map(|carrier| carrier.host).collect::<HashSet<_>>().len()
     }
 
@@ -96,7 +96,7 @@ impl Catalogue {
         self.directories.name(directory)
     }
 
-    /// What follows a base URL to reach a directory; empty for a category's top directory.
+    /// The path from a base URL to a directory; empty for a category's top directory.
     pub fn subpath(&self, directory: DirectoryIndex) -> &str {
         self.directories.subpath(directory)
     }
@@ -106,29 +106,26 @@ impl Catalogue {
         self.directories.iter()
     }
 
-    /// Who carries a directory, each host once, in ascending order within each group of carriers.
+    /// The carriers of a directory: each host once, in ascending order within each group of carriers.
     pub fn carriers(&self, directory: DirectoryIndex) -> impl Iterator<Item = (CarrierIndex, &Carrier)> {
-        self.directories
-            .carriers(directory)
-            .into_iter()
-            .flat_map(|set| self.sets.iter(set))
-            .filter_map(|index| Some((index, self.carrier(index)?)))
+        let carriers = self.sets.iter(self.directories.carriers(directory));
+        carriers.map(|index| (index, self.carriers.at(index)))
     }
 
-    /// Who carries a directory, group by group.
-    pub(super) fn carrier_runs(&self, directory: DirectoryIndex) -> impl Iterator<Item = Run<'_>> {
-        let set = self.directories.carriers(directory);
-        set.into_iter().flat_map(|set| self.sets.runs(set))
+    /// The carriers of a directory, group by group.
+    pub(super) fn carrier_runs(&self, directory: DirectoryIndex) -> impl Iterator<Item = CarrierRun<'_>> {
+        self.sets.runs(self.directories.carriers(directory))
     }
 
-    /// Which carriers are where.
+    /// The masks of all carriers.
     pub(super) fn masks(&self, continents: &ContinentTable) -> CarrierMasks {
-        CarrierMasks::new(self.sets.bases(), &self.carriers, continents)
+        CarrierMasks::new(self.sets.bases(), self.carriers.rows(), continents)
     }
 
-    /// A carrier; none for a number of another catalogue.
-    pub fn carrier(&self, index: CarrierIndex) -> Option<&Carrier> {
-        self.carriers.get(index.get() as usize)
+    /// The carrier with an index.
+    #[inline]
+    pub fn carrier(&self, index: CarrierIndex) -> &Carrier {
+        self.carriers.at(index)
     }
 
     /// The URLs of a carrier, best protocol first.
@@ -136,34 +133,34 @@ impl Catalogue {
         self.urls.get(carrier.urls)
     }
 
-    /// A text of a URL.
+    /// A text of a URL, for copying.
     #[inline]
-    pub fn text(&self, span: TextSpan) -> Chunked<'_> {
+    pub fn text(&self, span: TextSpan) -> PaddedText<'_> {
         self.urls.text(span)
     }
 
     /// A base URL itself, without a slash at its end.
     pub fn base_url(&self, url: &Url) -> &str {
-        self.text(url.base).as_str()
+        self.urls.base(url)
     }
 
-    /// A host; none for a number of another catalogue.
-    pub fn host(&self, index: HostIndex) -> Option<&Host> {
-        self.hosts.get(index.get())
+    /// The host with an index.
+    #[inline]
+    pub fn host(&self, index: HostIndex) -> &Host {
+        self.hosts.at(index)
     }
 
     /// Every host.
     pub fn hosts(&self) -> impl Iterator<Item = (HostIndex, &Host)> {
-        self.hosts
-            .iter()
-            .enumerate()
-            .filter_map(|(number, host)| Some((HostIndex::from_number(number)?, host)))
+        self.hosts.iter()
     }
 
     /// The carriers of a host: one for each category, as a rule. Looks at all carriers.
     pub fn carriers_of(&self, host: HostIndex) -> Vec<(CarrierIndex, &Carrier)> {
-        let numbered = (0..).map(CarrierIndex::from_number).zip(&self.carriers);
-        numbered.filter(|(_, carrier)| carrier.host == host).collect()
+        self.carriers
+            .iter()
+            .filter(|(_, carrier)| carrier.host == host)
+            .collect()
     }
 
     /// The networks that a host registered. Looks at all networks.
@@ -185,14 +182,14 @@ impl Catalogue {
         self.hosts.len()
     }
 
-    /// What is known of a file in a directory.
+    /// The details of a file in a directory.
     pub fn file_details(&self, directory: DirectoryIndex, name: &str) -> Option<&FileDetails> {
         let files = self.file_details.get(&directory)?;
         let position = files.binary_search_by(|file| (*file.name).cmp(name)).ok()?;
         files.get(position)
     }
 
-    /// Every file of which details are known, with its directory, in no order.
+    /// Every file with details, and its directory, in no order.
     pub fn files(&self) -> impl Iterator<Item = (DirectoryIndex, &FileDetails)> {
         let directories = self.file_details.iter();
         directories.flat_map(|(directory, files)| files.iter().map(|file| (*directory, file)))
@@ -203,12 +200,12 @@ impl Catalogue {
         self.repositories.find(prefix, arch, scratch)
     }
 
-    /// Every repository as `prefix+arch`, in no order.
+    /// Every repository as `prefix+arch`, in any order.
     pub fn repositories(&self) -> impl Iterator<Item = (&str, Repository)> {
         self.repositories.iter()
     }
 
-    /// Every prefix that is redirected, and every one that is disabled, in no order.
+    /// Every prefix that is redirected, and every one that is disabled, in any order.
     pub fn special_prefixes(&self) -> impl Iterator<Item = &str> {
         self.repositories.special_prefixes()
     }
@@ -233,7 +230,7 @@ impl Catalogue {
         self.repositories.available_comment()
     }
 
-    /// The country that the operators said an address is in, and the network for which they said it.
+    /// The operators' country of an address, and the network of that entry.
     pub fn netblock_country(&self, address: IpAddr) -> Option<(IpNetwork, CountryCode)> {
         let (network, country) = self.netblock_countries.longest_match(address)?;
         Some((network, *country))
@@ -246,7 +243,7 @@ impl Catalogue {
             .map(|(network, hosts)| (network, &**hosts))
     }
 
-    /// Every network for which the operators said a country.
+    /// Every network with a country of the operators'.
     pub fn netblock_countries(&self) -> impl Iterator<Item = IpNetwork> {
         self.netblock_countries.iter().map(|(network, _)| network)
     }
@@ -261,7 +258,7 @@ impl Catalogue {
         self.as_hosts.get(&asn).map_or(&[], |hosts| hosts)
     }
 
-    /// Countries that count to another continent than the world's table says.
+    /// Countries with another continent than in the CSV file.
     pub fn continent_redirects(&self) -> impl Iterator<Item = (CountryCode, Option<&str>)> {
         let redirects = self.continent_redirects.iter();
         redirects.map(|(country, continent)| (*country, continent.as_deref()))

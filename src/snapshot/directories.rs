@@ -1,4 +1,4 @@
-//! The directories of a cache by name: names in one arena, a hash index, and for each directory who carries it.
+//! The directories of a cache by name: all names in one text, a hash index, and for each directory the set of its carriers.
 
 use std::hash::BuildHasher;
 
@@ -6,15 +6,21 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::carriers::CarrierSet;
+use crate::cache::error::TooMany;
+use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes, text_part};
 
-/// The number of a directory in [`super::Catalogue`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DirectoryIndex(u32);
+table_indexes! {
+    /// A directory in [`super::Catalogue`].
+    pub struct DirectoryIndex for at most MOST_ROWS;
+
+    /// A subpath that is not a part of its directory's name.
+    struct OddSubpath for at most MOST_ROWS;
+}
 
 impl DirectoryIndex {
     /// The number, for tables by directory.
     pub fn get(self) -> usize {
-        self.0 as usize
+        self.row()
     }
 }
 
@@ -23,11 +29,17 @@ impl DirectoryIndex {
 enum Subpath {
     /// The last bytes of the directory's name, as always in MirrorManager2's caches.
     Suffix(u16),
-    /// Another text, by its number in [`DirectoryTable::odd_subpaths`].
-    Odd(u32),
+    /// Another text.
+    Odd(OddSubpath),
 }
 
-#[derive(Debug, Clone, Copy)]
+impl Default for Subpath {
+    fn default() -> Self {
+        Self::Suffix(0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
 struct Directory {
     name_start: u32,
     name_length: u16,
@@ -35,9 +47,9 @@ struct Directory {
     carriers: CarrierSet,
 }
 
-/// What became of a directory that was inserted.
+/// The changes that inserting a directory made.
 pub(super) struct Inserted {
-    /// Whether it was not there before.
+    /// Whether the directory is new.
     pub(super) new: bool,
     /// Whether its subpath is stored by itself.
     pub(super) odd_subpath: bool,
@@ -47,14 +59,14 @@ pub(super) struct Inserted {
 #[derive(Default)]
 pub(super) struct DirectoryTable {
     names: String,
-    directories: Vec<Directory>,
+    directories: IndexTable<DirectoryIndex, Directory>,
     by_name: HashTable<DirectoryIndex>,
     hasher: RandomState,
-    odd_subpaths: Vec<Box<str>>,
+    odd_subpaths: IndexTable<OddSubpath, Box<str>>,
 }
 
 impl DirectoryTable {
-    /// What a directory takes while the tables grow, in bytes, beside its name.
+    /// The memory of a directory while the tables grow, in bytes, without its name.
     pub(super) const DIRECTORY_BYTES: usize = 56;
 
     /// The directory with this name: no slash at either end, none doubled.
@@ -64,24 +76,22 @@ impl DirectoryTable {
     }
 
     pub(super) fn name(&self, index: DirectoryIndex) -> &str {
-        self.directory(index).map_or("", |directory| self.name_of(directory))
+        name_in(&self.names, self.directories.at(index))
     }
 
     pub(super) fn subpath(&self, index: DirectoryIndex) -> &str {
-        let Some(directory) = self.directory(index) else {
-            return "";
-        };
+        let directory = self.directories.at(index);
         match directory.subpath {
             Subpath::Suffix(length) => {
-                let name = self.name_of(directory);
-                name.get(name.len() - usize::from(length)..).unwrap_or_default()
+                let name = name_in(&self.names, directory);
+                text_part(name, name.len().saturating_sub(length.into())..name.len())
             }
-            Subpath::Odd(number) => self.odd_subpaths.get(number as usize).map_or("", |text| text),
+            Subpath::Odd(number) => self.odd_subpaths.at(number),
         }
     }
 
-    pub(super) fn carriers(&self, index: DirectoryIndex) -> Option<CarrierSet> {
-        self.directory(index).map(|directory| directory.carriers)
+    pub(super) fn carriers(&self, index: DirectoryIndex) -> CarrierSet {
+        self.directories.at(index).carriers
     }
 
     pub(super) fn len(&self) -> usize {
@@ -90,42 +100,39 @@ impl DirectoryTable {
 
     /// All directories, in the order of the cache.
     pub(super) fn iter(&self) -> impl Iterator<Item = DirectoryIndex> + use<> {
-        // `insert` keeps their number within 32 bits.
-        (0..u32::try_from(self.directories.len()).unwrap_or(u32::MAX)).map(DirectoryIndex)
+        self.directories.indexes()
     }
 
-    /// Adds a directory, or replaces who carries it. The subpath has no slash at either end.
+    /// Adds a directory, or replaces the subpath and carriers of a known one. The name follows the rules of [`crate::cache::name`]; the subpath has no slash at
+    /// either end.
     ///
     /// # Errors
-    /// Where the name is too long or the table is full.
-    pub(super) fn insert(&mut self, name: &str, subpath: &str, carriers: CarrierSet) -> Result<Inserted, &'static str> {
-        let name_length = u16::try_from(name.len()).map_err(|_| "its name is longer than 65,535 bytes")?;
+    /// If the table is full.
+    pub(super) fn insert(&mut self, name: &str, subpath: &str, carriers: CarrierSet) -> Result<Inserted, TooMany> {
+        let name_length = length(name)?;
         let subpath = self.store_subpath(name, subpath)?;
         let odd_subpath = matches!(subpath, Subpath::Odd(_));
         if let Some(known) = self.find(name) {
-            if let Some(directory) = self.directories.get_mut(known.get()) {
-                directory.subpath = subpath;
-                directory.carriers = carriers;
-            }
+            let directory = self.directories.at_mut(known);
+            directory.subpath = subpath;
+            directory.carriers = carriers;
             return Ok(Inserted {
                 new: false,
                 odd_subpath,
             });
         }
-        const FULL: &str = "there are too many directories";
-        let index = DirectoryIndex(u32::try_from(self.directories.len()).map_err(|_| FULL)?);
-        let name_start = u32::try_from(self.names.len()).map_err(|_| FULL)?;
-        self.names.push_str(name);
-        self.directories.push(Directory {
+        let name_start = u32::try_from(self.names.len()).map_err(|_| TooMany::Directories)?;
+        let directory = Directory {
             name_start,
             name_length,
             subpath,
             carriers,
-        });
-        let hasher = &self.hasher;
-        let (names, directories) = (&self.names, &self.directories);
+        };
+        let index = self.directories.push(directory).ok_or(TooMany::Directories)?;
+        self.names.push_str(name);
+        let (hasher, names, directories) = (&self.hasher, &self.names, &self.directories);
         self.by_name.insert_unique(hasher.hash_one(name), index, |index| {
-            hasher.hash_one(directories.get(index.get()).map_or("", |d| name_in(names, d)))
+            hasher.hash_one(name_in(names, directories.at(*index)))
         });
         Ok(Inserted { new: true, odd_subpath })
     }
@@ -138,33 +145,24 @@ impl DirectoryTable {
 
     /// Memory that the table takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.names.capacity()
-            + self.directories.capacity() * size_of::<Directory>()
-            + self.by_name.capacity() * size_of::<DirectoryIndex>()
+        self.names.capacity() + self.directories.bytes() + self.by_name.capacity() * size_of::<DirectoryIndex>()
     }
 
-    fn store_subpath(&mut self, name: &str, subpath: &str) -> Result<Subpath, &'static str> {
+    fn store_subpath(&mut self, name: &str, subpath: &str) -> Result<Subpath, TooMany> {
         if name.ends_with(subpath) {
-            // No longer than the name, whose length was checked.
-            return Ok(Subpath::Suffix(u16::try_from(subpath.len()).unwrap_or(u16::MAX)));
+            return Ok(Subpath::Suffix(length(subpath)?));
         }
-        let number = u32::try_from(self.odd_subpaths.len()).map_err(|_| "there are too many directories")?;
-        self.odd_subpaths.push(subpath.into());
-        Ok(Subpath::Odd(number))
+        let odd = self.odd_subpaths.push(subpath.into());
+        odd.map(Subpath::Odd).ok_or(TooMany::Directories)
     }
+}
 
-    fn directory(&self, index: DirectoryIndex) -> Option<&Directory> {
-        self.directories.get(index.get())
-    }
-
-    fn name_of(&self, directory: &Directory) -> &str {
-        name_in(&self.names, directory)
-    }
+/// The length of a name, which is at most [`crate::cache::name::LONGEST_NAME`].
+fn length(name: &str) -> Result<u16, TooMany> {
+    u16::try_from(name.len()).map_err(|_| TooMany::Directories)
 }
 
 fn name_in<'a>(names: &'a str, directory: &Directory) -> &'a str {
     let start = directory.name_start as usize;
-    names
-        .get(start..start + usize::from(directory.name_length))
-        .unwrap_or_default()
+    text_part(names, start..start + usize::from(directory.name_length))
 }

@@ -1,6 +1,6 @@
-//! What is known of files, for metalinks: each version's time, size and hashes.
+//! The details of files, for metalinks: the time, size and hashes of each version.
 
-use crate::cache::proto::FileDetailsType;
+use crate::cache::read::files::VersionEntry;
 
 /// A hash of `N` bytes.
 pub type Hash<const N: usize> = Option<[u8; N]>;
@@ -45,32 +45,29 @@ pub(super) fn each_file_once(mut files: Vec<FileDetails>) -> Box<[FileDetails]> 
 }
 
 impl FileVersion {
-    /// Takes a version from the cache. A hash that is no hash of its kind is left out and given to `bad_hash`, since a
-    /// client would look for it in vain.
-    pub(super) fn from_cache(details: &FileDetailsType, bad_hash: &mut impl FnMut(&'static str, &str)) -> Self {
-        let mut check = |kind, text: &Option<String>, hash: &mut [u8]| -> bool {
-            match text.as_deref().unwrap_or_default() {
-                "" => false,
-                text if decode_hex(text, hash) => true,
-                text => {
-                    bad_hash(kind, text);
-                    false
-                }
+    /// Takes a version from the cache. A hash that is not one of its kind is left out and given to `bad_hash`: a client
+    /// would look for it in vain.
+    pub(super) fn from_cache(version: &VersionEntry<'_>, bad_hash: &mut impl FnMut(&'static str, &str)) -> Self {
+        let mut check = |kind, text: &str, hash: &mut [u8]| -> bool {
+            let is_hash = decode_hex(text, hash);
+            if !is_hash && !text.is_empty() {
+                bad_hash(kind, text);
             }
+            is_hash
         };
         let (mut md5, mut sha1, mut sha256, mut sha512) = ([0; 16], [0; 20], [0; 32], [0; 64]);
         Self {
-            timestamp: details.time_stamp,
-            size: details.size,
-            md5: check("md5", &details.md5, &mut md5).then_some(md5),
-            sha1: check("sha1", &details.sha1, &mut sha1).then_some(sha1),
-            sha256: check("sha256", &details.sha256, &mut sha256).then_some(sha256),
-            sha512: check("sha512", &details.sha512, &mut sha512).then_some(sha512),
+            timestamp: version.timestamp,
+            size: version.size,
+            md5: check("md5", version.md5, &mut md5).then_some(md5),
+            sha1: check("sha1", version.sha1, &mut sha1).then_some(sha1),
+            sha256: check("sha256", version.sha256, &mut sha256).then_some(sha256),
+            sha512: check("sha512", version.sha512, &mut sha512).then_some(sha512),
         }
     }
 }
 
-/// Decodes hexadecimal digits of either case; false where the text is not exactly as many as fill `bytes`.
+/// Decodes hexadecimal digits of either case. Returns false unless they fill `bytes`.
 fn decode_hex(text: &str, bytes: &mut [u8]) -> bool {
     let text = text.trim().as_bytes();
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
@@ -95,13 +92,13 @@ mod tests {
     fn hashes_are_decoded_in_any_case_and_bad_ones_are_reported() {
         let mut bad = Vec::new();
         let version = FileVersion::from_cache(
-            &FileDetailsType {
-                time_stamp: 7,
+            &VersionEntry {
+                timestamp: 7,
                 size: 8,
-                md5: Some("000102030405060708090A0b0c0d0eFf".to_owned()),
-                sha1: Some("zz".repeat(20)),
-                sha256: Some("ab".repeat(31)),
-                sha512: None,
+                md5: "000102030405060708090A0b0c0d0eFf",
+                sha1: &"zz".repeat(20),
+                sha256: &"ab".repeat(31),
+                sha512: "",
             },
             &mut |kind, _| bad.push(kind),
         );

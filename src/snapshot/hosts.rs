@@ -1,37 +1,47 @@
-//! The hosts of a cache: dense numbers for their ids, and what is known of each.
+//! The hosts of a cache: an index for each id, and the attributes of each host.
 
 use std::collections::HashMap;
 
+use crate::cache::MOST_HOSTS;
+use crate::cache::error::TooMany;
 use crate::geo::CountryCode;
+use crate::index_table::{IndexTable, TableIndex, table_indexes};
 
-/// The number of a host in [`super::Catalogue`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostIndex(u32);
+table_indexes! {
+    /// A host in [`super::Catalogue`].
+    pub struct HostIndex for at most MOST_HOSTS;
+}
 
 impl HostIndex {
-    pub(super) fn from_number(number: usize) -> Option<Self> {
-        u32::try_from(number).ok().map(Self)
-    }
-
     /// The number, for tables by host.
     pub fn get(self) -> usize {
-        self.0 as usize
+        self.row()
     }
 }
 
-/// What a cache knows of a host, whatever the directory.
+/// A host, apart from the directories that it carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// MirrorManager2's id of the host.
     pub id: i64,
-    /// Where the host is.
+    /// The country that the host is in.
     pub country: Option<CountryCode>,
     /// Bandwidth in Mbit/s, at least 1.
     pub bandwidth: u32,
     /// Whether the host is offered to clients of some countries only.
     pub restricted: bool,
-    /// These countries; empty where none of them is known, so that the host is offered to no client.
+    /// These countries; empty when none of them is known, so that the host is offered to no client.
     pub allowed_countries: Vec<CountryCode>,
+}
+
+impl Default for Host {
+    /// A host that is offered to no client.
+    fn default() -> Self {
+        Self {
+            restricted: true,
+            ..Self::new(0)
+        }
+    }
 }
 
 impl Host {
@@ -45,72 +55,72 @@ impl Host {
         }
     }
 
-    /// Whether the host may be offered to clients of a country (or of no known one) beside its own networks.
+    /// Whether clients of a country (or of no known one) may be offered the host. Clients in its own networks always may.
     pub fn allows(&self, client: Option<CountryCode>) -> bool {
         !self.restricted || client.is_some_and(|country| self.allowed_countries.contains(&country))
     }
 }
 
-/// A cache has at most so many hosts. All the world's mirrors are some thousand; tables by host need no further bound.
-pub(super) const MOST_HOSTS: usize = 1 << 16;
-
-/// Ids below this are looked up in a plain table: a database numbers its hosts from 1.
+/// Ids below this are looked up without hashing: a database numbers its hosts from 1, and most of a cache is ids of hosts.
 const DENSE_IDS: usize = 1 << 16;
 
 /// All hosts that a cache names, numbered in the order of their first mention.
 #[derive(Default)]
 pub(super) struct HostTable {
-    hosts: Vec<Host>,
+    hosts: IndexTable<HostIndex, Host>,
     dense: Vec<Option<HostIndex>>,
     sparse: HashMap<i64, HostIndex>,
 }
 
 impl HostTable {
-    /// The number of the host with this id, a new one if the id is new. None where there are [`MOST_HOSTS`] others.
+    /// The host with an id, which is added if it is new.
+    ///
+    /// # Errors
+    /// If it is new and there are [`MOST_HOSTS`] others.
     #[inline]
-    pub(super) fn index_of(&mut self, id: i64) -> Option<HostIndex> {
+    pub(super) fn index_of(&mut self, id: i64) -> Result<HostIndex, TooMany> {
         let dense = usize::try_from(id).ok().and_then(|id| self.dense.get(id));
         match dense {
-            Some(Some(index)) => Some(*index),
-            _ => self.look_up(id),
+            Some(Some(index)) => Ok(*index),
+            _ => self.find_or_add(id),
         }
     }
 
     #[cold]
-    fn look_up(&mut self, id: i64) -> Option<HostIndex> {
-        let next = HostIndex::from_number(self.hosts.len());
-        let next = next.filter(|index| index.get() < MOST_HOSTS);
-        let index = match usize::try_from(id) {
+    fn find_or_add(&mut self, id: i64) -> Result<HostIndex, TooMany> {
+        if let Some(known) = self.sparse.get(&id) {
+            return Ok(*known);
+        }
+        let index = self.hosts.push(Host::new(id)).ok_or(TooMany::Hosts)?;
+        match usize::try_from(id) {
             Ok(dense) if dense < DENSE_IDS => {
                 if self.dense.len() <= dense {
                     self.dense.resize(dense + 1, None);
                 }
-                let entry = self.dense.get_mut(dense)?;
-                *entry = entry.or(next);
-                (*entry)?
+                if let Some(entry) = self.dense.get_mut(dense) {
+                    *entry = Some(index);
+                }
             }
-            _ => match self.sparse.get(&id) {
-                Some(known) => *known,
-                None => *self.sparse.entry(id).or_insert(next?),
-            },
-        };
-        if Some(index) == next {
-            self.hosts.push(Host::new(id));
+            _ => _ = self.sparse.insert(id, index),
         }
-        Some(index)
+        Ok(index)
     }
 
-    /// The host with this id, a new one if the id is new. None where there are [`MOST_HOSTS`] others.
-    pub(super) fn by_id(&mut self, id: i64) -> Option<&mut Host> {
+    /// The host with an id, which is added if it is new.
+    ///
+    /// # Errors
+    /// If it is new and there are [`MOST_HOSTS`] others.
+    pub(super) fn by_id(&mut self, id: i64) -> Result<&mut Host, TooMany> {
         let index = self.index_of(id)?;
-        self.hosts.get_mut(index.get())
+        Ok(self.hosts.at_mut(index))
     }
 
-    pub(super) fn get(&self, index: HostIndex) -> Option<&Host> {
-        self.hosts.get(index.get())
+    pub(super) fn at(&self, index: HostIndex) -> &Host {
+        self.hosts.at(index)
     }
 
-    pub(super) fn into_hosts(self) -> Vec<Host> {
+    /// The hosts, without the means to find their ids.
+    pub(super) fn into_hosts(self) -> IndexTable<HostIndex, Host> {
         self.hosts
     }
 }

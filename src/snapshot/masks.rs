@@ -1,43 +1,44 @@
-//! Which carriers are where, as bit masks over the groups of [`super::carriers`]: what a request wants of a directory's carriers
-//! is found 64 at a time.
+//! The countries and continents of carriers, as bit masks over the groups of [`super::carriers`]. They are made for each snapshot, because
+//! continents can change without the cache.
+//!
+//! Optimised: a request looks at 64 carriers of a directory at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
 use super::Carrier;
-use super::carriers::{CarrierIndex, Run};
+use super::bits::{BitWords, ones};
+use super::carriers::{CarrierGroup, CarrierIndex, CarrierRun, GroupBases};
 use crate::geo::{Continent, ContinentTable, CountryCode};
+use crate::index_table::{IndexTable, TableIndex, part};
 
-/// A run of words as in a group's sets; words at its end that have no bit can be missing.
-type Mask = Vec<u64>;
-
-/// Which carriers of a group are where.
+/// The masks of one group, with a bit for each of its carriers.
 #[derive(Default)]
 struct GroupMasks {
-    public: Mask,
-    restricted: Mask,
-    countries: HashMap<CountryCode, Mask, FixedState>,
-    continents: HashMap<Continent, Mask, FixedState>,
+    public: BitWords,
+    restricted: BitWords,
+    countries: HashMap<CountryCode, BitWords, FixedState>,
+    continents: HashMap<Continent, BitWords, FixedState>,
 }
 
-/// Which carriers of each group are where.
+/// The masks of all groups.
 #[derive(Default)]
 pub(super) struct CarrierMasks {
-    groups: Vec<GroupMasks>,
+    groups: IndexTable<CarrierGroup, GroupMasks>,
 }
 
 /// Up to 64 carriers of a directory, each a bit, and which of them are near a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CarrierWord {
     first: CarrierIndex,
-    /// Those that carry the directory; the following are some of them.
+    /// Those that carry the directory; the other masks are parts of this one.
     pub carriers: u64,
     /// Those in the client's country.
     pub in_country: u64,
     /// Those elsewhere on its continent.
     pub on_continent: u64,
-    /// Those listed for everybody.
+    /// Those listed for all clients.
     pub public: u64,
     /// Those offered to clients of some countries only.
     pub restricted: u64,
@@ -46,48 +47,32 @@ pub struct CarrierWord {
 impl CarrierWord {
     /// The carriers of some bits.
     pub fn indexes(self, bits: u64) -> impl Iterator<Item = (u64, CarrierIndex)> {
-        let mut left = bits;
-        std::iter::from_fn(move || {
-            if left == 0 {
-                return None;
-            }
-            let number = left.trailing_zeros();
-            left &= left - 1;
-            Some((1 << number, CarrierIndex(self.first.get() + number)))
-        })
+        ones(bits).map(move |number| (1 << number, self.first.plus(number)))
     }
 }
 
 impl CarrierMasks {
-    /// The masks of carriers that are numbered group by group.
-    pub(super) fn new(groups: &[u32], carriers: &[Carrier], continents: &ContinentTable) -> Self {
-        Self {
-            groups: members(groups, carriers)
-                .map(|members| GroupMasks::new(members, continents))
-                .collect(),
-        }
+    /// The masks of carriers that stand group by group.
+    pub(super) fn new(bases: &GroupBases, carriers: &[Carrier], continents: &ContinentTable) -> Self {
+        let groups: Vec<GroupMasks> = groups(bases, carriers)
+            .map(|carriers| GroupMasks::new(carriers, continents))
+            .collect();
+        Self { groups: groups.into() }
     }
 
-    /// What [`CarrierMasks::new`] takes at most, in bytes, whatever continents there are.
-    pub(super) fn most_bytes(groups: &[u32], carriers: &[Carrier]) -> usize {
+    /// The most that [`CarrierMasks::new`] takes, in bytes, whatever continents there are.
+    pub(super) fn most_bytes(bases: &GroupBases, carriers: &[Carrier]) -> usize {
         // Masks that grow, and a table of countries that does.
         const MASK: usize = 48;
-        const COUNTRY: usize = 2 * size_of::<(CountryCode, Mask)>() + MASK;
-        let mut seen = vec![0; CountryCode::COUNT];
+        const COUNTRY: usize = 2 * size_of::<(CountryCode, BitWords)>() + MASK;
+        let mut countries = HashSet::<CountryCode, FixedState>::default();
         let mut bytes = 0;
-        for (number, members) in (1_usize..).zip(members(groups, carriers)) {
-            let mut countries = 0;
-            for country in members.iter().filter_map(|carrier| carrier.country) {
-                if let Some(last) = seen.get_mut(country.index())
-                    && *last != number
-                {
-                    *last = number;
-                    countries += 1;
-                }
-            }
+        for carriers in groups(bases, carriers) {
+            countries.clear();
+            countries.extend(carriers.iter().filter_map(|carrier| carrier.country));
             // Each country can have a continent of its own.
-            let places = 2 * countries;
-            let words = 2 * members.len().div_ceil(64) * size_of::<u64>();
+            let places = 2 * countries.len();
+            let words = 2 * carriers.len().div_ceil(64) * size_of::<u64>();
             bytes += size_of::<GroupMasks>() + places * COUNTRY + (places + 2) * (MASK + words);
         }
         bytes
@@ -96,63 +81,53 @@ impl CarrierMasks {
     /// A run of a directory's set of carriers as words.
     pub(super) fn words(
         &self,
-        run: Run<'_>,
+        run: CarrierRun<'_>,
         country: Option<CountryCode>,
         continent: Option<Continent>,
     ) -> impl Iterator<Item = CarrierWord> {
-        let masks = self.groups.get(run.group as usize);
-        let in_country = masks.and_then(|masks| masks.countries.get(&country?));
-        let on_continent = masks.and_then(|masks| masks.continents.get(&continent?));
-        let public = masks.map(|masks| &masks.public);
-        let restricted = masks.map(|masks| &masks.restricted);
-        let numbers = (run.first_word as usize..).zip((run.first.get()..).step_by(64));
+        let masks = self.groups.at(run.group);
+        let in_country = country.and_then(|country| masks.countries.get(&country));
+        let on_continent = continent.and_then(|continent| masks.continents.get(&continent));
+        let numbers = (run.first_word..).zip((0..).step_by(64));
         numbers.zip(run.words).map(move |((number, first), carriers)| {
-            let of = |mask: Option<&Mask>| carriers & mask.and_then(|mask| mask.get(number)).copied().unwrap_or(0);
+            let near = |mask: Option<&BitWords>| carriers & mask.map_or(0, |mask| mask.word(number));
+            let in_country = near(in_country);
             CarrierWord {
-                first: CarrierIndex(first),
+                first: run.first.plus(first),
                 carriers: *carriers,
-                in_country: of(in_country),
-                on_continent: of(on_continent) & !of(in_country),
-                public: of(public),
-                restricted: of(restricted),
+                in_country,
+                on_continent: near(on_continent) & !in_country,
+                public: carriers & masks.public.word(number),
+                restricted: carriers & masks.restricted.word(number),
             }
         })
     }
 }
 
 /// The carriers of each group.
-fn members<'a>(groups: &'a [u32], carriers: &'a [Carrier]) -> impl Iterator<Item = &'a [Carrier]> {
-    let ends = groups.iter().skip(1).map(|end| *end as usize).chain([carriers.len()]);
-    let ranges = groups.iter().zip(ends);
-    ranges.map(|(start, end)| carriers.get(*start as usize..end).unwrap_or_default())
+fn groups<'a>(bases: &'a GroupBases, carriers: &'a [Carrier]) -> impl Iterator<Item = &'a [Carrier]> {
+    let starts = bases.rows().iter().map(|base| base.row());
+    let ends = starts.clone().skip(1).chain([carriers.len()]);
+    starts.zip(ends).map(|(start, end)| part(carriers, start..end))
 }
 
 impl GroupMasks {
     fn new(carriers: &[Carrier], continents: &ContinentTable) -> Self {
         let mut masks = Self::default();
-        for (bit, carrier) in carriers.iter().enumerate() {
+        for (bit, carrier) in (0..).zip(carriers) {
             if let Some(country) = carrier.country {
-                set(masks.countries.entry(country).or_default(), bit);
+                masks.countries.entry(country).or_default().set(bit);
                 if let Some(continent) = continents.of(country) {
-                    set(masks.continents.entry(continent).or_default(), bit);
+                    masks.continents.entry(continent).or_default().set(bit);
                 }
             }
             if carrier.public {
-                set(&mut masks.public, bit);
+                masks.public.set(bit);
             }
             if carrier.restricted {
-                set(&mut masks.restricted, bit);
+                masks.restricted.set(bit);
             }
         }
         masks
-    }
-}
-
-fn set(mask: &mut Mask, bit: usize) {
-    if mask.len() <= bit / 64 {
-        mask.resize(bit / 64 + 1, 0);
-    }
-    if let Some(word) = mask.get_mut(bit / 64) {
-        *word |= 1 << (bit % 64);
     }
 }

@@ -1,125 +1,53 @@
-//! What a server knows at one moment: immutable, shared by all requests, replaced as a whole.
+//! A snapshot: all data of a server at one moment, immutable, shared by all requests, replaced as a whole.
 //!
-//! - [`load`]: the data files to a [`Snapshot`], each file once, with what was wrong in it
-//! - [`shared`]: the one place where the present snapshot is kept and replaced
-//! - [`cache`]: a cache file to a [`Catalogue`], in one streaming pass over its [`wire`] format
-//! - [`catalogue`]: what a cache says, and every look-up in it, made of
-//!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`], [`repositories`] and [`file_details`]
+//! From files to a snapshot:
+//!
+//! - [`data_set`]: the table of all kinds of data files; a new kind is added there
+//! - [`data_file`]: what one file tells of itself; [`load`] reads it, [`load_error`] says why not
+//! - [`combined`]: all tables, combined to a [`Snapshot`]
 //! - [`age`]: how old data is, and which of it is from the future
-//! - [`masks`]: which carriers are in which country and on which continent
+//! - [`shrink`]: whether new data has lost too much
+//! - [`shared`]: holds the current snapshot, and replaces it
+//!
+//! A cache:
+//!
+//! - `build`: the entries of a cache to a [`Catalogue`]; their bytes are decoded by [`crate::cache`]
+//! - [`catalogue`]: what a cache says, and every look-up in it, made of
+//!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`] (texts in a [`text_arena`]), [`repositories`] and [`file_details`]
+//! - [`masks`]: which carriers are in which country and on which continent; `bits`: sets of them
 //!
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
 
 pub mod age;
-pub mod cache;
+mod bits;
+mod build;
 pub mod carriers;
 pub mod catalogue;
+pub mod combined;
+pub mod data_file;
+pub mod data_set;
 pub mod directories;
 pub mod file_details;
 pub mod hosts;
 pub mod load;
+pub mod load_error;
 pub mod masks;
 pub mod repositories;
 pub mod shared;
+pub mod shrink;
+pub mod text_arena;
 pub mod urls;
-
-use std::sync::Arc;
 
 pub use carriers::{Carrier, CarrierIndex};
 pub use catalogue::{Catalogue, CatalogueCounts};
+pub use combined::Snapshot;
+pub use data_file::{DataFile, FileIdentity, Loaded};
+pub use data_set::DataSet;
 pub use directories::DirectoryIndex;
 pub use file_details::{FileDetails, FileVersion};
 pub use hosts::{Host, HostIndex};
-pub use load::{DataFiles, LoadError, Loaded};
+pub use load_error::LoadError;
 pub use masks::CarrierWord;
 pub use repositories::Repository;
 pub use shared::SharedSnapshot;
 pub use urls::{ProtocolSet, Url};
-
-use crate::geo::{AsTable, Continent, ContinentTable, CountryCode, GeoIp};
-use masks::CarrierMasks;
-
-/// Everything that answers are made from.
-pub struct Snapshot {
-    cache: Arc<Loaded<Catalogue>>,
-    global_netblocks: Arc<Loaded<AsTable>>,
-    country_continent: Arc<Loaded<ContinentTable>>,
-    geoip: Option<Arc<Loaded<GeoIp>>>,
-    continents: ContinentTable,
-    masks: CarrierMasks,
-}
-
-impl Snapshot {
-    /// A snapshot of these tables. Without a GeoIP database, only the operators' own networks have a country.
-    pub fn new(
-        cache: Arc<Loaded<Catalogue>>,
-        global_netblocks: Arc<Loaded<AsTable>>,
-        country_continent: Arc<Loaded<ContinentTable>>,
-        geoip: Option<Arc<Loaded<GeoIp>>>,
-    ) -> Self {
-        let mut continents = country_continent.table.clone();
-        for (country, continent) in cache.table.continent_redirects() {
-            continents.set(country, continent);
-        }
-        let masks = cache.table.masks(&continents);
-        Self {
-            cache,
-            global_netblocks,
-            country_continent,
-            geoip,
-            continents,
-            masks,
-        }
-    }
-
-    /// What the cache says.
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.cache.table
-    }
-
-    /// Who carries a directory, and which of them are in a country or elsewhere on a continent.
-    pub fn carriers_near(
-        &self,
-        directory: DirectoryIndex,
-        country: Option<CountryCode>,
-        continent: Option<Continent>,
-    ) -> impl Iterator<Item = CarrierWord> {
-        let runs = self.catalogue().carrier_runs(directory);
-        runs.flat_map(move |run| self.masks.words(run, country, continent))
-    }
-
-    /// Address to AS number.
-    pub fn autonomous_systems(&self) -> &AsTable {
-        &self.global_netblocks.table
-    }
-
-    /// Country to continent, the cache's redirects included.
-    pub fn continents(&self) -> &ContinentTable {
-        &self.continents
-    }
-
-    /// Address to country.
-    pub fn geoip(&self) -> Option<&GeoIp> {
-        self.geoip.as_ref().map(|loaded| &loaded.table)
-    }
-
-    /// The cache with where it came from.
-    pub fn cache_file(&self) -> &Arc<Loaded<Catalogue>> {
-        &self.cache
-    }
-
-    /// The AS table with where it came from.
-    pub fn global_netblocks_file(&self) -> &Arc<Loaded<AsTable>> {
-        &self.global_netblocks
-    }
-
-    /// The world's continents with where they came from.
-    pub fn country_continent_file(&self) -> &Arc<Loaded<ContinentTable>> {
-        &self.country_continent
-    }
-
-    /// The GeoIP database with where it came from.
-    pub fn geoip_file(&self) -> Option<&Arc<Loaded<GeoIp>>> {
-        self.geoip.as_ref()
-    }
-}

@@ -11,18 +11,18 @@ use crate::cache::name;
 use crate::warnings::Warnings;
 use crate::xml;
 
-/// Where a repository is.
+/// The directories of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repository {
     /// The directory that the mirrorlist lists.
     pub directory: DirectoryIndex,
-    /// The directory of its `repomd.xml`, where some host carries it.
+    /// The directory of its `repomd.xml`, if some host carries it.
     pub repodata: Option<DirectoryIndex>,
 }
 
 /// All repositories.
 #[derive(Default)]
-pub(super) struct Repositories {
+pub(super) struct RepositoryCatalogue {
     by_key: HashMap<Box<str>, Repository, RandomState>,
     redirects: HashMap<Box<str>, Box<str>, RandomState>,
     disabled: HashSet<Box<str>, RandomState>,
@@ -32,14 +32,14 @@ pub(super) struct Repositories {
 
 /// The repositories of a cache as they are read, before the directories are known.
 #[derive(Default)]
-pub(super) struct RepositoriesBuilder {
+pub(super) struct RepositoryCatalogueBuilder {
     /// `prefix+arch` to directory.
     pub(super) directories: HashMap<Box<str>, Box<str>, RandomState>,
     pub(super) redirects: HashMap<Box<str>, Box<str>, RandomState>,
     pub(super) disabled: HashSet<Box<str>, RandomState>,
 }
 
-impl Repositories {
+impl RepositoryCatalogue {
     /// The repository with a prefix and an architecture. `scratch` is for the key, so that none is allocated.
     pub(super) fn find(&self, prefix: &str, arch: &str, scratch: &mut String) -> Option<Repository> {
         scratch.clear();
@@ -58,7 +58,7 @@ impl Repositories {
         self.disabled.contains(prefix)
     }
 
-    /// Every prefix that is redirected, and every one that is disabled, in no order.
+    /// Every prefix that is redirected, and every one that is disabled, in any order.
     pub(super) fn special_prefixes(&self) -> impl Iterator<Item = &str> {
         self.redirects.keys().chain(&self.disabled).map(|prefix| &**prefix)
     }
@@ -77,14 +77,14 @@ impl Repositories {
         self.by_key.len()
     }
 
-    /// Every repository as `prefix+arch`, in no order.
+    /// Every repository as `prefix+arch`, in any order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Repository)> {
         self.by_key.iter().map(|(key, repository)| (&**key, *repository))
     }
 }
 
-impl RepositoriesBuilder {
-    pub(super) fn finish(self, directories: &DirectoryTable, warnings: &mut Warnings) -> Repositories {
+impl RepositoryCatalogueBuilder {
+    pub(super) fn finish(self, directories: &DirectoryTable, warnings: &mut Warnings) -> RepositoryCatalogue {
         let mut keys: Vec<(Box<str>, Box<str>)> = self.directories.into_iter().collect();
         keys.sort_unstable();
         let mut by_key = HashMap::default();
@@ -114,17 +114,16 @@ impl RepositoriesBuilder {
         }
         let mut comment = String::new();
         xml::comment_into(&available, &mut comment);
-        let available_comment = if comment == available {
-            None
-        } else {
-            Some(Bytes::from(comment))
-        };
         let available = Bytes::from(available);
-        Repositories {
+        RepositoryCatalogue {
             by_key,
             redirects: self.redirects,
             disabled: self.disabled,
-            available_comment: available_comment.unwrap_or_else(|| available.clone()),
+            available_comment: if comment == available {
+                available.clone()
+            } else {
+                comment.into()
+            },
             available,
         }
     }

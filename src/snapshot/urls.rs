@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use foldhash::fast::RandomState;
 
+use super::text_arena::{PaddedText, TextArena, TextSpan};
 use crate::budget::{Budget, OverBudget};
 use crate::cache::url::{BaseUrl, Protocol};
-use crate::chunked::{CHUNK, Chunked, ChunkedTexts, TextSpan};
 use crate::geo::CountryCode;
 use crate::xml;
 
@@ -18,9 +18,9 @@ pub struct ProtocolSet(u8);
 impl ProtocolSet {
     /// Every protocol.
     pub const ALL: Self = Self(0b1111);
-    /// What a mirrorlist lists where no protocol is asked for: rsync never.
+    /// The default of a mirrorlist: rsync never.
     pub const LISTED: Self = Self(0b111);
-    /// What a browser can be sent to.
+    /// The protocols that a redirect can send to.
     pub const WEB: Self = Self(0b011);
 
     /// Adds a protocol.
@@ -49,12 +49,12 @@ impl ProtocolSet {
 pub(super) struct StoredUrl {
     text: Box<str>,
     protocol: Protocol,
-    /// Where it is in [`Urls::texts`], as it is and escaped for XML.
+    /// Its texts, as it is and escaped for XML.
     spans: Option<(TextSpan, TextSpan)>,
 }
 
 impl StoredUrl {
-    /// What a URL takes until the tables are ready, in bytes, beside its text.
+    /// The memory that a URL takes until the tables are ready, without its text, in bytes.
     pub(super) const BYTES: usize = 2 * size_of::<(i64, Self)>() + 16;
 
     pub(super) fn new(url: BaseUrl<'_>) -> Self {
@@ -66,7 +66,7 @@ impl StoredUrl {
     }
 }
 
-/// A carrier's URLs in [`Urls`].
+/// The URLs of a carrier among all URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UrlRange {
     start: u32,
@@ -85,7 +85,7 @@ impl UrlRange {
     }
 }
 
-/// A base URL of a carrier as answers need it: texts for [`super::Catalogue::text`].
+/// A base URL of a carrier, ready to copy into answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Url {
     /// The URL's protocol.
@@ -94,8 +94,8 @@ pub struct Url {
     pub base: TextSpan,
     /// The same, escaped for XML.
     pub escaped: TextSpan,
-    /// A metalink's `url` element up to its `preference`: the same text for all URLs of a protocol and a country, so that it
-    /// stays in a processor's cache.
+    /// A metalink's `url` element up to its `preference`: one text for all URLs of a protocol and a country, so that it stays in
+    /// the processor's cache.
     pub element_start: TextSpan,
 }
 
@@ -103,21 +103,38 @@ pub struct Url {
 #[derive(Debug, Default)]
 pub(super) struct Urls {
     urls: Vec<Url>,
-    texts: ChunkedTexts,
+    texts: TextArena,
     element_starts: HashMap<(Protocol, Option<CountryCode>), TextSpan>,
 }
 
 impl Urls {
+    /// The URLs of a carrier.
     pub(super) fn get(&self, range: UrlRange) -> &[Url] {
         let start = range.start as usize;
-        self.urls.get(start..start + range.len()).unwrap_or_default()
+        let found = self.urls.get(start..start + range.len());
+        debug_assert!(found.is_some(), "{range:?} is of another snapshot");
+        found.unwrap_or_default()
     }
 
-    pub(super) fn text(&self, span: TextSpan) -> Chunked<'_> {
-        self.texts.get(span)
+    /// The base URL itself.
+    pub(super) fn base(&self, url: &Url) -> &str {
+        self.texts.get(url.base)
     }
 
-    /// Adds the URLs with these ids, best protocol first and otherwise in their order; ids of no URL are passed over.
+    /// A text of a URL, for copying.
+    #[inline]
+    pub(super) fn text(&self, span: TextSpan) -> PaddedText<'_> {
+        self.texts.padded(span)
+    }
+
+    /// Ends the adding of URLs.
+    pub(super) fn finish(&mut self) {
+        self.texts.finish();
+        self.urls.shrink_to_fit();
+    }
+
+    /// Adds the URLs with these ids, best protocol first and otherwise in their order. Skips ids without a URL, and URLs that no
+    /// longer fit the 32-bit indexes; the range is then shorter than `ids`.
     pub(super) fn add(
         &mut self,
         ids: impl Iterator<Item = i64>,
@@ -128,27 +145,23 @@ impl Urls {
         let start = self.urls.len();
         let mut set = ProtocolSet::default();
         for id in ids {
-            let Some(url) = stored.get_mut(&id) else {
-                continue;
-            };
-            budget.take(2 * size_of::<Url>())?;
-            // There is room for 256 GB of texts.
-            if let Some(ready) = self.ready_to_copy(url, location, budget)? {
-                set.insert(url.protocol);
-                self.urls.push(ready);
+            if let Some(url) = stored.get_mut(&id) {
+                budget.take(2 * size_of::<Url>())?;
+                if let Some(ready) = self.ready_to_copy(url, location, budget)? {
+                    set.insert(url.protocol);
+                    self.urls.push(ready);
+                }
             }
         }
-        if let Some(added) = self.urls.get_mut(start..) {
-            added.sort_by_key(|url| url.protocol);
-        }
-        let range = UrlRange {
-            // Bounded by the number of (host, category, URL) rows, far below 2^32.
-            start: u32::try_from(start).unwrap_or(u32::MAX),
-            length: u32::try_from(self.urls.len() - start).unwrap_or(0),
-        };
-        Ok((range, set))
+        let (_, added) = self.urls.split_at_mut(start);
+        added.sort_by_key(|url| url.protocol);
+        Ok(match (u32::try_from(start), u32::try_from(added.len())) {
+            (Ok(start), Ok(length)) => (UrlRange { start, length }, set),
+            _ => Default::default(),
+        })
     }
 
+    /// The texts of a URL, stored with the first carrier that has it. Returns `None` when they no longer fit the index.
     fn ready_to_copy(
         &mut self,
         url: &mut StoredUrl,
@@ -158,22 +171,20 @@ impl Urls {
         if url.spans.is_none() {
             let escaped = xml::escaped(&url.text);
             let texts = if *escaped == *url.text { 1 } else { 2 };
-            // Texts are kept in whole chunks, and their table grows.
-            budget.take(2 * texts * (escaped.len() + CHUNK))?;
+            // The table of texts doubles as it grows.
+            budget.take(2 * texts * escaped.len())?;
             let base = self.texts.push(&url.text);
             let of_escaped = if texts == 1 { base } else { self.texts.push(&escaped) };
             url.spans = base.zip(of_escaped);
         }
         let element_start = self.element_start(url.protocol, location);
-        Ok(url
-            .spans
-            .zip(element_start)
-            .map(|((base, escaped), element_start)| Url {
-                protocol: url.protocol,
-                base,
-                escaped,
-                element_start,
-            }))
+        let spans = url.spans.zip(element_start);
+        Ok(spans.map(|((base, escaped), element_start)| Url {
+            protocol: url.protocol,
+            base,
+            escaped,
+            element_start,
+        }))
     }
 
     fn element_start(&mut self, protocol: Protocol, location: Option<CountryCode>) -> Option<TextSpan> {

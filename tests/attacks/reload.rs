@@ -227,7 +227,7 @@ fn what_cannot_be_read_for_now_is_tried_again_and_what_is_wrong_is_not() {
     fs::write(&new, prost::Message::encode_to_vec(&newer(60))).unwrap();
     fs::set_permissions(&new, fs::Permissions::from_mode(0o000)).unwrap();
     fs::rename(&new, data.cache()).unwrap();
-    let refused = server.wait_for_message("reload refused; the data in use goes on");
+    let refused = server.wait_for_message("reload refused; keeping the current data");
     assert!(
         refused.contains("cannot read it") && refused.contains("\"passing\":true"),
         "{refused}"
@@ -245,7 +245,7 @@ fn what_cannot_be_read_for_now_is_tried_again_and_what_is_wrong_is_not() {
 
     // The file that was read and is wrong waits for a change, for longer than the first attempts would take.
     fs::write(data.cache(), "garbage").unwrap();
-    let refused = server.wait_for_message("reload refused; the data in use goes on");
+    let refused = server.wait_for_message("reload refused; keeping the current data");
     assert!(refused.contains("\"passing\":false"), "{refused}");
     let refusals = reloads(&server, "refused");
     let started = Instant::now();
@@ -275,7 +275,7 @@ fn warnings_are_those_of_what_was_loaded() {
     let report = json(&server.admin_get("/admin/reload"));
     assert_eq!(report["outcome"], "refused");
     assert_eq!(report["changed"], serde_json::json!(["cache", "global_netblocks"]));
-    server.wait_for_message("reload refused; the data in use goes on");
+    server.wait_for_message("reload refused; keeping the current data");
     File::create(data.cache()).unwrap().write_all(&cache).unwrap();
     assert_eq!(json(&server.admin_get("/admin/reload"))["outcome"], "replaced");
     // The fixture's cache has some, too.

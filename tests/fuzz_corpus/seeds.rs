@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use mirrorlist_server::cache::proto::{IntStringMap, MirrorList, StringStringMap};
-use mirrorlist_server::settings::table::SETTINGS;
+use mirrorlist_server::settings::server_settings;
 use prost::Message as _;
 
 use crate::fuzz_targets::fixture;
@@ -153,7 +153,7 @@ fn databases() -> Vec<Vec<u8>> {
 
 /// A file with all settings, one with tables, and bad ones.
 fn settings_files() -> Vec<Vec<u8>> {
-    let all: String = SETTINGS
+    let all: String = server_settings()
         .iter()
         .map(|setting| format!("{} = \"{}\"\n", setting.key, setting.default))
         .collect();

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use mirrorlist_server::mirrorlist::answer::Circumstances;
-use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, MirrorQuery, answer};
+use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, MirrorQuery, MirrorRequest, answer};
 use mirrorlist_server::snapshot::Snapshot;
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -11,14 +10,14 @@ use quick_xml::events::Event;
 /// Asserts that a client can read what a query gets, as a mirrorlist and as a metalink.
 pub(crate) fn assert_readable_answers(snapshot: &Snapshot, query: &MirrorQuery<'_>, address: IpAddr) {
     for endpoint in [Endpoint::Mirrorlist, Endpoint::Metalink] {
-        let circumstances = Circumstances {
+        let request = MirrorRequest {
             endpoint,
             address,
+            query,
             minimum: 5,
-            date: "Sat, 31 Jan 2026 23:59:59 GMT",
         };
-        let mut answerer = Answerer::seeded(1);
-        assert_readable(&answer(snapshot, &circumstances, query, &mut answerer));
+        let date = "Sat, 31 Jan 2026 23:59:59 GMT";
+        assert_readable(&answer(snapshot, &request, date, &mut Answerer::seeded(1)));
     }
 }
 

@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
-use mirrorlist_server::geo::{AsTable, ContinentTable};
+use mirrorlist_server::geo::{AsTable, ContinentTable, GeoIp};
 use mirrorlist_server::mirrorlist::MirrorQuery;
-use mirrorlist_server::snapshot::load::Source;
-use mirrorlist_server::snapshot::{Catalogue, Loaded, Snapshot, cache};
+use mirrorlist_server::snapshot::{Catalogue, DataSet, Loaded, Snapshot};
 use mirrorlist_server::warnings::Warnings;
 
 use super::answers::assert_readable_answers;
@@ -21,27 +18,31 @@ const ASKED: usize = 20;
 /// An address in the networks and autonomous systems of the seeds.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
 
-static GLOBAL_NETBLOCKS: LazyLock<Arc<Loaded<AsTable>>> =
-    LazyLock::new(|| loaded(AsTable::read(&b"192.0.2.0/24 64496\n"[..], &mut Warnings::default()).unwrap()));
-static CONTINENTS: LazyLock<Arc<Loaded<ContinentTable>>> =
-    LazyLock::new(|| loaded(ContinentTable::read(&b"DE,EU\nFR,EU\nUS,NA\n"[..], &mut Warnings::default()).unwrap()));
+static GLOBAL_NETBLOCKS: LazyLock<Arc<Loaded<AsTable>>> = LazyLock::new(|| {
+    let table = AsTable::read(&b"192.0.2.0/24 64496\n"[..], &mut Warnings::default()).unwrap();
+    Loaded::built_in("fuzz", table)
+});
+static CONTINENTS: LazyLock<Arc<Loaded<ContinentTable>>> = LazyLock::new(|| {
+    let table = ContinentTable::read(&b"DE,EU\nFR,EU\nUS,NA\n"[..], &mut Warnings::default()).unwrap();
+    Loaded::built_in("fuzz", table)
+});
 
 /// The bytes are a cache file.
 pub(crate) fn check(bytes: &[u8]) {
     let mut warnings = Warnings::default();
-    let catalogue = match cache::read(bytes, &mut warnings) {
+    let catalogue = match Catalogue::read(bytes, &mut warnings) {
         Ok(catalogue) => catalogue,
         Err(error) => return assert_one_line(&error.to_string()),
     };
     for warning in warnings.first() {
         assert_one_line(warning);
     }
-    let snapshot = Snapshot::new(
-        loaded(catalogue),
-        Arc::clone(&GLOBAL_NETBLOCKS),
-        Arc::clone(&CONTINENTS),
-        None,
-    );
+    let snapshot = Snapshot::new(DataSet {
+        cache: Loaded::built_in("fuzz", catalogue),
+        global_netblocks: Arc::clone(&GLOBAL_NETBLOCKS),
+        country_continent: Arc::clone(&CONTINENTS),
+        geoip: Loaded::without_file(GeoIp::empty()),
+    });
     ask(&snapshot);
 }
 
@@ -72,16 +73,4 @@ fn ask(snapshot: &Snapshot) {
             }
         }
     }
-}
-
-fn loaded<T>(table: T) -> Arc<Loaded<T>> {
-    Arc::new(Loaded {
-        table,
-        source: Source {
-            path: PathBuf::from("fuzz"),
-            identity: None,
-            duration: Duration::ZERO,
-            warnings: Warnings::default(),
-        },
-    })
 }

@@ -10,10 +10,11 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mirrorlist_server::http::client_address::TrustedProxies;
-use mirrorlist_server::http::connection::guard::{Deadlines, GuardedStream, Socket};
+use mirrorlist_server::http::connection::guard::GuardedStream;
 use mirrorlist_server::http::connection::limits::{ConnectionLimits, Connections};
-use mirrorlist_server::metrics::connections::ConnectionMetricsVec;
+use mirrorlist_server::http::connection::metrics::ConnectionMetrics;
+use mirrorlist_server::http::connection::socket::Socket;
+use mirrorlist_server::settings::{Deadlines, TrustedProxies};
 use prometheus::Registry;
 use slog::{Discard, Logger, o};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -45,9 +46,7 @@ static CONNECTIONS: LazyLock<Arc<Connections>> = LazyLock::new(|| {
         per_address: None,
         exempt: TrustedProxies::new(Vec::new()),
     };
-    let metrics = ConnectionMetricsVec::new(&Registry::new(), "fuzz")
-        .unwrap()
-        .of("public");
+    let metrics = ConnectionMetrics::of_listener(&Registry::new(), "fuzz", "public").unwrap();
     Connections::new(limits, metrics, Logger::root(Discard, o!()))
 });
 
@@ -111,7 +110,6 @@ fn run(input: &[u8], plan: Plan) -> Outcome {
         stream: GuardedStream::new(
             Wired(Rc::clone(&wire)),
             DEADLINES,
-            Arc::clone(CONNECTIONS.metrics()),
             CONNECTIONS.admit(None).unwrap(),
             Box::pin(pending()),
         ),

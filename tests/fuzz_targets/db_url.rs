@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use mirrorlist_server::generate::config::parse;
 use mirrorlist_server::generate::database::{Database, Environment};
 
 use super::assert_one_line;
@@ -47,8 +46,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "DB_URL=\"{url}\"").unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let path = file.path().to_str().unwrap();
-    if let Err(error) = parse(["generate-mirrorlist-cache", "--config", path], &Environment::default()) {
+    if let Err(error) = Database::find(file.path(), &Environment::default()) {
         assert_one_line(&error.to_string());
         assert_hidden(&error.to_string(), &url);
     }

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
 use mirrorlist_server::geo::network;
-use mirrorlist_server::http::client_address::{TrustedProxies, client_address, parse_address};
+use mirrorlist_server::http::client_address::{client_address, parse_address};
+use mirrorlist_server::settings::TrustedProxies;
 
 static TRUSTED: LazyLock<TrustedProxies> = LazyLock::new(|| {
     let networks = ["127.0.0.0/8", "10.0.0.0/8", "::1", "fc00::/7"];

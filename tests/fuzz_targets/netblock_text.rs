@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use mirrorlist_server::generate::findings::Findings;
-use mirrorlist_server::generate::hosts::Hosts;
-use mirrorlist_server::generate::ids::{HostId, SiteId};
-use mirrorlist_server::generate::netblocks::Netblocks;
-use mirrorlist_server::generate::tables::{HostNetblockRow, HostRow, SiteRow};
+use mirrorlist_server::generate::build::hosts::Hosts;
+use mirrorlist_server::generate::build::netblocks::Netblocks;
+use mirrorlist_server::generate::read::ids::{HostId, SiteId};
+use mirrorlist_server::generate::read::rows::{HostNetblockRow, HostRow, SiteRow};
+use mirrorlist_server::generate::warnings::RowWarnings;
 use mirrorlist_server::geo::network;
 
 use super::assert_one_line;
@@ -19,18 +19,18 @@ pub(crate) fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    let mut findings = Findings::default();
-    let hosts = Hosts::new(&[site()], &[host()], &mut findings);
+    let mut warnings = RowWarnings::default();
+    let hosts = Hosts::new(&[site()], &[host()], &mut warnings);
     let row = HostNetblockRow {
         host: Some(HOST),
         netblock: Some(text.to_owned()),
     };
     // Without a resolver: a name is a warning.
-    let networks = Netblocks::sort_out(&[row], &hosts, None, &mut findings).finish(&mut findings);
+    let networks = Netblocks::sort_out(&[row], &hosts, None, &mut warnings).finish(&mut warnings);
     assert_eq!(
-        networks.len() as u64 + findings.total(),
+        networks.len() as u64 + warnings.total(),
         1,
-        "{text:?}: {networks:?} {findings:?}"
+        "{text:?}: {networks:?} {warnings:?}"
     );
     for (network, hosts) in networks {
         let printed = network.to_string();
@@ -39,7 +39,7 @@ pub(crate) fn check(bytes: &[u8]) {
         assert!(network.netmask() > 0, "{text:?} is the whole internet");
         assert_eq!(hosts, BTreeSet::from([HOST]));
     }
-    for (_, found) in findings.iter() {
+    for (_, found) in warnings.iter() {
         found.listed.iter().for_each(|line| assert_one_line(line));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use mirrorlist_server::settings::{Command, parse};
+use mirrorlist_server::settings::ServerCommand;
 
 use super::assert_one_line;
 
@@ -11,10 +11,10 @@ pub(crate) fn check(bytes: &[u8]) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let path = file.path().to_str().unwrap();
-    match parse(["mirrorlist-server", "--config", path], []) {
-        Ok(Command::Serve(config)) => {
+    match ServerCommand::parse(["mirrorlist-server", "--config", path], []) {
+        Ok(ServerCommand::Serve(config)) => {
             assert!(config.workers.is_none_or(|workers| workers.get() <= 512));
-            assert!(!config.connections.deadlines.head.is_zero());
+            assert!(!config.deadlines.head.is_zero());
         }
         Ok(other) => panic!("a file makes a command: {other:?}"),
         Err(error) => {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use mirrorlist_server::cache::proto::MirrorList;
+use mirrorlist_server::cache::proto::{MirrorList, MirrorListCacheType};
 use prost::Message as _;
 use tempfile::TempDir;
 
@@ -34,13 +35,22 @@ impl Setup<'_> {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = generator(&self.database.url());
+        self.command_at(&self.database.url(), arguments)
+    }
+
+    /// A generator that reaches the database by another way.
+    pub(crate) fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
+        let mut command = generator(url);
         command.arg("-o").arg(self.outfile()).args(arguments);
         command
     }
 
     pub(crate) fn generate(&self, arguments: &[&str]) -> Output {
         checked(run(&mut self.command(arguments)))
+    }
+
+    pub(crate) fn generate_at(&self, url: &str, arguments: &[&str]) -> Output {
+        checked(run(&mut self.command_at(url, arguments)))
     }
 
     /// Generates without resolving names; gives the cache.
@@ -58,6 +68,15 @@ impl Setup<'_> {
             .iter()
             .map(|(kind, found)| (kind.clone(), found["count"].as_u64().unwrap()));
         (counts.collect(), report["warnings"].to_string())
+    }
+
+    /// Asserts how many warnings of these kinds the last cache has. Returns the texts of all.
+    pub(crate) fn warns(&self, kinds: &[(&str, u64)]) -> String {
+        let (counts, texts) = self.warnings();
+        for (kind, count) in kinds {
+            assert_eq!(counts.get(*kind).copied().unwrap_or(0), *count, "{kind}: {texts}");
+        }
+        texts
     }
 
     pub(crate) fn report(&self) -> serde_json::Value {
@@ -144,10 +163,15 @@ pub(crate) fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) ->
 
 /// A generator that waits for a table which a transaction of the test has locked.
 pub(crate) fn waiting_generator(setup: &Setup<'_>, holder: &mut postgres::Transaction<'_>) -> Child {
+    waiting(setup, holder, setup.command(&["-d"]).stderr(Stdio::piped()))
+}
+
+/// The same for any command.
+pub(crate) fn waiting(setup: &Setup<'_>, holder: &mut postgres::Transaction<'_>, command: &mut Command) -> Child {
     holder
         .batch_execute("LOCK TABLE host_category_dir IN ACCESS EXCLUSIVE MODE")
         .unwrap();
-    let child = setup.command(&["-d"]).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command.spawn().unwrap();
     let mut watcher = setup.database.client();
     wait_for("waiting for the lock", || {
         let query = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
@@ -156,4 +180,34 @@ pub(crate) fn waiting_generator(setup: &Setup<'_>, holder: &mut postgres::Transa
         (waiting > 0).then_some(())
     });
     child
+}
+
+/// A port where nothing listens.
+pub(crate) fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A thousand directories in a host_category_dir of wide rows, which make many pages of few rows, so that several connections
+/// would like to read them.
+pub(crate) const MANY_PAGES: &str = "
+    ALTER TABLE host_category_dir ADD COLUMN path text;
+    ALTER TABLE host_category_dir ALTER COLUMN path SET STORAGE PLAIN;
+    INSERT INTO directory SELECT id, 'pub/linux/' || id, NULL FROM generate_series(1000, 1999) AS id;
+    INSERT INTO category_directory SELECT 1, id FROM generate_series(1000, 1999) AS id;
+    INSERT INTO host_category_dir SELECT id, 1, true, 1000 + id % 1000, repeat('x', 7000)
+        FROM generate_series(1000, 18999) AS id;
+    ";
+
+/// The number of directories that host 1 carries alone: those thousand, and 3 of the small world.
+pub(crate) fn carried(cache: &MirrorList) -> usize {
+    cache.mirror_list_cache.iter().filter(|d| d.global == [1]).count()
+}
+
+/// The directory of a cache with a name.
+pub(crate) fn directory<'a>(cache: &'a MirrorList, name: &str) -> &'a MirrorListCacheType {
+    let found = cache
+        .mirror_list_cache
+        .iter()
+        .find(|directory| directory.directory == name);
+    found.unwrap_or_else(|| panic!("no {name}"))
 }

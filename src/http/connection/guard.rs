@@ -2,139 +2,73 @@
 //! way, and owns the connection's deadlines.
 //!
 //! actix decodes pipelined requests ahead and encodes their answers with what it knows of the last one; through this stream it
-//! never sees more than one. Where a request is refused or a deadline has passed, actix is shown the end of the stream; what is
-//! then left to write is written when actix shuts the stream down.
+//! never sees more than one. When a request is refused or a deadline has passed, actix sees the end of the stream; the stream
+//! writes what is left when actix shuts it down.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use actix_web::rt::net::{TcpStream, UnixStream};
-use actix_web::rt::time::{Instant, Sleep, sleep_until};
+use actix_web::rt::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head::{HeadScanner, Refusal, Scan, judge};
+use super::head;
 use super::limits::Admission;
+use super::linger::{LINGER, Linger};
+use super::metrics::Cut;
+use super::patience::AnswerPatience;
 use super::progress::AnswerProgress;
-use crate::metrics::connections::{ConnectionMetrics, Cut};
+use super::refusal::HeadRefusal;
+use super::scanner::{HeadScanner, Scan};
+use super::socket::Socket;
+use super::timer::{StopSignal, Stopping, Timer};
 
-/// How long the steps of a connection may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// From the first byte of a request's head to its last one.
-    pub head: Duration,
-    /// Without a request.
-    pub idle: Duration,
-    /// Without progress of an answer that the client does not read.
-    pub stall: Duration,
-    /// From the moment when an answer has to wait for the client to its last byte.
-    pub answer: Duration,
-}
+use crate::settings::Deadlines;
 
-impl Deadlines {
-    /// What holds where nothing else is set.
-    pub const STANDARD: Self = Self {
-        head: Duration::from_secs(5),
-        idle: Duration::from_secs(75),
-        stall: Duration::from_secs(10),
-        answer: Duration::from_secs(60),
-    };
-}
-
-/// Closing a socket with unread bytes takes the last answer away from the client (RFC 9112, 9.6). What a client sends after its
-/// last request is therefore read and dropped, for this long.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// This many bytes are dropped at most, then the connection is closed.
-const MOST_DROPPED: usize = 16 << 20;
-
-/// Bytes are read in pieces of this size where actix offers no buffer for them.
+/// Bytes are read in pieces of this size if actix offers no buffer for them.
 const PIECE: usize = 2 << 10;
 
-/// This many pieces are dropped at once, before other connections have their turn.
-const PIECES_A_TURN: usize = 32;
-
-/// A socket that can tell whether it has something to read.
-pub trait Socket: AsyncRead + AsyncWrite + Unpin {
-    /// Waits until there is something to read, the end included.
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-}
-
-impl Socket for TcpStream {
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Self::poll_read_ready(self, cx)
-    }
-}
-
-impl Socket for UnixStream {
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Self::poll_read_ready(self, cx)
-    }
-}
-
-/// A future that is ready once the server stops.
-pub type Stopping = Pin<Box<dyn Future<Output = ()>>>;
+/// The length of CR LF.
+const EMPTY_LINE: usize = 2;
 
 /// A guarded connection.
 pub struct GuardedStream<S> {
     socket: S,
     deadlines: Deadlines,
-    metrics: Arc<ConnectionMetrics>,
     stop: StopSignal,
-    phase: Phase,
-    /// What has been read and is not let through yet: a part of a head, or pipelined requests.
+    phase: StreamPhase,
+    /// Bytes that are read and not let through yet: a part of a head, or pipelined requests.
     waiting: Vec<u8>,
     timer: Timer,
-    /// While it exists, the connection counts.
-    _admission: Admission,
+    admission: Admission,
 }
 
-enum Phase {
-    /// Waiting for a request; `answered` is set between the end of an answer and the next look at the socket.
+enum StreamPhase {
+    /// Waiting for a request. `answered` is set from the end of an answer to the next look at the socket.
     Idle { answered: bool },
     /// A part of a head has come.
     Head(HeadScanner),
-    /// A head of which so many bytes are still to be let through.
+    /// A head of which `left` bytes are still to be let through.
     Deliver { left: usize, is_head: bool },
-    /// The handler is at work, or its answer is on its way.
-    Answer(AnswerProgress, Patience),
-    /// actix has been shown the end of the stream; this is still to be written.
+    /// The handler works, or its answer is being written.
+    Answer(AnswerProgress, AnswerPatience),
+    /// actix has seen the end of the stream; these bytes are still to be written.
     Ended(Vec<u8>),
-    /// Everything is written; so many bytes of the client may still be dropped.
-    Linger(usize),
-}
-
-/// Until when an answer that has to wait for its client may take; none while it need not wait.
-#[derive(Default)]
-struct Patience {
-    stall: Option<Instant>,
-    answer: Option<Instant>,
+    /// Everything is written, and the client still sends.
+    Linger(Linger),
 }
 
 impl<S: Socket> GuardedStream<S> {
-    /// Guards a new connection.
-    pub fn new(
-        socket: S,
-        deadlines: Deadlines,
-        metrics: Arc<ConnectionMetrics>,
-        admission: Admission,
-        stopping: Stopping,
-    ) -> Self {
+    /// Guards a new connection. The connection counts until the stream is dropped.
+    pub fn new(socket: S, deadlines: Deadlines, admission: Admission, stopping: Stopping) -> Self {
         Self {
             socket,
             deadlines,
-            metrics,
-            stop: StopSignal {
-                stopping: Some(stopping),
-                is_watched: false,
-            },
-            phase: Phase::Idle { answered: false },
+            stop: StopSignal::new(stopping),
+            phase: StreamPhase::Idle { answered: false },
             waiting: Vec::new(),
             timer: Timer::at(Instant::now() + deadlines.idle),
-            _admission: admission,
+            admission,
         }
     }
 
@@ -143,21 +77,21 @@ impl<S: Socket> GuardedStream<S> {
         &self.socket
     }
 
-    /// Reads until a head can be let through into `out`, or actix is to be shown the end.
+    /// Reads until a head can be let through into `out`, or the stream ends.
     fn poll_head(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            let wants_head = matches!(self.phase, Phase::Idle { .. } | Phase::Head(_));
+            let wants_head = matches!(self.phase, StreamPhase::Idle { .. } | StreamPhase::Head(_));
             if wants_head && !self.waiting.is_empty() && self.scan_waiting() {
                 continue;
             }
             match self.phase {
-                Phase::Idle { .. } | Phase::Head(_) => {}
-                Phase::Deliver { left, is_head } => {
+                StreamPhase::Idle { .. } | StreamPhase::Head(_) => {}
+                StreamPhase::Deliver { left, is_head } => {
                     self.deliver(left, is_head, out);
                     return Poll::Ready(Ok(()));
                 }
-                Phase::Answer(..) => return Poll::Pending,
-                Phase::Ended(_) | Phase::Linger(_) => return Poll::Ready(Ok(())),
+                StreamPhase::Answer(..) => return Poll::Pending,
+                StreamPhase::Ended(_) | StreamPhase::Linger(_) => return Poll::Ready(Ok(())),
             }
             let read = if self.waiting.is_empty() && out.remaining() >= PIECE / 2 {
                 self.poll_read_through(cx, out)?
@@ -168,14 +102,14 @@ impl<S: Socket> GuardedStream<S> {
                 return Poll::Pending;
             }
             // A whole head stands in `out` already.
-            if matches!(self.phase, Phase::Answer(..)) {
+            if matches!(self.phase, StreamPhase::Answer(..)) {
                 return Poll::Ready(Ok(()));
             }
         }
     }
 
-    /// Reads into actix's buffer. What is one whole head, as nearly always, stays there. Of pipelined requests no more than a
-    /// piece is taken from the socket: what has to wait for an answer to be read takes memory.
+    /// Reads into actix's buffer. One whole head, the usual case, stays there. Of pipelined requests no more than a piece is
+    /// read, since what has to wait for an answer takes memory.
     fn poll_read_through(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> io::Result<Poll<()>> {
         let length = PIECE.min(out.remaining());
         let mut piece = ReadBuf::new(out.initialize_unfilled_to(length));
@@ -184,9 +118,9 @@ impl<S: Socket> GuardedStream<S> {
         }
         let read = piece.filled_mut();
         if read.is_empty() {
-            self.phase = Phase::Ended(Vec::new());
+            self.phase = StreamPhase::Ended(Vec::new());
         } else if HeadScanner::default().scan(read) == Ok(Scan::Complete(read.len()))
-            && let Ok(accepted) = judge(read)
+            && let Ok(accepted) = head::check(read)
         {
             let length = read.len();
             out.advance(length);
@@ -206,19 +140,19 @@ impl<S: Socket> GuardedStream<S> {
         if piece.filled().is_empty() {
             // The client has left in the middle of a head.
             self.waiting = Vec::new();
-            self.phase = Phase::Ended(Vec::new());
+            self.phase = StreamPhase::Ended(Vec::new());
         }
         self.waiting.extend_from_slice(piece.filled());
         Ok(Poll::Ready(()))
     }
 
-    /// Looks for a head in what waits. Says whether that changes what is to be done next.
+    /// Looks for a head in the waiting bytes. Returns whether there is something else to do than to read.
     fn scan_waiting(&mut self) -> bool {
-        if let Phase::Idle { .. } = self.phase {
-            self.phase = Phase::Head(HeadScanner::default());
+        if let StreamPhase::Idle { .. } = self.phase {
+            self.phase = StreamPhase::Head(HeadScanner::default());
             self.timer.set(Instant::now() + self.deadlines.head);
         }
-        let Phase::Head(scanner) = &mut self.phase else {
+        let StreamPhase::Head(scanner) = &mut self.phase else {
             return true;
         };
         match scanner.scan(&self.waiting) {
@@ -227,9 +161,10 @@ impl<S: Socket> GuardedStream<S> {
                 self.waiting.drain(..EMPTY_LINE);
                 return !self.waiting.is_empty();
             }
-            Ok(Scan::Complete(length)) => match judge(self.waiting.get_mut(..length).unwrap_or_default()) {
+            // The scanner has seen all bytes of the head here.
+            Ok(Scan::Complete(length)) => match head::check(self.waiting.split_at_mut(length).0) {
                 Ok(accepted) => {
-                    self.phase = Phase::Deliver {
+                    self.phase = StreamPhase::Deliver {
                         left: length,
                         is_head: accepted.is_head,
                     }
@@ -241,18 +176,17 @@ impl<S: Socket> GuardedStream<S> {
         true
     }
 
-    /// Lets the next bytes of a head through.
+    /// Lets the next bytes of a head through into `out`.
     fn deliver(&mut self, left: usize, is_head: bool, out: &mut ReadBuf<'_>) {
         let length = left.min(out.remaining());
-        out.put_slice(self.waiting.get(..length).unwrap_or_default());
-        self.waiting.drain(..length);
+        out.put_slice(self.waiting.drain(..length).as_slice());
         if length == left {
             if self.waiting.is_empty() {
                 self.waiting = Vec::new();
             }
             self.await_answer(is_head);
         } else {
-            self.phase = Phase::Deliver {
+            self.phase = StreamPhase::Deliver {
                 left: left - length,
                 is_head,
             };
@@ -260,33 +194,33 @@ impl<S: Socket> GuardedStream<S> {
     }
 
     fn await_answer(&mut self, is_head: bool) {
-        self.phase = Phase::Answer(AnswerProgress::new(is_head), Patience::default());
+        self.phase = StreamPhase::Answer(AnswerProgress::new(is_head), AnswerPatience::default());
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
-        self.metrics.refused(refusal);
+    fn refuse(&mut self, refusal: HeadRefusal) {
+        self.admission.metrics().refused.inc(refusal);
         self.timer.set(Instant::now() + self.deadlines.stall);
-        self.phase = Phase::Ended(refusal.answer(&self.waiting));
+        self.phase = StreamPhase::Ended(refusal.answer(&self.waiting));
     }
 
-    /// Waits for the deadline of the phase, or between requests for the server's stop, and ends the stream then.
+    /// Waits for the phase's deadline, or between requests for the server's stop, and then ends the stream.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_idle = matches!(self.phase, Phase::Idle { .. });
+        let is_idle = matches!(self.phase, StreamPhase::Idle { .. });
         if is_idle && self.stop.poll(cx).is_ready() {
-            self.phase = Phase::Ended(Vec::new());
+            self.phase = StreamPhase::Ended(Vec::new());
             return Poll::Ready(());
         }
         ready!(self.timer.poll(cx));
         match self.phase {
-            Phase::Head(_) => self.refuse(Refusal::TooSlow),
-            _ => self.phase = Phase::Ended(Vec::new()),
+            StreamPhase::Head(_) => self.refuse(HeadRefusal::TooSlow),
+            _ => self.phase = StreamPhase::Ended(Vec::new()),
         }
         Poll::Ready(())
     }
 
-    /// After an answer: sees to it that actix is woken by the next request, the deadline or the stop.
+    /// After an answer: makes the next request, the deadline and the stop wake the task.
     fn watch_idle(&mut self, cx: &mut Context<'_>) {
-        self.phase = Phase::Idle { answered: false };
+        self.phase = StreamPhase::Idle { answered: false };
         let has_more = !self.waiting.is_empty()
             || self.socket.poll_read_ready(cx).is_ready()
             || self.stop.watch(cx).is_ready()
@@ -296,25 +230,23 @@ impl<S: Socket> GuardedStream<S> {
         }
     }
 
-    /// What becomes of an answer that has to wait for its client: an error once it has waited too long.
+    /// Notes that an answer has to wait for its client, and fails once it has waited too long.
     fn poll_slow_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Phase::Answer(_, patience) = &mut self.phase else {
+        let StreamPhase::Answer(_, patience) = &mut self.phase else {
             return Ok(());
         };
-        let now = Instant::now();
-        let stall = *patience.stall.get_or_insert(now + self.deadlines.stall);
-        let answer = *patience.answer.get_or_insert(now + self.deadlines.answer);
-        self.timer.set(stall.min(answer));
+        let (deadline, cut) = patience.deadline(self.deadlines.stall, self.deadlines.answer);
+        self.timer.set(deadline);
         if self.timer.poll(cx).is_pending() {
             return Ok(());
         }
-        self.metrics.cut(if answer <= stall { Cut::Slow } else { Cut::Stalled });
+        self.admission.metrics().cut.inc(cut);
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    /// Writes what is left of an ended connection.
+    /// Writes the rest of an ended connection.
     fn poll_write_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Phase::Ended(rest) = &mut self.phase else {
+        let StreamPhase::Ended(rest) = &mut self.phase else {
             return Poll::Ready(Ok(()));
         };
         while !rest.is_empty() {
@@ -326,39 +258,14 @@ impl<S: Socket> GuardedStream<S> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     ready!(self.timer.poll(cx));
-                    self.metrics.cut(Cut::Stalled);
+                    self.admission.metrics().cut.inc(Cut::Stalled);
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
         }
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
-
-    /// Reads and drops what the client still sends, until its end.
-    fn poll_linger(&mut self, cx: &mut Context<'_>, mut left: usize) -> Poll<()> {
-        let mut bytes = [0; PIECE];
-        for _ in 0..PIECES_A_TURN {
-            let mut piece = ReadBuf::new(&mut bytes);
-            match Pin::new(&mut self.socket).poll_read(cx, &mut piece) {
-                Poll::Ready(Ok(())) if !piece.filled().is_empty() => left = left.saturating_sub(piece.filled().len()),
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => {
-                    self.phase = Phase::Linger(left);
-                    return self.timer.poll(cx);
-                }
-            }
-        }
-        if left == 0 || self.timer.poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        self.phase = Phase::Linger(left);
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
 }
-
-/// CR and LF.
-const EMPTY_LINE: usize = 2;
 
 impl<S: Socket> AsyncRead for GuardedStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -371,10 +278,11 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
         let this = self.get_mut();
         match Pin::new(&mut this.socket).poll_write(cx, bytes) {
             Poll::Ready(Ok(written)) => {
-                if let Phase::Answer(progress, patience) = &mut this.phase {
-                    patience.stall = None;
-                    if progress.advance(bytes.get(..written).unwrap_or_default()) {
-                        this.phase = Phase::Idle { answered: true };
+                if let StreamPhase::Answer(progress, patience) = &mut this.phase {
+                    patience.progressed();
+                    // A socket takes no more bytes than it is given.
+                    if progress.advance(bytes.split_at(written).0) {
+                        this.phase = StreamPhase::Idle { answered: true };
                         this.timer.set(Instant::now() + this.deadlines.idle);
                     }
                 }
@@ -390,7 +298,7 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if matches!(this.phase, Phase::Idle { answered: true }) {
+        if matches!(this.phase, StreamPhase::Idle { answered: true }) {
             this.watch_idle(cx);
         }
         Pin::new(&mut this.socket).poll_flush(cx)
@@ -399,88 +307,19 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
-            match this.phase {
-                Phase::Linger(left) => {
-                    ready!(this.poll_linger(cx, left));
-                    return Poll::Ready(Ok(()));
-                }
-                Phase::Ended(_) => {
+            match &mut this.phase {
+                StreamPhase::Linger(linger) => return linger.poll(&mut this.socket, &mut this.timer, cx).map(Ok),
+                StreamPhase::Ended(_) => {
                     ready!(this.poll_write_rest(cx))?;
                     let is_read = this.waiting.is_empty() && this.socket.poll_read_ready(cx).is_pending();
                     if is_read {
                         return Poll::Ready(Ok(()));
                     }
                     this.timer.set(Instant::now() + LINGER);
-                    this.phase = Phase::Linger(MOST_DROPPED);
+                    this.phase = StreamPhase::Linger(Linger::new());
                 }
-                _ => this.phase = Phase::Ended(Vec::new()),
+                _ => this.phase = StreamPhase::Ended(Vec::new()),
             }
-        }
-    }
-}
-
-/// Whether the server stops.
-struct StopSignal {
-    /// None once it does.
-    stopping: Option<Stopping>,
-    /// Whether the connection's task is woken by it.
-    is_watched: bool,
-}
-
-impl StopSignal {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(stopping) = &mut self.stopping {
-            ready!(stopping.as_mut().poll(cx));
-            self.stopping = None;
-        }
-        Poll::Ready(())
-    }
-
-    /// Sees to it that the task is woken. A connection stays in one task, so that once is enough.
-    fn watch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_watched && self.stopping.is_some() {
-            return Poll::Pending;
-        }
-        self.is_watched = true;
-        self.poll(cx)
-    }
-}
-
-/// A deadline that can be moved cheaply: the operating system's timer is only set again where it would come too late.
-struct Timer {
-    deadline: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timer {
-    fn at(deadline: Instant) -> Self {
-        Self { deadline, sleep: None }
-    }
-
-    fn set(&mut self, deadline: Instant) {
-        self.deadline = deadline;
-    }
-
-    /// Waits for the deadline.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.deadline)));
-            if sleep.deadline() > self.deadline {
-                sleep.as_mut().reset(self.deadline);
-            }
-            ready!(sleep.as_mut().poll(cx));
-            if Instant::now() >= self.deadline {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(self.deadline);
-        }
-    }
-
-    /// Sees to it that the task is woken by the deadline, if it is not woken before that anyway.
-    fn arm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.sleep {
-            Some(sleep) if sleep.deadline() <= self.deadline && !sleep.is_elapsed() => Poll::Pending,
-            _ => self.poll(cx),
         }
     }
 }

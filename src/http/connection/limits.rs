@@ -1,17 +1,19 @@
-//! How many connections may be open, in all and for one address. What is over a limit is closed at once, counted, and logged
-//! once a minute.
+//! How many connections may be open, in all and for one address. A connection over a limit is closed at once, counted, and
+//! logged once a minute.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use slog::{Logger, warn};
 
-use crate::http::client_address::TrustedProxies;
-use crate::metrics::connections::{ConnectionLimit, ConnectionMetrics};
+use super::metrics::{ConnectionLimit, ConnectionMetrics};
+use crate::settings::TrustedProxies;
+use crate::throttle::Throttle;
 
 /// The log has at most one line in this time about connections over a limit.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -21,7 +23,7 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 pub struct ConnectionLimits {
     /// In all.
     pub all: usize,
-    /// For one IPv4 address or IPv6 network of 64 bits; none: only the limit in all counts.
+    /// For one IPv4 address or IPv6 network of 64 bits. `None`: only the limit in all counts.
     pub per_address: Option<NonZeroUsize>,
     /// Addresses for which `per_address` does not count.
     pub exempt: TrustedProxies,
@@ -31,35 +33,28 @@ pub struct ConnectionLimits {
 pub struct Connections {
     limits: ConnectionLimits,
     open: AtomicUsize,
-    /// Filled only where there is a limit for an address.
+    /// Empty without a limit for an address.
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    over: Mutex<OverLimit>,
+    over: Throttle,
     metrics: Arc<ConnectionMetrics>,
     logger: Logger,
 }
 
-/// Connections that were closed and are not logged yet.
-#[derive(Default)]
-struct OverLimit {
-    closed: u64,
-    logged: Option<Instant>,
-}
-
-/// The right to be connected; it ends when this is dropped.
+/// An open connection's place in the count, until it is dropped.
 pub struct Admission {
     connections: Arc<Connections>,
     address: Option<IpAddr>,
 }
 
 impl Connections {
-    /// None is open yet.
+    /// Creates the count of a listener's connections, none of which is open yet.
     pub fn new(limits: ConnectionLimits, metrics: Arc<ConnectionMetrics>, logger: Logger) -> Arc<Self> {
-        metrics.limit(limits.all);
+        metrics.limit.set(i64::try_from(limits.all).unwrap_or(i64::MAX));
         Arc::new(Self {
             limits,
             open: AtomicUsize::new(0),
             by_address: Mutex::default(),
-            over: Mutex::default(),
+            over: Throttle::new(LOG_EVERY),
             metrics,
             logger,
         })
@@ -70,19 +65,14 @@ impl Connections {
         self.limits.all
     }
 
-    /// What is counted of the connections.
-    pub fn metrics(&self) -> &Arc<ConnectionMetrics> {
-        &self.metrics
-    }
-
-    /// Admits a connection from an address (none for a Unix socket); `None` if it is over a limit and has to be closed.
+    /// Admits a connection from an address (`None` for a Unix socket). Returns `None` if it is over a limit and has to be closed.
     pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Admission> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.limits.all {
             self.open.fetch_sub(1, Ordering::Relaxed);
             self.note_over(ConnectionLimit::All);
             return None;
         }
-        self.metrics.opened();
+        self.metrics.open.inc();
         let mut admission = Admission {
             connections: Arc::clone(self),
             address: None,
@@ -92,7 +82,7 @@ impl Connections {
             && let Some(address) = address.filter(|address| !self.limits.exempt.contains(*address))
         {
             let address = network(address);
-            let mut by_address = self.by_address();
+            let mut by_address = self.by_address.lock();
             let open = by_address.entry(address).or_default();
             if *open >= limit.get() {
                 drop(by_address);
@@ -106,22 +96,18 @@ impl Connections {
     }
 
     fn note_over(&self, limit: ConnectionLimit) {
-        self.metrics.limited(limit);
-        let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        over.closed += 1;
-        if over.logged.is_some_and(|logged| logged.elapsed() < LOG_EVERY) {
-            return;
+        self.metrics.limited.inc(limit);
+        if let Some(closed) = self.over.count(Instant::now()) {
+            warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
+                "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));
         }
-        over.logged = Some(Instant::now());
-        let closed = std::mem::take(&mut over.closed);
-        drop(over);
-        warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
-            "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));
     }
+}
 
-    fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // A count can't be left half changed.
-        self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
+impl Admission {
+    /// The metrics of the listener.
+    pub(super) fn metrics(&self) -> &ConnectionMetrics {
+        &self.connections.metrics
     }
 }
 
@@ -129,9 +115,9 @@ impl Drop for Admission {
     fn drop(&mut self) {
         let connections = &self.connections;
         connections.open.fetch_sub(1, Ordering::Relaxed);
-        connections.metrics.closed();
+        connections.metrics.open.dec();
         if let Some(address) = self.address {
-            let mut by_address = connections.by_address();
+            let mut by_address = connections.by_address.lock();
             if let Some(open) = by_address.get_mut(&address) {
                 *open -= 1;
                 if *open == 0 {
@@ -142,7 +128,7 @@ impl Drop for Admission {
     }
 }
 
-/// What counts as one address: an IPv6 client has a network of 64 bits to choose from.
+/// The network that counts as one address: an IPv6 client has 64 bits to choose from.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -152,94 +138,60 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use prometheus::Registry;
-    use slog::{Drain as _, o};
+    use slog::{Discard, o};
 
     use super::*;
     use crate::geo::network;
-    use crate::metrics::connections::ConnectionMetricsVec;
 
-    /// Messages, as text.
-    #[derive(Clone, Default)]
-    struct Messages(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Messages {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    struct Rig {
+    struct Limited {
         connections: Arc<Connections>,
-        registry: Registry,
-        messages: Messages,
     }
 
-    fn rig(all: usize, per_address: Option<usize>) -> Rig {
-        let registry = Registry::new();
-        let metrics = ConnectionMetricsVec::new(&registry, "test").unwrap().of("l");
-        let messages = Messages::default();
-        let drain = slog_json::Json::new(messages.clone()).add_default_keys().build();
+    fn rig(all: usize, per_address: Option<usize>) -> Limited {
+        let metrics = ConnectionMetrics::of_listener(&Registry::new(), "test", "l").unwrap();
         let limits = ConnectionLimits {
             all,
             per_address: per_address.and_then(NonZeroUsize::new),
             exempt: TrustedProxies::new(vec![network::parse("10.0.0.0/8").unwrap()]),
         };
-        let logger = Logger::root(Mutex::new(drain).fuse(), o!());
-        Rig {
+        let logger = Logger::root(Discard, o!());
+        Limited {
             connections: Connections::new(limits, metrics, logger),
-            registry,
-            messages,
         }
     }
 
-    impl Rig {
+    impl Limited {
         fn admit(&self, address: &str) -> Option<Admission> {
             self.connections.admit(Some(address.parse().unwrap()))
         }
 
-        fn metric(&self, name: &str, label: &str) -> f64 {
-            let families = self.registry.gather();
-            let family = families.iter().find(|family| family.name() == name).unwrap();
-            let with_label =
-                |metric: &&prometheus::proto::Metric| metric.get_label().iter().any(|pair| pair.value() == label);
-            let metric = family.get_metric().iter().find(with_label).unwrap();
-            metric.get_counter().get_value() + metric.get_gauge().get_value()
+        fn open(&self) -> i64 {
+            self.connections.metrics.open.get()
         }
 
-        fn messages(&self) -> Vec<String> {
-            let bytes = self.messages.0.lock().unwrap();
-            String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+        fn limited(&self, limit: ConnectionLimit) -> u64 {
+            self.connections.metrics.limited.of(limit).get()
         }
     }
 
     #[test]
     fn as_many_are_admitted_as_may_be_open() {
         let rig = rig(2, None);
-        assert_eq!(
-            (rig.connections.limit(), rig.metric("test_connections_limit", "l")),
-            (2, 2.0)
-        );
+        assert_eq!((rig.connections.limit(), rig.connections.metrics.limit.get()), (2, 2));
         let first = rig.admit("192.0.2.1").unwrap();
         let second = rig.connections.admit(None).unwrap();
-        assert_eq!(rig.metric("test_connections", "l"), 2.0);
+        assert_eq!(rig.open(), 2);
         for _ in 0..3 {
             assert!(rig.admit("192.0.2.1").is_none());
         }
-        assert_eq!(rig.metric("test_connections_limited_total", "max_connections"), 3.0);
+        assert_eq!(rig.limited(ConnectionLimit::All), 3);
         drop(first);
-        assert_eq!(rig.metric("test_connections", "l"), 1.0);
+        assert_eq!(rig.open(), 1);
         let third = rig.admit("192.0.2.2").unwrap();
         assert!(rig.admit("192.0.2.2").is_none());
         drop((second, third));
-        assert_eq!(rig.metric("test_connections", "l"), 0.0);
+        assert_eq!(rig.open(), 0);
         assert_eq!([(); 2].map(|()| rig.admit("192.0.2.3")).iter().flatten().count(), 2);
     }
 
@@ -248,12 +200,9 @@ mod tests {
         let rig = rig(100, Some(2));
         let open: Vec<Admission> = (0..4).filter_map(|_| rig.admit("192.0.2.1")).collect();
         assert_eq!(open.len(), 2);
-        assert_eq!(
-            rig.metric("test_connections_limited_total", "max_connections_per_address"),
-            2.0
-        );
+        assert_eq!(rig.limited(ConnectionLimit::Address), 2);
         // Those that were closed don't count.
-        assert_eq!(rig.metric("test_connections", "l"), 2.0);
+        assert_eq!(rig.open(), 2);
         assert!(rig.admit("::ffff:192.0.2.1").is_none());
         assert!(rig.admit("192.0.2.2").is_some());
         let network: Vec<Admission> = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8::2"]
@@ -267,27 +216,7 @@ mod tests {
         let unix: Vec<Admission> = (0..5).filter_map(|_| rig.connections.admit(None)).collect();
         assert_eq!(unix.len(), 5);
         drop((open, network, proxy, unix));
-        assert!(rig.connections.by_address().is_empty());
+        assert!(rig.connections.by_address.lock().is_empty());
         assert!(rig.admit("192.0.2.1").is_some());
-    }
-
-    #[test]
-    fn the_log_has_one_line_about_many_connections_over_a_limit() {
-        let rig = rig(1, None);
-        let _open = rig.admit("192.0.2.1");
-        for _ in 0..50 {
-            assert!(rig.admit("192.0.2.1").is_none());
-        }
-        let messages = rig.messages();
-        assert_eq!(messages.len(), 1, "{messages:?}");
-        assert!(
-            messages[0].contains("\"closed\":1") && messages[0].contains("\"open\":1"),
-            "{messages:?}"
-        );
-        // A minute later, the next line tells of all since.
-        let minute_ago = Instant::now().checked_sub(LOG_EVERY);
-        rig.connections.over.lock().unwrap().logged = minute_ago;
-        assert!(rig.admit("192.0.2.1").is_none());
-        assert!(rig.messages()[1].contains("\"closed\":50"), "{:?}", rig.messages());
     }
 }

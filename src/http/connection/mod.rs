@@ -1,15 +1,24 @@
-//! What stands between a socket and actix, on every listener: one request at a time, deadlines, limits.
+//! The guard of every listener's connections, between the sockets and actix: one request at a time, deadlines, limits.
 //!
 //! - [`guard`]: the stream that actix reads and writes; it lets through one request head at a time and owns the deadlines
-//! - [`head`]: whether the bytes of a request head may pass, and the answer where they may not
-//! - [`progress`]: how far an answer on its way to the client is
+//! - [`scanner`], [`head`], [`refusal`]: where a request head ends, whether it may pass, and the answer if it may not
+//! - [`progress`], [`patience`]: how much of an answer is written, and how long it may wait for its client
+//! - [`linger`]: the end of a connection whose client still sends
+//! - [`timer`]: what wakes a connection that waits
 //! - [`limits`]: how many connections may be open, in all and for an address
-//! - [`peer`]: who is at the other end
+//! - [`socket`]: TCP and Unix sockets
+//! - [`metrics`]: what is counted
 //!
-//! What a request means is not decided here: that is the handlers' work.
+//! Not for what a request means: the handlers decide that.
 
 pub mod guard;
-pub mod head;
+mod head;
 pub mod limits;
-pub mod peer;
+mod linger;
+pub mod metrics;
+mod patience;
 mod progress;
+mod refusal;
+mod scanner;
+pub mod socket;
+pub(super) mod timer;

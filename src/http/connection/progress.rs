@@ -1,6 +1,6 @@
-//! How far an answer on its way to the client is: its head, then as many bytes as its Content-Length says (RFC 9112, 6.3).
+//! How much of an answer is written: its head, then as many bytes as its Content-Length says (RFC 9112, 6.3).
 
-/// An answer head ends with this.
+/// The end of an answer's head.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// An answer that is being written.
@@ -8,75 +8,66 @@ const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 pub(super) struct AnswerProgress {
     /// Whether the request was HEAD, whose answer has no body.
     to_head: bool,
-    state: State,
+    state: ProgressState,
 }
 
 #[derive(Debug)]
-enum State {
-    /// The part of the head that has been written.
+enum ProgressState {
+    /// The written part of the head.
     Head(Vec<u8>),
-    /// Bytes of the body that are not written yet.
+    /// The bytes of the body that are not written yet.
     Body(u64),
     /// The end of the connection is the end of the body.
     UntilClose,
 }
 
 impl AnswerProgress {
-    /// An answer of which nothing is written yet.
+    /// Starts an answer.
     pub(super) fn new(to_head: bool) -> Self {
         Self {
             to_head,
-            state: State::Head(Vec::new()),
+            state: ProgressState::Head(Vec::new()),
         }
     }
 
-    /// Takes bytes of the answer that have been written; says whether they were the last ones.
+    /// Takes the next bytes that are written. Returns whether the answer is complete.
     pub(super) fn advance(&mut self, written: &[u8]) -> bool {
         match &mut self.state {
-            State::Head(start) => {
-                if start.is_empty()
-                    && let Some(end) = end_of_head(written)
-                {
-                    self.body(written.get(..end).unwrap_or_default(), written.len() - end)
-                } else {
-                    // A head that is written in pieces: rare, and it has some hundred bytes.
-                    start.extend_from_slice(written);
-                    let head = std::mem::take(start);
-                    match end_of_head(&head) {
-                        Some(end) => self.body(head.get(..end).unwrap_or_default(), head.len() - end),
-                        None => {
-                            self.state = State::Head(head);
-                            false
-                        }
-                    }
-                }
+            ProgressState::Head(start) if start.is_empty() => self.take_head(written),
+            // A head that is written in pieces: rare, and it has some hundred bytes.
+            ProgressState::Head(start) => {
+                start.extend_from_slice(written);
+                let head = std::mem::take(start);
+                self.take_head(&head)
             }
-            State::Body(left) => {
+            ProgressState::Body(left) => {
                 *left = left.saturating_sub(written.len() as u64);
                 *left == 0
             }
-            State::UntilClose => false,
+            ProgressState::UntilClose => false,
         }
     }
 
-    /// Goes on to the body, of which some bytes are written with the head.
-    fn body(&mut self, head: &[u8], written: usize) -> bool {
-        let length = match content_length(head) {
-            _ if self.to_head => 0,
-            Some(length) => length,
-            None => {
-                self.state = State::UntilClose;
-                return false;
-            }
+    /// Goes on to the body if the head is whole. Returns whether the answer is complete.
+    fn take_head(&mut self, written: &[u8]) -> bool {
+        let Some((head, body)) = split_head(written) else {
+            self.state = ProgressState::Head(written.to_vec());
+            return false;
         };
-        let left = length.saturating_sub(written as u64);
-        self.state = State::Body(left);
+        let length = if self.to_head { Some(0) } else { content_length(head) };
+        let Some(length) = length else {
+            self.state = ProgressState::UntilClose;
+            return false;
+        };
+        let left = length.saturating_sub(body.len() as u64);
+        self.state = ProgressState::Body(left);
         left == 0
     }
 }
 
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    memchr::memmem::find(bytes, END_OF_HEAD).map(|start| start + END_OF_HEAD.len())
+/// The head and the bytes after it, if the head is whole.
+fn split_head(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    bytes.split_at_checked(memchr::memmem::find(bytes, END_OF_HEAD)? + END_OF_HEAD.len())
 }
 
 fn content_length(head: &[u8]) -> Option<u64> {

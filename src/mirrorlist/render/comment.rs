@@ -1,8 +1,8 @@
-//! The first line of a mirrorlist: what was asked and how the hosts were chosen.
+//! The comment line of a mirrorlist: what was asked for and how the hosts were chosen.
 
+use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::query::MirrorQuery;
-use crate::mirrorlist::select::Selection;
-use crate::mirrorlist::target::{Asked, Target};
+use crate::mirrorlist::target::Asked;
 
 /// The line stays below 4,000 bytes: librepo reads lines of 4,096 and takes the tail of a longer one for a new line.
 const LONGEST_LINE: usize = 3_990;
@@ -10,10 +10,11 @@ const LONGEST_LINE: usize = 3_990;
 /// A word that comes from the request is cut to this many bytes.
 const LONGEST_WORD: usize = 1_200;
 
-/// The comment line of an answer, with its line end.
-pub fn comment_line(query: &MirrorQuery<'_>, target: &Target<'_>, selection: &Selection<'_>) -> String {
+/// Renders the comment line of an answer, with its line end.
+pub(super) fn comment_line(query: &MirrorQuery<'_>, choice: &Choice<'_>) -> String {
+    let selection = &choice.selection;
     let mut line = String::with_capacity(256);
-    match &target.asked {
+    match &choice.target.asked {
         Asked::Repository { repo, arch, .. } => {
             push(&mut line, "# repo = ", repo);
             push(&mut line, " arch = ", arch);
@@ -44,13 +45,10 @@ pub fn comment_line(query: &MirrorQuery<'_>, target: &Target<'_>, selection: &Se
     line
 }
 
-/// Appends a label and a word, which stays on the line whatever the request put into it.
+/// Appends a label and a word. Control characters are replaced, since the word comes from the request.
 pub(super) fn push(line: &mut String, label: &str, word: &str) {
     line.push_str(label);
-    let word = match word.get(..word.floor_char_boundary(LONGEST_WORD)) {
-        Some(cut) => cut,
-        None => word,
-    };
+    let (word, _) = word.split_at(word.floor_char_boundary(LONGEST_WORD));
     if word.contains(char::is_control) {
         line.extend(
             word.chars()

@@ -1,12 +1,12 @@
-//! What follows a base URL: the directory below the category's top directory, and the file.
+//! The suffix of a base URL: the directory below the category's top directory, and the file.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::mirrorlist::target::Target;
 use crate::snapshot::Catalogue;
 
-/// What can't stand in the path of a URL as it is (the WHATWG URL standard's path percent-encode set), and the percent sign,
-/// because names were decoded.
+/// The characters to percent-encode in a path: the path percent-encode set of the WHATWG URL standard, and the percent sign because
+/// names were decoded.
 const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,7 +21,7 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What follows the base URL of every host to reach the target: `/subpath/` or `/subpath/file`.
+/// The suffix that turns the base URL of any host into the URL of the target: `/subpath/` or `/subpath/file`.
 pub fn suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
     let subpath = catalogue.subpath(target.directory);
     let file = target.file.as_deref().unwrap_or_default();
@@ -36,7 +36,7 @@ pub fn suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
 }
 
 fn encode_into(path: &str, out: &mut String) {
-    // As nearly all names are. Without a way out of the loop, many bytes are looked at at once.
+    // Nearly all names are plain. A loop without an early exit is vectorised.
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'/' | b'_' | b'+' | b'~');
     if path.bytes().fold(true, |all, b| all & plain(b)) {
         out.push_str(path);

@@ -1,84 +1,49 @@
-//! Mirrorlists: a comment line, then a URL a line. Lines end in LF alone, since clients keep a CR as part of the URL.
+//! Mirrorlists, redirects, and refusals as text. Lines end in LF alone, since clients keep a CR as part of the URL.
 
 use bytes::Bytes;
 
+use super::buffer::ResponseBuffer;
 use super::comment::{comment_line, push};
 use super::suffix::suffix;
-use crate::chunked::ChunkedText;
 use crate::mirrorlist::body::Body;
-use crate::mirrorlist::protocols::ProtocolFilter;
+use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::query::MirrorQuery;
 use crate::mirrorlist::refusal::Refusal;
-use crate::mirrorlist::select::Selection;
 use crate::mirrorlist::target::Target;
-use crate::page::Page;
-use crate::snapshot::{Carrier, Catalogue};
+use crate::snapshot::text_arena::PaddedString;
+use crate::snapshot::{Catalogue, Url};
 
-/// A mirrorlist.
+/// Renders a mirrorlist.
 pub fn mirrorlist(
     catalogue: &Catalogue,
     query: &MirrorQuery<'_>,
-    target: &Target<'_>,
-    selection: &Selection<'_>,
-    protocols: ProtocolFilter,
-    page: &mut Page,
+    choice: &Choice<'_>,
+    buffer: &mut ResponseBuffer,
 ) -> Bytes {
-    let path = ChunkedText::new(&[&suffix(catalogue, target), "\n"].concat());
-    let mut draft = page.begin();
-    draft.text(&comment_line(query, target, selection));
+    let path = PaddedString::new([&suffix(catalogue, &choice.target), "\n"].concat());
+    let mut writer = buffer.writer();
+    writer.text(comment_line(query, choice));
     if query.time {
-        draft.literal(b"# database creation time: ");
-        draft.number(catalogue.created());
-        draft.literal(b"\n");
+        writer.text("# database creation time: ");
+        writer.number(catalogue.created());
+        writer.text("\n");
     }
-    for carrier in carriers(catalogue, selection) {
-        for url in protocols.urls(catalogue, carrier) {
-            draft.chunked(catalogue.text(url.base));
-            draft.chunked(path.get());
-        }
+    for url in choice.urls(catalogue) {
+        writer.padded(catalogue.text(url.base));
+        writer.padded(path.get());
     }
-    draft.end()
+    writer.finish()
 }
 
-/// The URL at the best host that a browser can go to.
-pub fn redirect_target(
-    catalogue: &Catalogue,
-    target: &Target<'_>,
-    selection: &Selection<'_>,
-    protocols: ProtocolFilter,
-) -> Option<String> {
-    let url = carriers(catalogue, selection).find_map(|carrier| protocols.web_url(catalogue, carrier))?;
-    Some(format!("{}{}", catalogue.base_url(url), suffix(catalogue, target)))
+/// The URL that a redirect sends to.
+pub fn redirect_url(catalogue: &Catalogue, target: &Target<'_>, url: &Url) -> String {
+    [catalogue.base_url(url), &suffix(catalogue, target)].concat()
 }
 
-/// What went wrong, in words.
+/// Renders a refusal; with a catalogue, all its repositories follow.
 pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>) -> Body {
-    let start = match refusal {
-        Refusal::MissingParameters => "# either path=, or repo= and arch= must be specified".into(),
-        Refusal::RepositoryDisabled => "repo disabled".into(),
-        Refusal::UnknownRepository { repo, arch } => {
-            let mut text = String::new();
-            push(&mut text, "# repo = ", repo);
-            push(&mut text, " arch = ", arch);
-            text.push_str(" error: invalid repo or arch\n# following repositories are available:\n");
-            text.into()
-        }
-        Refusal::UnknownPath => "error: invalid path".into(),
-        Refusal::InvalidAddress => "Cannot parse client IP address. Aborting.".into(),
-        Refusal::NoFileDetails { directory, file } => {
-            let mut text = String::new();
-            push(&mut text, "", directory);
-            // A file in the root has no directory before it.
-            push(&mut text, if directory.is_empty() { "" } else { "/" }, file);
-            text.push_str(" not found or has not metalink");
-            text.into()
-        }
-        Refusal::NoWebMirror => "error: no mirror with an http or https URL".into(),
-        Refusal::UnknownEndpoint => "error: the path must end in /mirrorlist or /metalink".into(),
-        Refusal::MethodNotAllowed => "error: the method must be GET or HEAD".into(),
-    };
     Body {
-        start,
+        start: words(refusal).into(),
         shared: catalogue
             .map(|c| c.available_repositories().clone())
             .unwrap_or_default(),
@@ -86,13 +51,28 @@ pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>) -> Body {
     }
 }
 
-/// The hosts of a selection, in order.
-pub(super) fn carriers<'a>(
-    catalogue: &'a Catalogue,
-    selection: &'a Selection<'_>,
-) -> impl Iterator<Item = &'a Carrier> {
-    selection
-        .places
-        .iter()
-        .filter_map(|place| catalogue.carrier(place.carrier()))
+/// The words of a refusal.
+pub fn words(refusal: &Refusal<'_>) -> String {
+    let mut text = String::new();
+    match refusal {
+        Refusal::MissingParameters => text.push_str("# either path=, or repo= and arch= must be specified"),
+        Refusal::RepositoryDisabled => text.push_str("repo disabled"),
+        Refusal::UnknownRepository { repo, arch } => {
+            push(&mut text, "# repo = ", repo);
+            push(&mut text, " arch = ", arch);
+            text.push_str(" error: invalid repo or arch\n# following repositories are available:\n");
+        }
+        Refusal::UnknownPath => text.push_str("error: invalid path"),
+        Refusal::InvalidAddress => text.push_str("Cannot parse client IP address. Aborting."),
+        Refusal::NoFileDetails { directory, file } => {
+            push(&mut text, "", directory);
+            // A file in the root has no directory before it.
+            push(&mut text, if directory.is_empty() { "" } else { "/" }, file);
+            text.push_str(" not found or has not metalink");
+        }
+        Refusal::NoWebMirror => text.push_str("error: no mirror with an http or https URL"),
+        Refusal::UnknownEndpoint => text.push_str("error: the path must end in /mirrorlist or /metalink"),
+        Refusal::MethodNotAllowed => text.push_str("error: the method must be GET or HEAD"),
+    }
+    text
 }

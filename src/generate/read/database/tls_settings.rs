@@ -1,0 +1,189 @@
+//! The parameters of TLS, checked; the files that they name are read for each run.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use tokio_postgres::config::SslNegotiation;
+
+use super::environment::GivenParameters;
+use crate::settings::ConfigError;
+
+/// The protection of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// `sslmode`.
+    pub mode: TlsMode,
+    /// `sslrootcert`.
+    pub roots: Roots,
+    /// `sslcrl`.
+    pub revoked: Option<ClientFile>,
+    /// `sslcrldir`.
+    pub revoked_folder: Option<ClientFile>,
+    /// `sslcert`.
+    pub certificate: Option<ClientFile>,
+    /// `sslkey`.
+    pub key: Option<ClientFile>,
+    /// `sslsni`.
+    pub server_name: bool,
+    /// Whether TLS 1.2 is allowed.
+    pub version_1_2: bool,
+    /// Whether TLS 1.3 is allowed.
+    pub version_1_3: bool,
+    /// `sslnegotiation=direct`.
+    pub direct: bool,
+}
+
+/// The conditions under which a connection is encrypted and a certificate is good (`sslmode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsMode {
+    /// Never.
+    Disable,
+    /// If the server does not let us in otherwise.
+    Allow,
+    /// If the server can and lets us in so.
+    Prefer,
+    /// Always.
+    Require,
+    /// Always; the certificate has to be signed by the roots.
+    VerifyCa,
+    /// Always; the certificate has to be signed by the roots and be for the host.
+    VerifyFull,
+}
+
+/// The certificates that sign those of servers (`sslrootcert`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roots {
+    /// Nothing is given, and the user has no folder: the system's, if they are needed.
+    Usual,
+    /// The system's.
+    System,
+    /// Those of a file.
+    File(ClientFile),
+}
+
+/// A file of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is asked for, so that it has to be there.
+    pub asked_for: bool,
+    /// Its setting, as in `DB_URL: sslrootcert`.
+    name: String,
+}
+
+impl ClientFile {
+    /// The file of a parameter; without that, the one of this name in a folder, which counts if it is there.
+    pub(super) fn new(settings: &GivenParameters, parameter: &str, folder: Option<&Path>, usual: &str) -> Option<Self> {
+        match settings.get(parameter).filter(|given| !given.value.is_empty()) {
+            Some(given) => Some(Self {
+                path: given.value.clone().into(),
+                asked_for: true,
+                name: given.origin.clone(),
+            }),
+            None => folder.map(|folder| Self {
+                path: folder.join(usual),
+                asked_for: false,
+                name: parameter.to_owned(),
+            }),
+        }
+    }
+
+    /// Whether it is to be read.
+    pub(crate) fn counts(&self) -> bool {
+        self.asked_for || self.path.exists()
+    }
+
+    /// An error about the file.
+    pub(crate) fn mistake(&self, problem: impl fmt::Display) -> ConfigError {
+        ConfigError::new(format!("{} {}: {problem}", self.name, self.path.display()))
+    }
+}
+
+impl TlsSettings {
+    pub(super) fn new(settings: &GivenParameters, home: Option<&Path>) -> Result<Self, ConfigError> {
+        let folder = home.map(|home| home.join(".postgresql"));
+        let file = |parameter: &str, usual: &str| ClientFile::new(settings, parameter, folder.as_deref(), usual);
+        let roots = match settings.text("sslrootcert") {
+            Some("system") => Roots::System,
+            _ => file("sslrootcert", "root.crt").map_or(Roots::Usual, Roots::File),
+        };
+        let mode = mode(settings, &roots)?;
+        let direct = settings.text("sslnegotiation") == Some("direct");
+        if let Some(given) = settings
+            .get("sslnegotiation")
+            .filter(|_| direct && mode < TlsMode::Require)
+        {
+            return Err(given.mistake("direct needs sslmode require, verify-ca or verify-full"));
+        }
+        let [at_least, at_most] =
+            ["ssl_min_protocol_version", "ssl_max_protocol_version"].map(|name| settings.text(name));
+        let oldest = at_least.map_or(2, minor_version);
+        let newest = at_most.map_or(3, minor_version);
+        if let Some(given) = settings
+            .get("ssl_max_protocol_version")
+            .filter(|_| newest < 2 || newest < oldest)
+        {
+            return Err(given.mistake(
+                "TLSv1.2 and TLSv1.3 are spoken; allow one of them, not older than ssl_min_protocol_version",
+            ));
+        }
+        let certificate = match settings.text("sslcertmode") {
+            Some("disable") => None,
+            _ => file("sslcert", "postgresql.crt"),
+        };
+        Ok(Self {
+            mode,
+            roots,
+            revoked: file("sslcrl", "root.crl"),
+            revoked_folder: ClientFile::new(settings, "sslcrldir", None, ""),
+            certificate,
+            key: file("sslkey", "postgresql.key"),
+            server_name: settings.text("sslsni") != Some("0"),
+            version_1_2: (oldest..=newest).contains(&2),
+            version_1_3: (oldest..=newest).contains(&3),
+            direct,
+        })
+    }
+
+    pub(super) fn negotiation(&self) -> SslNegotiation {
+        if self.direct {
+            SslNegotiation::Direct
+        } else {
+            SslNegotiation::Postgres
+        }
+    }
+}
+
+fn mode(settings: &GivenParameters, roots: &Roots) -> Result<TlsMode, ConfigError> {
+    let Some(given) = settings.get("sslmode") else {
+        return Ok(if *roots == Roots::System {
+            TlsMode::VerifyFull
+        } else {
+            TlsMode::Prefer
+        });
+    };
+    let mode = match given.value.as_str() {
+        "disable" => TlsMode::Disable,
+        "allow" => TlsMode::Allow,
+        "prefer" => TlsMode::Prefer,
+        "require" => TlsMode::Require,
+        "verify-ca" => TlsMode::VerifyCa,
+        _ => TlsMode::VerifyFull,
+    };
+    // Any owner of a host gets a certificate of one of the system's roots for it.
+    if *roots == Roots::System && mode != TlsMode::VerifyFull {
+        return Err(given.mistake("sslrootcert=system needs verify-full"));
+    }
+    Ok(mode)
+}
+
+/// The last digit of a version of TLS.
+fn minor_version(version: &str) -> u8 {
+    match version.to_ascii_lowercase().as_str() {
+        "tlsv1.3" => 3,
+        "tlsv1.2" => 2,
+        "tlsv1.1" => 1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,206 @@
+//! The ways in which connecting or reading fails, and what the database or the driver says, in words with advice.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio_postgres::Error as DriverError;
+use tokio_postgres::error::SqlState;
+
+use crate::generate::error::GenerateError;
+
+/// Reading has failed.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub(crate) struct ReadFailure {
+    #[source]
+    pub(crate) error: GenerateError,
+    /// Whether the same could succeed now: a query was cancelled, for example by a standby that has to go on.
+    pub(crate) passing: bool,
+}
+
+impl From<GenerateError> for ReadFailure {
+    fn from(error: GenerateError) -> Self {
+        Self { error, passing: false }
+    }
+}
+
+/// No server has let us in: the failure of each, in their order.
+#[derive(Debug, Default)]
+pub(super) struct ConnectError(Vec<(String, Failure)>);
+
+/// A server has not let us in.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    #[error("{}", said(.0))]
+    Driver(#[source] DriverError),
+    #[error("cannot find the host: {0}")]
+    Lookup(#[source] io::Error),
+    #[error("it did not let us in within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// It is not the kind of server that is wanted.
+    #[error("it is not {0}")]
+    Unwanted(&'static str),
+}
+
+impl ConnectError {
+    /// The code that the last server gave.
+    pub(super) fn code(&self) -> Option<&SqlState> {
+        match self.last() {
+            Some(Failure::Driver(error)) => error.code(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn last(&self) -> Option<&Failure> {
+        self.0.last().map(|(_, failure)| failure)
+    }
+
+    pub(super) fn add(&mut self, server: String, failure: Failure) {
+        self.0.push((server, failure));
+    }
+
+    /// Whether no other server is tried, as with libpq: this one works, and does not let us in.
+    pub(super) fn is_final(&self) -> bool {
+        match self.last() {
+            Some(Failure::Driver(error)) => match error.code() {
+                Some(code) => *code != SqlState::CANNOT_CONNECT_NOW,
+                None => is_about_us(error),
+            },
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = self.0.iter().map(|(server, _)| server);
+        let several = servers.clone().zip(servers.skip(1)).any(|(one, next)| one != next);
+        let texts = self.0.iter().map(|(server, failure)| match several {
+            true => format!("{server}: {failure}"),
+            false => failure.to_string(),
+        });
+        let mut texts: Vec<String> = texts.collect();
+        texts.dedup();
+        f.write_str(&texts.join("; "))
+    }
+}
+
+impl Failure {
+    /// Whether the same server could let us in with TLS, or without it.
+    pub(super) fn is_about_the_way(&self) -> bool {
+        match self {
+            Self::Driver(error) => match error.code() {
+                Some(code) => *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                None => !is_about_us(error) && !error.to_string().starts_with("error connecting to server"),
+            },
+            _ => false,
+        }
+    }
+}
+
+/// Whether the driver gave up on its own: a password is missing, or the server did not prove that it knows it.
+fn is_about_us(error: &DriverError) -> bool {
+    let text = error.to_string();
+    ["authentication error", "invalid configuration"]
+        .iter()
+        .any(|kind| text.starts_with(kind))
+}
+
+/// The message of the server or of the driver.
+pub(super) fn said(error: &DriverError) -> String {
+    match error.as_db_error() {
+        Some(said) => said.message().to_owned(),
+        None => causes(error),
+    }
+}
+
+/// Advice for the operator.
+pub(super) fn advice_on(error: &DriverError) -> &'static str {
+    match error.as_db_error() {
+        Some(said) => advice(said.code()).unwrap_or("see the database's log"),
+        None => transport_advice(error),
+    }
+}
+
+/// The error and what led to it. The driver's texts name what failed, never what was sent.
+pub(super) fn causes(error: &DriverError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+const TLS_ADVICE: &str = "check sslmode and sslrootcert in DB_URL against the server's certificate";
+pub(super) const WHERE_ADVICE: &str = "check the host and port in DB_URL, that PostgreSQL runs there, and its log";
+
+fn transport_advice(error: &DriverError) -> &'static str {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.downcast_ref::<rustls::Error>().is_some() {
+            return TLS_ADVICE;
+        }
+        // An io::Error's source is what its inner error came from; the inner error itself is asked for here.
+        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if wrapped.is_some_and(|wrapped| wrapped.downcast_ref::<rustls::Error>().is_some()) {
+            return TLS_ADVICE;
+        }
+        cause = inner.source();
+    }
+    let text = causes(error);
+    if text.contains("channel binding") {
+        "channel_binding=require needs a server with ssl on and a password of scram-sha-256"
+    } else if text.contains("TLS") {
+        "turn on ssl in the server, or choose another sslmode in DB_URL"
+    } else if text.contains("password") {
+        "put the password into DB_URL or the password file (~/.pgpass)"
+    } else {
+        WHERE_ADVICE
+    }
+}
+
+/// Whether a query that ended with this could succeed now: it was cancelled, or its process was ended, for the sake of
+/// something else. A hot standby does both when it has to go on.
+pub(super) fn is_passing(code: &SqlState) -> bool {
+    [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::QUERY_CANCELED,
+        SqlState::ADMIN_SHUTDOWN,
+    ]
+    .contains(code)
+}
+
+fn advice(code: &SqlState) -> Option<&'static str> {
+    Some(
+        if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+            "check the user and the password in DB_URL, and the server's pg_hba.conf"
+        } else if *code == SqlState::INVALID_CATALOG_NAME {
+            "check the database's name in DB_URL"
+        } else if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::UNDEFINED_COLUMN {
+            "this is not a MirrorManager2 database, or an older one than is supported: check the database's name and the \
+         search_path, or upgrade MirrorManager2"
+        } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+            "grant the user SELECT on MirrorManager2's tables"
+        } else if *code == SqlState::TOO_MANY_CONNECTIONS {
+            "raise max_connections, or run the generator when fewer others are connected"
+        } else if *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::ADMIN_SHUTDOWN {
+            "try again when the server is up"
+        } else if *code == SqlState::QUERY_CANCELED {
+            "something cancelled the query: see the database's log"
+        } else if *code == SqlState::T_R_SERIALIZATION_FAILURE {
+            "on a hot standby, raise max_standby_streaming_delay or turn on hot_standby_feedback"
+        } else {
+            return None;
+        },
+    )
+}

@@ -1,0 +1,213 @@
+//! Whether a connection that is silent is at work: a second connection looks at what the first one's server process does.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
+
+use super::connect::Connector;
+use super::refusal::causes;
+
+/// How long a database may be silent; connecting, from the name to the answer to the password, may take both times. Both
+/// together are less than two minutes, cancelling included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SilenceLimits {
+    /// A connection that gives nothing for this long is looked at, again and again.
+    pub quiet: Duration,
+    /// Within this time a second connection has to see the first one at work.
+    pub proof: Duration,
+}
+
+impl Default for SilenceLimits {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_secs(60),
+            proof: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Time between two looks at a server process.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Looks at a server process until it is seen at work. Returns its work, or what speaks against it once `limit` is over.
+pub(super) async fn proof_of_work(
+    connector: &Connector,
+    process: Option<i32>,
+    limit: Duration,
+) -> Result<String, String> {
+    let mut looks = Looks::default();
+    match timeout(limit, look(connector, process, &mut looks)).await {
+        Ok(proof) => proof,
+        Err(_) => Err(looks.without_proof(limit)),
+    }
+}
+
+async fn look(connector: &Connector, process: Option<i32>, looks: &mut Looks) -> Result<String, String> {
+    let refused = |error: &dyn std::fmt::Display| format!("a second connection fails ({error})");
+    let (client, connection) = match connector.open_another().await {
+        Ok(connected) => connected,
+        // It answers, and more can't be known.
+        Err(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+            return Ok("has no second connection to spare".to_owned());
+        }
+        Err(error) => return Err(refused(&error)),
+    };
+    // It ends with this look, whatever its state is.
+    let _connection = Aborted(connection);
+    // Without a number, no process is found.
+    let process = process.map_or_else(|| "NULL".to_owned(), |process| process.to_string());
+    let query = format!(
+        "SELECT state, coalesce(wait_event_type, ''), coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = {process}"
+    );
+    looks.at = LookedAt::Connected;
+    loop {
+        let messages = client
+            .simple_query(&query)
+            .await
+            .map_err(|error| refused(&causes(&error)))?;
+        let seen = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(Activity::of(row)),
+            _ => None,
+        });
+        if let Some(work) = looks.note(seen) {
+            return Ok(work);
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
+}
+
+/// The state of a server process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Activity {
+    state: String,
+    /// WarningKind and name of what it waits for; empty while it computes.
+    waits_for: [String; 2],
+}
+
+impl Activity {
+    fn of(row: &SimpleQueryRow) -> Self {
+        // PostgreSQL shows null for what the user may not see.
+        let column = |index| row.try_get(index).ok().flatten().unwrap_or_default().to_owned();
+        Self {
+            state: column(0),
+            waits_for: [column(1), column(2)],
+        }
+    }
+
+    fn describe(&self) -> String {
+        let [kind, name] = &self.waits_for;
+        match kind.as_str() {
+            "" => format!("is {:?}", self.state),
+            _ => format!("is {:?} and waits for {kind} {name}", self.state),
+        }
+    }
+}
+
+/// The looks at a server process so far.
+#[derive(Debug, Default)]
+struct Looks {
+    at: LookedAt,
+}
+
+#[derive(Debug, Default)]
+enum LookedAt {
+    #[default]
+    Nothing,
+    Connected,
+    NoProcess,
+    Process(Activity),
+}
+
+impl Looks {
+    /// Takes a look. Returns the process's work if it is proved: it waits for a lock or a time, or does something else than at the
+    /// look before. A process that computes or reads all the while could as well be stopped; the answer of one that waits for its
+    /// client is lost.
+    fn note(&mut self, seen: Option<Activity>) -> Option<String> {
+        let Some(seen) = seen else {
+            self.at = LookedAt::NoProcess;
+            return None;
+        };
+        let [kind, _] = &seen.waits_for;
+        let works = seen.state == "active"
+            && match (kind.as_str(), &self.at) {
+                ("Lock" | "Timeout", _) => true,
+                ("Client", _) => false,
+                (_, LookedAt::Process(before)) => *before != seen,
+                _ => false,
+            };
+        let work = works.then(|| seen.describe());
+        self.at = LookedAt::Process(seen);
+        work
+    }
+
+    fn without_proof(&self, limit: Duration) -> String {
+        let seconds = limit.as_secs_f64();
+        match &self.at {
+            LookedAt::Nothing => format!("a second connection is not let in within {seconds} s"),
+            LookedAt::Connected => format!("a second connection gets no answer within {seconds} s"),
+            LookedAt::NoProcess => "its process is not on the server that a second connection reaches".to_owned(),
+            LookedAt::Process(activity) => {
+                format!(
+                    "its process does nothing else for {seconds} s: it {}",
+                    activity.describe()
+                )
+            }
+        }
+    }
+}
+
+/// A task that ends when this is dropped.
+struct Aborted<T>(JoinHandle<T>);
+
+impl<T> Drop for Aborted<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(state: &str, kind: &str, name: &str) -> Option<Activity> {
+        Some(Activity {
+            state: state.to_owned(),
+            waits_for: [kind.to_owned(), name.to_owned()],
+        })
+    }
+
+    #[test]
+    fn work_is_what_changes_or_waits_for_others() {
+        for (before, now, works) in [
+            (None, seen("active", "", ""), false),
+            (seen("active", "", ""), seen("active", "", ""), false),
+            (seen("active", "", ""), seen("active", "IO", "DataFileRead"), true),
+            (
+                seen("active", "IO", "DataFileRead"),
+                seen("active", "IO", "DataFileRead"),
+                false,
+            ),
+            (None, seen("active", "Lock", "relation"), true),
+            (None, seen("active", "Timeout", "PgSleep"), true),
+            (
+                seen("active", "IO", "DataFileRead"),
+                seen("active", "Client", "ClientWrite"),
+                false,
+            ),
+            (
+                seen("active", "", ""),
+                seen("idle in transaction", "Client", "ClientRead"),
+                false,
+            ),
+            (seen("active", "", ""), None, false),
+        ] {
+            let mut looks = Looks::default();
+            looks.note(before.clone());
+            let work = looks.note(now.clone());
+            assert_eq!(work.is_some(), works, "{before:?}, {now:?}: {work:?}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Address to country, from a MaxMind DB file, whose tree the `maxminddb` crate reads. Two tables spare most of that work: one of
+//! all IPv4 addresses, and one of the records that were decoded.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
+
+use super::country::CountryCode;
+use super::ipv4_ranges::Ipv4Ranges;
+use super::record::Record;
+
+/// The field of a GeoIP record that named the country.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum GeoIpField {
+    /// `country.iso_code`: the country in which the address is used.
+    Country,
+    /// `registered_country.iso_code`: the country in which the network is registered, in records that have no country.
+    RegisteredCountry,
+    /// `country_code` at the top of the record, as in databases of other makers.
+    CountryCode,
+    /// `country` at the top of the record, if it is a code and no map, as in IPinfo's databases.
+    PlainCountry,
+}
+
+impl GeoIpField {
+    /// All fields, the best first.
+    const ALL: [Self; 4] = [
+        Self::Country,
+        Self::RegisteredCountry,
+        Self::CountryCode,
+        Self::PlainCountry,
+    ];
+
+    /// The keys that lead to the field.
+    fn path(self) -> &'static [&'static str] {
+        match self {
+            Self::Country => &["country", "iso_code"],
+            Self::RegisteredCountry => &["registered_country", "iso_code"],
+            Self::CountryCode => &["country_code"],
+            Self::PlainCountry => &["country"],
+        }
+    }
+}
+
+/// The records of a new database that are searched for one with a country before it is called unusable.
+const PROBED_RECORDS: usize = 10_000;
+
+/// A GeoIP country database (MaxMind DB format 2.0) in memory.
+pub struct GeoIp {
+    /// `None` in a server without a GeoIP database.
+    database: Option<MaxMindDb>,
+    /// The countries of all IPv4 addresses; `None` if the tree is damaged or has too many networks.
+    ipv4: Option<Ipv4Ranges<Option<(CountryCode, GeoIpField)>>>,
+}
+
+impl GeoIp {
+    /// No database: no address has a country.
+    pub fn empty() -> Self {
+        Self {
+            database: None,
+            ipv4: None,
+        }
+    }
+
+    /// Takes the bytes of a MaxMind DB file.
+    ///
+    /// # Errors
+    /// The bytes are no MaxMind DB, for example because the file is cut short.
+    pub fn new(file: Vec<u8>) -> Result<Self, MaxMindDbError> {
+        let database = MaxMindDb::new(&Bytes::from(file))?;
+        let ipv4 = Ipv4Ranges::ask(database.max_networks(), |address| database.network_of(address));
+        Ok(Self {
+            database: Some(database),
+            ipv4,
+        })
+    }
+
+    /// Whether any of the first records names a country.
+    pub fn has_countries(&self) -> bool {
+        self.database.as_ref().is_some_and(MaxMindDb::has_countries)
+    }
+
+    /// The nodes of the database's search tree, a measure of its size.
+    pub fn node_count(&self) -> usize {
+        self.database.as_ref().map_or(0, MaxMindDb::node_count)
+    }
+
+    /// When the database was built, in seconds since the Unix epoch; `None` without a database.
+    pub fn built(&self) -> Option<u64> {
+        let database = self.database.as_ref()?;
+        Some(database.reader.metadata().build_epoch)
+    }
+
+    /// The country of an address, and which field of its record named it. A record that can't be read names none.
+    pub fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
+        match (address, &self.ipv4) {
+            (IpAddr::V4(address), Some(ranges)) => ranges.get(address)?,
+            _ => self.database.as_ref()?.lookup(address),
+        }
+    }
+}
+
+struct MaxMindDb {
+    reader: Reader<Bytes>,
+    /// The file's data section.
+    records: Bytes,
+    decoded: DecodedRecords,
+}
+
+/// Zero bytes between the tree and the records.
+const SEPARATOR: usize = 16;
+
+impl MaxMindDb {
+    fn new(file: &Bytes) -> Result<Self, MaxMindDbError> {
+        let reader = Reader::from_source(file.clone())?;
+        let metadata = reader.metadata();
+        // A node is two records of so many bits; the crate has checked that they are in the file.
+        let tree = u64::from(metadata.node_count) * u64::from(metadata.record_size) / 4;
+        let records = usize::try_from(tree).ok().and_then(|tree| tree.checked_add(SEPARATOR));
+        let records = records
+            .filter(|start| *start <= file.len())
+            .ok_or_else(|| MaxMindDbError::invalid_database("the search tree is longer than the file"))?;
+        Ok(Self {
+            reader,
+            records: file.slice(records..),
+            decoded: DecodedRecords::new(),
+        })
+    }
+
+    fn has_countries(&self) -> bool {
+        let options = WithinOptions::default().include_networks_without_data();
+        let Ok(networks) = self.reader.networks(options) else {
+            return false;
+        };
+        networks
+            .take(self.max_networks())
+            .flatten()
+            .filter(LookupResult::has_data)
+            .take(PROBED_RECORDS)
+            .any(|record| self.country_of(&record).is_some())
+    }
+
+    fn node_count(&self) -> usize {
+        self.reader.metadata().node_count as usize
+    }
+
+    /// A tree has one leaf more than nodes. A walk that finds more is in a tree whose branches grow together again.
+    fn max_networks(&self) -> usize {
+        self.node_count() + 1
+    }
+
+    fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
+        self.country_of(&self.reader.lookup(address).ok()?)
+    }
+
+    /// The prefix length of the network that the tree has for an address, and the country that its record names; `None` if the tree
+    /// is damaged.
+    fn network_of(&self, address: Ipv4Addr) -> Option<(u8, Option<(CountryCode, GeoIpField)>)> {
+        let record = self.reader.lookup(address.into()).ok()?;
+        let network = record.network().ok()?;
+        // A record for more than all of IPv4 has an IPv6 network.
+        let length = if network.is_ipv4() { network.prefix() } else { 0 };
+        Some((length, self.country_of(&record)))
+    }
+
+    fn country_of(&self, record: &LookupResult<'_, Bytes>) -> Option<(CountryCode, GeoIpField)> {
+        let offset = record.offset()?;
+        let entry = u32::try_from(offset).ok()?;
+        self.decoded.get(entry).unwrap_or_else(|| {
+            let country = self.decode(offset);
+            self.decoded.put(entry, country);
+            country
+        })
+    }
+
+    fn decode(&self, offset: usize) -> Option<(CountryCode, GeoIpField)> {
+        let mut record = Record::new(&self.records, offset);
+        let text_of = |field: GeoIpField| Some((record.text(field.path())?, field));
+        let (code, field) = GeoIpField::ALL.into_iter().find_map(text_of)?;
+        Some((CountryCode::parse(code)?, field))
+    }
+}
+
+/// The countries of the records that were decoded, so that none is decoded for every request: a database has millions of networks
+/// but few hundred records. The upper half of an entry is the record's offset; the lower half has [`DECODED`], the field and the code.
+struct DecodedRecords {
+    entries: Box<[AtomicU64]>,
+}
+
+/// Of two records with the same place, the one decoded last is kept.
+const DECODED_RECORDS: usize = 4096;
+
+const DECODED: u64 = 1 << 31;
+
+/// In place of a field, for a record that names no country.
+const NO_COUNTRY: u8 = u8::MAX;
+
+impl DecodedRecords {
+    fn new() -> Self {
+        Self {
+            entries: std::iter::repeat_with(AtomicU64::default)
+                .take(DECODED_RECORDS)
+                .collect(),
+        }
+    }
+
+    fn entry(&self, offset: u32) -> Option<&AtomicU64> {
+        // Fibonacci hashing: the upper bits of the product depend on all bits of the offset.
+        let hash = offset.wrapping_mul(0x9e37_79b9) >> (u32::BITS - DECODED_RECORDS.ilog2());
+        self.entries.get(hash as usize)
+    }
+
+    fn get(&self, offset: u32) -> Option<Option<(CountryCode, GeoIpField)>> {
+        let entry = self.entry(offset)?.load(Ordering::Relaxed);
+        if entry >> 32 != u64::from(offset) || entry & DECODED == 0 {
+            return None;
+        }
+        let [field, a, b, ..] = entry.to_le_bytes();
+        let field = GeoIpField::ALL.get(usize::from(field));
+        Some(field.map(|field| (CountryCode::from_bytes([a, b]), *field)))
+    }
+
+    fn put(&self, offset: u32, country: Option<(CountryCode, GeoIpField)>) {
+        let [field, a, b] = match country {
+            Some((country, field)) => {
+                let [a, b] = country.bytes();
+                [field as u8, a, b]
+            }
+            None => [NO_COUNTRY, 0, 0],
+        };
+        if let Some(entry) = self.entry(offset) {
+            let said = u64::from(u32::from_le_bytes([field, a, b, 0]));
+            entry.store(u64::from(offset) << 32 | DECODED | said, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoded_records_are_remembered_as_they_were() {
+        let decoded = DecodedRecords::new();
+        let records = [
+            (
+                7,
+                CountryCode::parse("DE").map(|country| (country, GeoIpField::Country)),
+            ),
+            (
+                8,
+                CountryCode::parse("A1").map(|country| (country, GeoIpField::CountryCode)),
+            ),
+            (0, None),
+        ];
+        for (offset, country) in records {
+            assert_eq!(decoded.get(offset), None);
+            decoded.put(offset, country);
+        }
+        for (offset, country) in records {
+            assert_eq!(decoded.get(offset), Some(country));
+        }
+        for offset in 1_000..100_000 {
+            decoded.put(offset, records[0].1);
+        }
+        assert!([None, Some(records[1].1)].contains(&decoded.get(8)));
+    }
+}

@@ -1,0 +1,110 @@
+//! A chosen host's rank: its tier, and its random place in that tier, packed into one integer that sorts.
+
+use serde::Serialize;
+
+use crate::snapshot::CarrierIndex;
+
+/// Why a host is listed, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// It registered a network that holds the client.
+    Netblock,
+    /// It is in the client's autonomous system.
+    #[serde(rename = "as")]
+    AutonomousSystem,
+    /// It is in the client's country, or in one that was asked for.
+    Country,
+    /// It is in another country of that continent.
+    Continent,
+    /// It is public, anywhere in the world.
+    Global,
+}
+
+impl Tier {
+    /// All tiers, best first.
+    pub const ALL: [Self; 5] = [
+        Self::Netblock,
+        Self::AutonomousSystem,
+        Self::Country,
+        Self::Continent,
+        Self::Global,
+    ];
+}
+
+/// A chosen host: tier (8 bits), key within the tier (32), carrier (24).
+///
+/// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RankedHost(u64);
+
+/// Lengths of prefixes are counted down from this one, that of an IPv6 address.
+const LONGEST_PREFIX: u8 = 128;
+
+impl RankedHost {
+    /// A host of a tier; smaller keys come first.
+    pub(super) fn new(tier: Tier, key: u32, carrier: CarrierIndex) -> Self {
+        Self((tier as u64) << 56 | u64::from(key) << 24 | u64::from(carrier.get()))
+    }
+
+    /// A host of the netblock tier: longer prefixes come first, hosts of the same length by chance.
+    pub(super) fn in_netblock(prefix_length: u8, chance: u32, carrier: CarrierIndex) -> Self {
+        let key = u32::from(LONGEST_PREFIX.saturating_sub(prefix_length)) << 24 | chance >> 8;
+        Self::new(Tier::Netblock, key, carrier)
+    }
+
+    /// The tier that lists it.
+    pub fn tier(self) -> Tier {
+        match self.0 >> 56 {
+            0 => Tier::Netblock,
+            1 => Tier::AutonomousSystem,
+            2 => Tier::Country,
+            3 => Tier::Continent,
+            _ => Tier::Global,
+        }
+    }
+
+    /// In the netblock tier, the length of the longest prefix that the host registered and that holds the client.
+    pub fn prefix_length(self) -> Option<u8> {
+        let [_, rank, ..] = self.0.to_be_bytes();
+        (self.tier() == Tier::Netblock).then(|| LONGEST_PREFIX - rank)
+    }
+
+    /// The host, as a carrier of the directory.
+    pub fn carrier(self) -> CarrierIndex {
+        let [_, _, _, _, _, a, b, c] = self.0.to_be_bytes();
+        CarrierIndex::from_number(u32::from_be_bytes([0, a, b, c]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_in_order_of_tier_then_key_and_tell_both_tier_and_carrier() {
+        let mut hosts = Vec::new();
+        for tier in Tier::ALL {
+            for (key, carrier) in [(0, 7), (0, 8), (u32::MAX, 0)] {
+                let host = RankedHost::new(tier, key, CarrierIndex::from_number(carrier));
+                assert_eq!((host.tier(), host.carrier().get()), (tier, carrier));
+                hosts.push(host);
+            }
+        }
+        assert!(hosts.is_sorted());
+    }
+
+    #[test]
+    fn longer_prefixes_come_first_whatever_chance_says() {
+        let hosts = [128, 32, 25, 24, 0].map(|length| {
+            let host = RankedHost::in_netblock(length, u32::MAX >> (length % 7), CarrierIndex::from_number(3));
+            assert_eq!((host.prefix_length(), host.carrier().get()), (Some(length), 3));
+            host
+        });
+        assert!(hosts.is_sorted());
+        assert_eq!(
+            RankedHost::new(Tier::Country, 0, CarrierIndex::from_number(3)).prefix_length(),
+            None
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! The common part of [`super::by_country`] and [`super::by_location`]: the rule of countries that hosts are limited to, and the
+//! weighted shuffle.
+//!
+//! A weighted shuffle gives each host a key E / bandwidth, with E drawn from the exponential distribution. In ascending order of
+//! keys the hosts come as if drawn without replacement, with probabilities proportional to bandwidth (Efraimidis and Spirakis,
+//! "Weighted random sampling with a reservoir", 2006).
+
+use rand::RngExt;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand_distr::Exp1;
+
+use super::rank::{RankedHost, Tier};
+use super::{Observer, Scratch};
+use crate::geo::CountryCode;
+use crate::mirrorlist::locate::ClientLocation;
+use crate::mirrorlist::protocols::ProtocolFilter;
+use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, Snapshot};
+
+/// How hosts are to be selected, but for `country=`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SelectionOptions {
+    /// Which URLs count as usable.
+    pub(super) protocols: ProtocolFilter,
+    /// Whether hosts near the client by network come first.
+    pub(super) prefer_network: bool,
+    /// When fewer usable hosts than this are in the nearer tiers, the global tier is added.
+    pub(super) minimum: usize,
+    /// Whether the answer names the countries in which hosts were found.
+    pub(super) names_countries: bool,
+}
+
+/// One selection under way.
+pub(super) struct Selector<'s, 'r, O> {
+    pub(super) snapshot: &'s Snapshot,
+    pub(super) directory: DirectoryIndex,
+    pub(super) location: ClientLocation,
+    pub(super) options: SelectionOptions,
+    pub(super) scratch: &'r mut Scratch,
+    pub(super) observer: &'r mut O,
+}
+
+impl<O: Observer> Selector<'_, '_, O> {
+    /// The client's country.
+    pub(super) fn client(&self) -> Option<CountryCode> {
+        self.location.country_code()
+    }
+
+    /// Whether a host is offered to the client beyond its own networks.
+    pub(super) fn offers(&self, carrier: &Carrier) -> bool {
+        !carrier.restricted || self.snapshot.catalogue().host(carrier.host).allows(self.client())
+    }
+
+    /// Adds a host of a tier that is shuffled by bandwidth.
+    pub(super) fn add_weighted(
+        &mut self,
+        tier: Tier,
+        index: CarrierIndex,
+        carrier: &Carrier,
+        hosts: &mut Vec<RankedHost>,
+    ) {
+        hosts.push(RankedHost::new(
+            tier,
+            weighted_key(carrier, &mut self.scratch.rng),
+            index,
+        ));
+    }
+}
+
+fn weighted_key(carrier: &Carrier, rng: &mut Xoshiro256PlusPlus) -> u32 {
+    let exponential: f32 = rng.sample(Exp1);
+    // The bits of floats that are not negative are in the order of the floats.
+    (exponential * carrier.inverse_bandwidth).to_bits()
+}

@@ -1,0 +1,101 @@
+//! The cache's entries about a host, whatever the request. Looks through all carriers, directories and networks, so it takes
+//! milliseconds.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex};
+
+/// The cache's entries about a host.
+#[derive(Debug, Serialize)]
+pub struct ExplainedHost {
+    /// MirrorManager2's id.
+    pub host_id: i64,
+    /// The names in its URLs.
+    pub names: Vec<String>,
+    /// Its country.
+    pub country: Option<String>,
+    /// Bandwidth in Mbit/s.
+    pub bandwidth: u32,
+    /// The countries whose clients it is offered to; `None`: all. Empty if it is limited to codes that are no country's, so that
+    /// it is offered to clients of its own networks and AS only.
+    pub allowed_countries: Option<Vec<String>>,
+    /// Whether some directory lists it publicly.
+    pub public: bool,
+    /// The networks that it registered.
+    pub netblocks: Vec<String>,
+    /// The autonomous systems that it is in.
+    pub as_numbers: Vec<u32>,
+    /// Its base URLs.
+    pub urls: Vec<String>,
+    /// How many directories it carries.
+    pub directories: usize,
+    /// The repositories whose directory it carries, as `prefix+arch`.
+    pub repositories: Vec<String>,
+}
+
+/// Which host is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostQuery {
+    /// The host with this MirrorManager2 id.
+    Id(i64),
+    /// All hosts with this name in a URL, in any case.
+    Name(String),
+}
+
+/// The entries about the hosts asked for; empty if there is none.
+pub fn explain_hosts(catalogue: &Catalogue, query: &HostQuery) -> Vec<ExplainedHost> {
+    let hosts = catalogue.hosts().filter(|(index, host)| match query {
+        HostQuery::Id(id) => host.id == *id,
+        HostQuery::Name(name) => {
+            let mut carriers = catalogue.carriers_of(*index).into_iter();
+            carriers.any(|(_, carrier)| host_name(catalogue, carrier).eq_ignore_ascii_case(name))
+        }
+    });
+    hosts
+        .map(|(index, host)| explained_host(catalogue, index, host))
+        .collect()
+}
+
+/// The host's name in the first of its URLs; empty if it has none.
+pub(super) fn host_name<'a>(catalogue: &'a Catalogue, carrier: &Carrier) -> &'a str {
+    let url = catalogue.urls(carrier).first().map(|url| catalogue.base_url(url));
+    let rest = url.and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
+    rest.split_once('/').map_or(rest, |(host, _)| host)
+}
+
+fn explained_host(catalogue: &Catalogue, index: HostIndex, host: &Host) -> ExplainedHost {
+    let carriers = catalogue.carriers_of(index);
+    let indexes: HashSet<CarrierIndex> = carriers.iter().map(|(index, _)| *index).collect();
+    let carries = |directory: DirectoryIndex| {
+        let mut carriers = catalogue.carriers(directory);
+        carriers.any(|(carrier, _)| indexes.contains(&carrier))
+    };
+    let names = carriers.iter().map(|(_, carrier)| host_name(catalogue, carrier));
+    let urls = carriers.iter().flat_map(|(_, carrier)| catalogue.urls(carrier));
+    let repositories = catalogue.repositories();
+    let repositories = repositories.filter(|(_, repository)| carries(repository.directory));
+    let allowed = || host.allowed_countries.iter().map(ToString::to_string).collect();
+    ExplainedHost {
+        host_id: host.id,
+        names: sorted(names),
+        country: host.country.map(|country| country.to_string()),
+        bandwidth: host.bandwidth,
+        allowed_countries: host.restricted.then(allowed),
+        public: carriers.iter().any(|(_, carrier)| carrier.public),
+        netblocks: catalogue.netblocks_of(index),
+        as_numbers: catalogue.as_numbers_of(index),
+        urls: sorted(urls.map(|url| catalogue.base_url(url))),
+        directories: catalogue.directories().filter(|directory| carries(*directory)).count(),
+        repositories: sorted(repositories.map(|(key, _)| key)),
+    }
+}
+
+/// Texts in order, each once.
+fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut texts: Vec<String> = texts.map(str::to_owned).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
+}

@@ -1,0 +1,219 @@
+//! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose_observed`]
+//! chose and reported.
+//!
+//! [`client`] tells where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
+//! the request.
+
+pub mod client;
+pub mod host;
+pub mod reason;
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose_observed};
+use super::refusal::Refusal;
+use super::render::suffix::suffix;
+use super::render::text;
+use super::target::{Asked, Target, resolve};
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
+use client::ExplainedClient;
+use host::host_name;
+use reason::{Observations, Reason};
+
+/// An answer explained.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The client's location, and which data says so.
+    pub client: ExplainedClient,
+    /// The target; `None` if there is none in the cache.
+    pub target: Option<ExplainedTarget>,
+    /// The tiers that list hosts, in order; empty for a refusal.
+    pub tiers: Vec<ExplainedTier>,
+    /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
+    pub not_listed: Vec<UnlistedHost>,
+    /// Why there are no mirrors at all.
+    pub refused: Option<ExplainedRefusal>,
+}
+
+/// The target of a request.
+#[derive(Debug, Serialize)]
+pub struct ExplainedTarget {
+    /// The directory whose hosts are candidates.
+    pub directory: String,
+    /// The file in it.
+    pub file: Option<String>,
+    /// The repository, after redirects.
+    pub repo: Option<String>,
+    /// The architecture.
+    pub arch: Option<String>,
+    /// How many hosts carry the directory.
+    pub hosts: usize,
+}
+
+/// A tier and its hosts.
+#[derive(Debug, Serialize)]
+pub struct ExplainedTier {
+    /// `netblock`, `as`, `country`, `continent` or `global`.
+    pub tier: Tier,
+    /// Its hosts, in the order of one draw.
+    pub hosts: Vec<ListedHost>,
+}
+
+/// A host that is listed.
+#[derive(Debug, Serialize)]
+pub struct ListedHost {
+    /// MirrorManager2's id.
+    pub host_id: i64,
+    /// The name in its URLs.
+    pub name: String,
+    /// Its country.
+    pub country: Option<String>,
+    /// Bandwidth in Mbit/s; the weight in the tiers that are shuffled by weight.
+    pub bandwidth: u32,
+    /// The probability that it is the first of its tier.
+    pub first_probability: f64,
+    /// Its URLs in the answer; for a redirect, the URL that it would send to.
+    pub urls: Vec<String>,
+}
+
+/// A host that carries the directory but is not listed.
+#[derive(Debug, Serialize)]
+pub struct UnlistedHost {
+    /// MirrorManager2's id.
+    pub host_id: i64,
+    /// The name in its URLs.
+    pub name: String,
+    /// Its country.
+    pub country: Option<String>,
+    /// Why it is not listed: each reason is true by itself.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why there are no mirrors.
+#[derive(Debug, Serialize)]
+pub struct ExplainedRefusal {
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// Its text.
+    pub text: String,
+}
+
+/// Explains the answer to a request; the order of hosts within tiers follows from the seed.
+pub fn explain(snapshot: &Snapshot, request: &MirrorRequest<'_>, seed: u64) -> Explanation {
+    let catalogue = snapshot.catalogue();
+    let mut observations = Observations::default();
+    let choice = choose_observed(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
+    let (tiers, not_listed, refused) = match &choice {
+        Ok(choice) => {
+            let explained = ExplainedChoice {
+                catalogue,
+                choice,
+                suffix: suffix(catalogue, &choice.target),
+            };
+            (explained.tiers(), explained.not_listed(&observations), None)
+        }
+        Err(refusal) => (Vec::new(), Vec::new(), Some(explained_refusal(refusal))),
+    };
+    let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
+    Explanation {
+        client: ExplainedClient::new(snapshot, request.address),
+        target: target.ok().map(|target| explained_target(catalogue, &target)),
+        tiers,
+        not_listed,
+        refused,
+    }
+}
+
+fn explained_refusal(refusal: &Refusal<'_>) -> ExplainedRefusal {
+    ExplainedRefusal {
+        status: refusal.status(),
+        text: text::words(refusal),
+    }
+}
+
+fn explained_target(catalogue: &Catalogue, target: &Target<'_>) -> ExplainedTarget {
+    let (repo, arch) = match &target.asked {
+        Asked::Repository { repo, arch, .. } => (Some(repo.to_string()), Some((*arch).to_owned())),
+        Asked::Path(_) => (None, None),
+    };
+    ExplainedTarget {
+        directory: catalogue.directory_name(target.directory).to_owned(),
+        file: target.file.as_deref().map(str::to_owned),
+        repo,
+        arch,
+        hosts: catalogue.carriers(target.directory).count(),
+    }
+}
+
+struct ExplainedChoice<'a> {
+    catalogue: &'a Catalogue,
+    choice: &'a Choice<'a>,
+    suffix: String,
+}
+
+impl ExplainedChoice<'_> {
+    fn tiers(&self) -> Vec<ExplainedTier> {
+        let tiers = self.choice.selection.hosts.chunk_by(|a, b| a.tier() == b.tier());
+        let explained = tiers.filter_map(|hosts| {
+            Some(ExplainedTier {
+                tier: hosts.first()?.tier(),
+                hosts: self.listed(hosts),
+            })
+        });
+        explained.filter(|tier| !tier.hosts.is_empty()).collect()
+    }
+
+    /// The hosts of a tier that have a URL in the answer.
+    fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost> {
+        let hosts = hosts.iter().filter_map(|ranked| {
+            let carrier = self.catalogue.carrier(ranked.carrier());
+            let host = self.catalogue.host(carrier.host);
+            self.choice
+                .protocols
+                .takes_any(carrier.protocols)
+                .then_some((*ranked, carrier, host))
+        });
+        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.collect();
+        let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
+        let weight = |ranked: RankedHost, host: &Host| match ranked.tier() {
+            Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),
+            Tier::AutonomousSystem => 1.0,
+            Tier::Country | Tier::Continent | Tier::Global => f64::from(host.bandwidth),
+        };
+        let total: f64 = listed.iter().map(|(ranked, _, host)| weight(*ranked, host)).sum();
+        let listed = listed.iter().map(|(ranked, carrier, host)| ListedHost {
+            host_id: host.id,
+            name: host_name(self.catalogue, carrier).to_owned(),
+            country: host.country.map(|country| country.to_string()),
+            bandwidth: host.bandwidth,
+            first_probability: weight(*ranked, host) / total,
+            urls: self.urls(carrier),
+        });
+        listed.collect()
+    }
+
+    fn urls(&self, carrier: &Carrier) -> Vec<String> {
+        let urls = self.choice.protocols.urls(self.catalogue, carrier);
+        urls.map(|url| [self.catalogue.base_url(url), &self.suffix].concat())
+            .collect()
+    }
+
+    fn not_listed(&self, observations: &Observations) -> Vec<UnlistedHost> {
+        let hosts = self.choice.selection.hosts.iter();
+        let chosen: HashSet<CarrierIndex> = hosts.map(|host| host.carrier()).collect();
+        let carriers = self.catalogue.carriers(self.choice.target.directory);
+        let unlisted = carriers.filter_map(|(index, carrier)| {
+            let reasons = observations.reasons(self.choice, index, carrier, chosen.contains(&index));
+            let host = self.catalogue.host(carrier.host);
+            (!reasons.is_empty()).then(|| UnlistedHost {
+                host_id: host.id,
+                name: host_name(self.catalogue, carrier).to_owned(),
+                country: host.country.map(|country| country.to_string()),
+                reasons,
+            })
+        });
+        unlisted.collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a host is not listed, as the choice reports it.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::mirrorlist::choose::{Choice, Observer, Tier};
+use crate::snapshot::{Carrier, CarrierIndex, HostIndex};
+
+/// Why a host is not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It has no usable URL at all.
+    NoUrl,
+    /// It has URLs, but none of a protocol that the answer lists.
+    Protocol,
+    /// It is near the client by network, but `netblock=` or `country=` turns the netblock and AS tiers off.
+    NetworkTiersOff,
+    /// It is private, and the client is in none of its networks and not in its AS, or those tiers are off.
+    Private,
+    /// A tier takes it, but it is offered to clients of other countries only.
+    CountryLimit,
+    /// It is public, but in no tier that the answer needs.
+    NotInTier,
+}
+
+/// The reports of a choice about the hosts that it left out.
+#[derive(Debug, Default)]
+pub struct Observations {
+    limited: HashSet<CarrierIndex>,
+    /// Limited in the global tier, which counts only if that is needed.
+    limited_globally: HashSet<CarrierIndex>,
+    needs_global_tier: bool,
+    /// Hosts near the client whose tiers are off.
+    neighbours: HashSet<HostIndex>,
+}
+
+impl Observer for Observations {
+    fn limited(&mut self, tier: Tier, carrier: CarrierIndex) {
+        match tier {
+            Tier::Global => self.limited_globally.insert(carrier),
+            _ => self.limited.insert(carrier),
+        };
+    }
+
+    fn network_tiers_off<N: Iterator<Item = HostIndex>>(&mut self, neighbours: impl FnOnce() -> N) {
+        self.neighbours.extend(neighbours());
+    }
+
+    fn needs_global_tier(&mut self) {
+        self.needs_global_tier = true;
+    }
+}
+
+impl Observations {
+    /// Whether a country or continent tier takes a host that is offered to clients of other countries only.
+    pub fn is_limited_nearby(&self, carrier: CarrierIndex) -> bool {
+        self.limited.contains(&carrier)
+    }
+
+    /// Whether any tier that the answer needs takes a host that is offered to clients of other countries only.
+    pub fn is_limited(&self, carrier: CarrierIndex) -> bool {
+        self.is_limited_nearby(carrier) || self.needs_global_tier && self.limited_globally.contains(&carrier)
+    }
+
+    /// Why a carrier of the directory is not listed; empty if it is.
+    pub(super) fn reasons(
+        &self,
+        choice: &Choice<'_>,
+        index: CarrierIndex,
+        carrier: &Carrier,
+        chosen: bool,
+    ) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        if carrier.urls.is_empty() {
+            reasons.push(Reason::NoUrl);
+        } else if !choice.protocols.takes_any(carrier.protocols) {
+            reasons.push(Reason::Protocol);
+        }
+        if chosen {
+            return reasons;
+        }
+        if self.neighbours.contains(&carrier.host) {
+            reasons.push(Reason::NetworkTiersOff);
+        }
+        let in_public_list = carrier.public || carrier.country.is_some();
+        reasons.push(match self.is_limited(index) {
+            true => Reason::CountryLimit,
+            false if in_public_list => Reason::NotInTier,
+            false => Reason::Private,
+        });
+        reasons
+    }
+}

@@ -1,0 +1,246 @@
+//! Asks for reloads and runs them. Reloads never overlap: one thread runs them, and a caller during a reload waits for the next
+//! one, so that its report speaks of the files as they are at the call or later.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+use slog::{Logger, debug, error, info};
+
+use super::comparison::objections;
+use super::queue::Queue;
+use super::report::{Cause, ReloadReport};
+use crate::background::Background;
+use crate::clock::since_epoch;
+use crate::metrics::{ReloadOutcome, ServerMetrics};
+use crate::settings::DataPaths;
+use crate::settings::{ReloadLimits, Share};
+use crate::snapshot::{DataSet, SharedSnapshot, Snapshot};
+
+/// Reloads the data files, one reload at a time.
+pub struct Reloader {
+    paths: DataPaths,
+    shared: Arc<SharedSnapshot>,
+    queue: Arc<Queue>,
+    thread: Mutex<Option<Background>>,
+}
+
+/// A reload from a file system that has gone away never ends. The end of the program waits no longer than this for one.
+pub(super) const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+impl Reloader {
+    /// Starts the thread that reloads these files into the shared snapshot.
+    ///
+    /// # Errors
+    /// The thread can't be started.
+    pub fn new(
+        paths: DataPaths,
+        limits: ReloadLimits,
+        shared: Arc<SharedSnapshot>,
+        metrics: Arc<ServerMetrics>,
+        logger: Logger,
+    ) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let worker = ReloadWorker {
+            paths: paths.clone(),
+            limits,
+            shared: Arc::clone(&shared),
+            metrics,
+            logger,
+            last_refusal: None,
+        };
+        let work = Arc::clone(&queue);
+        Ok(Self {
+            paths,
+            shared,
+            queue,
+            thread: Mutex::new(Some(Background::spawn("reload", move || worker.run(&work))?)),
+        })
+    }
+
+    /// The latest reloads, the last one first.
+    pub fn history(&self) -> Vec<Arc<ReloadReport>> {
+        self.queue.history()
+    }
+
+    /// Asks for a reload that begins after this call. `done` gets its report, or is dropped if the reloader ends before. `force`
+    /// skips the comparison with the current data.
+    pub fn request(&self, cause: Cause, force: bool, done: impl FnOnce(Arc<ReloadReport>) + Send + 'static) {
+        self.queue.add(cause, force, Box::new(done));
+    }
+
+    /// Asks for a reload and waits for its end; `None` if the reloader ends before.
+    pub fn reload(&self, cause: Cause, force: bool) -> Option<Arc<ReloadReport>> {
+        let (done, report) = mpsc::channel();
+        self.request(cause, force, move |report| {
+            // It is received below.
+            let _ = done.send(report);
+        });
+        report.recv().ok()
+    }
+
+    /// Begins no more reloads and waits for the running one, for two seconds at most; then its callers get no report.
+    pub fn end(&self) {
+        self.queue.close();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            thread.end_within(STOP_LIMIT);
+            self.queue.abandon_running();
+        }
+    }
+
+    /// The paths of the files.
+    pub(super) fn paths(&self) -> &DataPaths {
+        &self.paths
+    }
+
+    /// The snapshot in use.
+    pub(super) fn current(&self) -> Arc<Snapshot> {
+        self.shared.current_owned()
+    }
+}
+
+impl Drop for Reloader {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The thread that reloads.
+struct ReloadWorker {
+    paths: DataPaths,
+    limits: ReloadLimits,
+    shared: Arc<SharedSnapshot>,
+    metrics: Arc<ServerMetrics>,
+    logger: Logger,
+    /// The reasons of the last refusal, and when they were last logged as an error.
+    last_refusal: Option<(Vec<String>, Instant)>,
+}
+
+/// The outcome of reading and comparing the files.
+struct Renewal {
+    /// A new snapshot, `None` if nothing has changed, or all reasons against it.
+    result: Result<Option<Snapshot>, Vec<String>>,
+    /// The files that are not the ones in use.
+    changed: Vec<&'static str>,
+    /// Whether a reason may pass.
+    passing: bool,
+}
+
+/// A refusal that the watch runs into again and again is an error in the log at most this often.
+const REPEAT_ERROR_EVERY: Duration = Duration::from_secs(3600);
+
+impl ReloadWorker {
+    fn run(mut self, queue: &Queue) {
+        while let Some((cause, force)) = queue.next() {
+            let report = self.reload(cause, force);
+            queue.finish(&Arc::new(report));
+        }
+    }
+
+    fn reload(&mut self, cause: Cause, force: bool) -> ReloadReport {
+        let (started, begin) = (SystemTime::now(), Instant::now());
+        let current = self.shared.current_owned();
+        let renewal = self.renew(&current, force);
+        let (outcome, new, reasons) = match renewal.result {
+            Ok(None) => (ReloadOutcome::Unchanged, None, Vec::new()),
+            Ok(Some(new)) => {
+                let new = Arc::new(new);
+                self.shared.replace(Arc::clone(&new));
+                (ReloadOutcome::Replaced, Some(new), Vec::new())
+            }
+            Err(reasons) => (ReloadOutcome::Refused, None, reasons),
+        };
+        let duration = begin.elapsed();
+        if new.is_some() {
+            wait_until_unused(&current);
+        }
+        self.metrics.reloaded(outcome, duration);
+        let report = ReloadReport {
+            outcome,
+            cause,
+            forced: force,
+            started: since_epoch(started).as_secs(),
+            seconds: duration.as_secs_f64(),
+            changed: renewal.changed,
+            reasons,
+            passing: renewal.passing,
+        };
+        self.log(&report);
+        for file in new.iter().flat_map(|new| new.files()) {
+            if report.changed.contains(&file.key) {
+                file.log_warnings(&self.logger);
+            }
+        }
+        report
+    }
+
+    /// Reads the files that changed. A panic in a parser is a refusal.
+    fn renew(&self, current: &Snapshot, force: bool) -> Renewal {
+        let max_shrink = (!force).then_some(self.limits.max_shrink);
+        let renewal = catch_unwind(AssertUnwindSafe(|| renew(&self.paths, current, max_shrink)));
+        renewal.unwrap_or_else(|_| Renewal {
+            result: Err(vec![
+                "a defect of the server; standard error has the message".to_owned(),
+            ]),
+            changed: Vec::new(),
+            passing: false,
+        })
+    }
+
+    fn log(&mut self, report: &ReloadReport) {
+        if !report.is_refused() {
+            self.last_refusal = None;
+            info!(self.logger, "reload finished";
+                "outcome" => report.outcome.label(), "cause" => ?report.cause, "forced" => report.forced,
+                "duration_s" => report.seconds, "changed" => report.changed.join(","));
+            return;
+        }
+        let reasons = report.reasons.join("; ");
+        let is_retry = report.cause == Cause::Watch && report.passing;
+        let is_told = self.last_refusal.as_ref().is_some_and(|(reasons, logged)| {
+            is_retry && *reasons == report.reasons && logged.elapsed() < REPEAT_ERROR_EVERY
+        });
+        if is_told {
+            debug!(self.logger, "reload refused again; keeping the current data";
+                "cause" => ?report.cause, "duration_s" => report.seconds, "reasons" => reasons);
+            return;
+        }
+        self.last_refusal = Some((report.reasons.clone(), Instant::now()));
+        error!(self.logger, "reload refused; keeping the current data";
+            "cause" => ?report.cause, "duration_s" => report.seconds, "reasons" => reasons, "passing" => report.passing);
+    }
+}
+
+/// Waits until no request uses a snapshot that was replaced, so that this thread frees its memory, which takes a while, and not a
+/// thread that answers requests.
+fn wait_until_unused(snapshot: &Arc<Snapshot>) {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while Arc::strong_count(snapshot) > 1 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Reads the files that are not the ones in use and, with a limit, compares them.
+fn renew(paths: &DataPaths, current: &Snapshot, max_shrink: Option<Share>) -> Renewal {
+    let read = DataSet::reload(paths, current.data_set());
+    let passing = read.refused.iter().any(|error| error.is_passing());
+    let result = match read.data_set {
+        None => Err(read.refused.iter().map(ToString::to_string).collect()),
+        Some(_) if read.changed.is_empty() => Ok(None),
+        Some(data_set) => {
+            let new = Snapshot::new(data_set);
+            let objections = max_shrink.map(|max_shrink| objections(current, &new, max_shrink));
+            match objections {
+                Some(objections) if !objections.is_empty() => Err(objections),
+                _ => Ok(Some(new)),
+            }
+        }
+    };
+    Renewal {
+        result,
+        changed: read.changed,
+        passing,
+    }
+}

@@ -1,0 +1,252 @@
+//! A server's life: open what it needs, load the data, say where it listens, answer until told to stop, drain, and write what
+//! is left. The admin listener is there before the data and until the end. systemd is told of every step.
+//!
+//! - [`error`]: why a server can't start
+//! - [`listeners`]: the public and the admin listener
+//! - [`signals`]: what signals do
+//! - [`systemd`]: notifications and the watchdog
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::process;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix_web::web;
+use sd_notify::NotifyState;
+use slog::{Logger, error, info};
+
+use crate::access_log::AccessLog;
+use crate::admin::access::Access;
+use crate::admin::token::TokenFile;
+use crate::admin::{Admin, AdminData};
+use crate::descriptors;
+use crate::http::connection::limits::Connections;
+use crate::http::public::Public;
+use crate::logging::Logging;
+use crate::metrics::ServerMetrics;
+use crate::readiness::{Phase, Readiness};
+use crate::reload::Reloader;
+use crate::reload::watch::Watch;
+use crate::settings::AccessLogTarget;
+use crate::settings::AllowedHosts;
+use crate::settings::ServerConfig;
+use crate::snapshot::{SharedSnapshot, Snapshot};
+pub use error::ServerError;
+use signals::{SignalThreads, StopRequests};
+use systemd::notify;
+
+mod error;
+mod listeners;
+mod signals;
+mod systemd;
+
+/// Beyond its grace, a stop takes no longer than this, whatever does not end: a reload of a file system that hangs, say.
+const LONGEST_STOP: Duration = Duration::from_secs(29);
+
+/// The exit code of a stop that took too long (EX_SOFTWARE).
+const STOP_TOOK_TOO_LONG: i32 = 70;
+
+/// The message about a late stop has this long to be written.
+const LAST_MESSAGE: Duration = Duration::from_millis(200);
+
+/// The source of a server's data.
+pub enum Data {
+    /// The configured files, which are watched.
+    Files,
+    /// Data inside the binary.
+    BuiltIn(Box<Snapshot>),
+}
+
+/// Runs a server until SIGTERM or SIGINT. `announce` is called with the public address once requests are answered.
+///
+/// # Errors
+/// The server can't start, or the public listener fails.
+pub fn run(
+    config: &ServerConfig,
+    data: Data,
+    logging: &Logging,
+    announce: impl FnOnce(SocketAddr),
+) -> Result<(), ServerError> {
+    let logger = &logging.logger;
+    let workers = config
+        .workers
+        .unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+    let descriptors = descriptors::raise_limit();
+    if let Some(descriptors) = descriptors.filter(|limit| !descriptors::suffice(*limit, workers)) {
+        return Err(ServerError::Workers(workers, descriptors));
+    }
+    let metrics = Arc::new(ServerMetrics::new()?);
+    let access_log = open_access_log(&config.access_log, &metrics, logger)?;
+    let admin = Arc::new(admin_state(config, logging, &metrics, &access_log));
+    let served = actix_web::rt::System::new().block_on(async {
+        let connections = listeners::public_connections(config, workers, descriptors, &metrics, logger)?;
+        let Some((admin_listener, _socket_file)) = listeners::start_admin(config, &admin).await? else {
+            return serve(config, data, &admin, workers, connections, None, announce).await;
+        };
+        let address = Some(admin_listener.address.as_str());
+        let served = serve(config, data, &admin, workers, connections, address, announce).await;
+        // The public listener's outcome is the server's.
+        let _ = admin_listener.stop().await;
+        served
+    });
+    // This writes the lines that wait.
+    drop(access_log);
+    served.inspect(|()| info!(logger, "stopped"))
+}
+
+fn open_access_log(
+    target: &AccessLogTarget,
+    metrics: &ServerMetrics,
+    logger: &Logger,
+) -> Result<AccessLog, ServerError> {
+    AccessLog::open(target.clone(), metrics, logger.clone()).map_err(|source| match target.clone() {
+        AccessLogTarget::File(path) => ServerError::AccessLogFile(path, source),
+        AccessLogTarget::Stdout => ServerError::AccessLogStdout(source),
+    })
+}
+
+fn admin_state(
+    config: &ServerConfig,
+    logging: &Logging,
+    metrics: &Arc<ServerMetrics>,
+    access_log: &AccessLog,
+) -> Admin {
+    let (hosts, token) = match &config.admin {
+        Some(admin) => (admin.hosts.clone(), admin.token_file.clone().map(TokenFile::new)),
+        None => (AllowedHosts::default(), None),
+    };
+    Admin {
+        readiness: Readiness::new(config.readiness),
+        metrics: Arc::clone(metrics),
+        access_log: access_log.lines(),
+        level: logging.level.clone(),
+        access: Access::new(hosts, token, Arc::clone(metrics), logging.logger.clone()),
+        minimum: config.public.minimum,
+        logger: logging.logger.clone(),
+        started: Instant::now(),
+        data: OnceLock::new(),
+    }
+}
+
+/// From loading the data to the end of the last request.
+async fn serve(
+    config: &ServerConfig,
+    data: Data,
+    admin: &Admin,
+    workers: NonZeroUsize,
+    connections: Arc<Connections>,
+    admin_address: Option<&str>,
+    announce: impl FnOnce(SocketAddr),
+) -> Result<(), ServerError> {
+    let logger = &admin.logger;
+    let stop = Arc::new(StopRequests::default());
+    let signals = signals::register()?;
+    let (snapshot, reloader) = load_data(config, data, admin).await?;
+    let public = Public {
+        snapshot: Arc::clone(&snapshot),
+        settings: Arc::new(config.public.clone()),
+        access_log: admin.access_log.clone(),
+        metrics: Arc::clone(&admin.metrics),
+        logger: logger.clone(),
+    };
+    let (listener, address) = listeners::start_public(config, workers, connections, public)?;
+    let watch = match (&reloader, config.watch) {
+        (Some(reloader), Some(settings)) => Some(Watch::start(Arc::clone(reloader), settings)?),
+        _ => None,
+    };
+    let access_log = admin.access_log.clone();
+    let signals = SignalThreads::start(signals, Arc::clone(&stop), reloader.clone(), access_log, logger.clone())?;
+    let watchdog = actix_web::rt::spawn(systemd::keep_watchdog(logger.clone()));
+    admin.readiness.enter(Phase::Serving);
+    notify(&[NotifyState::Ready], logger);
+    log_snapshot(&snapshot.current(), logger);
+    if let Some(admin_address) = admin_address {
+        info!(logger, "admin listening"; "address" => admin_address);
+    }
+    info!(logger, "listening"; "address" => &listener.address);
+    announce(address);
+
+    stop.first.notified().await;
+    drain(config, admin, &stop).await?;
+    let served = listener.stop().await;
+    watchdog.abort();
+    // The threads of signals and the watch may wait for a reload; this ends the wait.
+    if let Some(reloader) = reloader {
+        reloader.end();
+    }
+    signals.end();
+    if let Some(watch) = watch {
+        watch.end();
+    }
+    Ok(served?)
+}
+
+/// Goes on accepting for the grace, so that proxies see a failed health check before a refused connection.
+async fn drain(config: &ServerConfig, admin: &Admin, stop: &StopRequests) -> io::Result<()> {
+    let (logger, grace) = (&admin.logger, config.shutdown_grace);
+    admin.readiness.enter(Phase::Draining);
+    end_late_stop(grace + LONGEST_STOP, logger)?;
+    notify(&[NotifyState::Stopping], logger);
+    info!(logger, "draining"; "grace_s" => grace.as_secs_f64());
+    // A second signal ends the grace.
+    let _ = tokio::time::timeout(grace, stop.second.notified()).await;
+    Ok(())
+}
+
+/// Ends the process if it is still there after this time.
+fn end_late_stop(after: Duration, logger: &Logger) -> io::Result<()> {
+    let logger = logger.clone();
+    let wait = move || {
+        thread::sleep(after);
+        error!(logger, "the stop took too long; ending without the rest");
+        thread::sleep(LAST_MESSAGE);
+        process::exit(STOP_TOOK_TOO_LONG);
+    };
+    thread::Builder::new().name("late-stop".to_owned()).spawn(wait)?;
+    Ok(())
+}
+
+async fn load_data(
+    config: &ServerConfig,
+    data: Data,
+    admin: &Admin,
+) -> Result<(Arc<SharedSnapshot>, Option<Arc<Reloader>>), ServerError> {
+    let (snapshot, watched) = match data {
+        Data::BuiltIn(snapshot) => (*snapshot, false),
+        Data::Files => {
+            let files = config.files.clone();
+            let loaded = web::block(move || Snapshot::load(&files)).await;
+            (loaded.map_err(io::Error::other)??, true)
+        }
+    };
+    admin.metrics.loaded();
+    let shared = Arc::new(SharedSnapshot::new(snapshot));
+    let reloader = watched.then(|| {
+        Reloader::new(
+            config.files.clone(),
+            config.reload,
+            Arc::clone(&shared),
+            Arc::clone(&admin.metrics),
+            admin.logger.clone(),
+        )
+    });
+    let reloader = reloader.transpose()?.map(Arc::new);
+    // This is the only place that sets it.
+    let _ = admin.data.set(AdminData {
+        snapshot: Arc::clone(&shared),
+        reloader: reloader.clone(),
+    });
+    Ok((shared, reloader))
+}
+
+fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
+    for file in snapshot.files() {
+        info!(logger, "data file loaded";
+            "file" => file.path.display().to_string(), "setting" => file.key,
+            "duration_ms" => file.duration.as_millis(), "left_out" => file.warnings.count());
+        file.log_warnings(logger);
+    }
+}

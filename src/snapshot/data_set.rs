@@ -1,0 +1,263 @@
+//! The table of all kinds of data files. Whatever goes through the files (status, `check`, metrics, logs, the watch, the shrink
+//! guard) is a loop over [`DataSet::files`] or [`DataPaths::iter`].
+//!
+//! A new kind of data file has three places: its row in `data_files!` and its [`DataTable`] below, and its setting in
+//! [`crate::settings`].
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::panic;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use super::age;
+use super::catalogue::Catalogue;
+use super::data_file::{DataFile, DataTable, FileIdentity, Loaded};
+use super::load::load;
+use super::load_error::{LoadError, LoadProblem};
+use super::shrink::{Count, cache_counts};
+use crate::geo::{AsTable, ContinentTable, GeoIp};
+use crate::settings::DataPaths;
+use crate::warnings::Warnings;
+
+/// The fields of [`DataPaths`] and [`DataSet`], and the loops over them. The first file takes about as long to read as all others,
+/// which are read on a second thread.
+macro_rules! data_files {
+    ($(#[$first_doc:meta])* $first:ident: $First:ty, $($(#[$doc:meta])* $name:ident: $Table:ty,)*) => {
+        impl DataPaths {
+            /// The key of the setting of each file, and its path.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+                [(<$First>::KEY, self.$first.as_path()), $((<$Table>::KEY, self.$name.as_path()),)*].into_iter()
+            }
+        }
+
+        /// The tables of all data files. They are shared with the next data set as long as a file stays the same.
+        pub struct DataSet {
+            $(#[$first_doc])*
+            pub $first: Arc<Loaded<$First>>,
+            $($(#[$doc])* pub $name: Arc<Loaded<$Table>>,)*
+        }
+
+        impl DataSet {
+            /// Reads all files.
+            ///
+            /// # Errors
+            /// The first file that is refused, in the order of the settings.
+            pub fn load(paths: &DataPaths) -> Result<Self, LoadError> {
+                let files = Attempts::read(paths, None);
+                Ok(Self {
+                    $first: files.$first.loaded?,
+                    $($name: files.$name.loaded?,)*
+                })
+            }
+
+            /// Reads the files that are not those of the current data set.
+            pub fn reload(paths: &DataPaths, current: &Self) -> Reload {
+                let files = Attempts::read(paths, Some(current));
+                let (mut changed, mut refused) = (Vec::new(), Vec::new());
+                let $first = files.$first.note(&mut changed, &mut refused);
+                $(let $name = files.$name.note(&mut changed, &mut refused);)*
+                let all = || Some(Self { $first: $first?, $($name: $name?,)* });
+                Reload {
+                    data_set: all(),
+                    changed,
+                    refused,
+                }
+            }
+
+            /// All files, in the order of the settings.
+            pub fn files(&self) -> impl Iterator<Item = &DataFile> {
+                [self.$first.file.as_ref(), $(self.$name.file.as_ref(),)*].into_iter().flatten()
+            }
+        }
+
+        struct Attempts {
+            $first: Attempt<$First>,
+            $($name: Attempt<$Table>,)*
+        }
+
+        impl Attempts {
+            fn read(paths: &DataPaths, current: Option<&DataSet>) -> Self {
+                thread::scope(|scope| {
+                    let others = scope.spawn(|| ($(Attempt::read(&paths.$name, current.map(|set| &set.$name)),)*));
+                    let $first = Attempt::read(&paths.$first, current.map(|set| &set.$first));
+                    // A panic over there is a defect; it goes on here.
+                    let ($($name,)*) = others.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+                    Self { $first, $($name,)* }
+                })
+            }
+        }
+    };
+}
+
+data_files! {
+    /// The mirrorlist cache.
+    cache: Catalogue,
+    /// `country_continent.csv`: countries and continents.
+    country_continent: ContinentTable,
+    /// The GeoIP country database: addresses and countries.
+    geoip: GeoIp,
+    /// `global_netblocks.txt`: networks and AS numbers. It comes last, since making its table leaves freed memory that a file read after
+    /// it does not fit into: 4 MB at Fedora's size.
+    global_netblocks: AsTable,
+}
+
+/// The outcome of reading the data files while a data set is in use.
+pub struct Reload {
+    /// All tables; `None` if a file is refused.
+    pub data_set: Option<DataSet>,
+    /// The keys of the files that are not those of the current data set, and so were read or could not be.
+    pub changed: Vec<&'static str>,
+    /// Why each of the refused files is refused.
+    pub refused: Vec<LoadError>,
+}
+
+/// The outcome of one file.
+struct Attempt<T> {
+    loaded: Result<Arc<Loaded<T>>, LoadError>,
+    /// Whether the file is not that of the current data set.
+    is_changed: bool,
+}
+
+impl<T: DataTable> Attempt<T> {
+    fn read(path: &Path, current: Option<&Arc<Loaded<T>>>) -> Self {
+        let is_same = |loaded: &&Arc<Loaded<T>>| {
+            let identity = FileIdentity::at(path).ok();
+            let file = loaded.file.as_ref();
+            identity.is_some() && file.is_some_and(|file| file.path == path && file.identity == identity)
+        };
+        match current.filter(is_same) {
+            Some(loaded) => Self {
+                loaded: Ok(Arc::clone(loaded)),
+                is_changed: false,
+            },
+            None => Self {
+                loaded: load(path),
+                is_changed: true,
+            },
+        }
+    }
+
+    fn note(self, changed: &mut Vec<&'static str>, refused: &mut Vec<LoadError>) -> Option<Arc<Loaded<T>>> {
+        if self.is_changed {
+            changed.push(T::KEY);
+        }
+        self.loaded.map_err(|error| refused.push(error)).ok()
+    }
+}
+
+impl DataTable for Catalogue {
+    const KEY: &'static str = "cache";
+    /// Fifty times Fedora's.
+    const MAX_BYTES: u64 = 16 << 30;
+
+    fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
+        let catalogue = Catalogue::read(file, warnings)?;
+        age::check_created(catalogue.created(), age::now())?;
+        Ok(catalogue)
+    }
+
+    fn created_at(&self) -> Option<u64> {
+        Some(self.created())
+    }
+
+    fn entry_counts(&self) -> Vec<Count> {
+        let counts = self.counts();
+        vec![
+            Count::new("hosts", counts.hosts),
+            Count::new("directories", counts.directories),
+            Count::new("repositories", counts.repositories),
+        ]
+    }
+
+    fn guarded_counts(&self) -> Vec<Count> {
+        let counts = self.counts();
+        cache_counts(self.carrying_hosts(), counts.directories, counts.repositories).to_vec()
+    }
+
+    fn summary(&self) -> Vec<String> {
+        let counts = self.counts();
+        vec![
+            format!("created {}", age::Utc(self.created())),
+            format!(
+                "{} hosts, {} pairs of host and category, {} directories, {} repositories",
+                counts.hosts, counts.carriers, counts.directories, counts.repositories
+            ),
+            format!(
+                "{} directories with file details, {} networks of hosts, {} AS numbers of hosts",
+                counts.directories_with_files, counts.host_netblocks, counts.as_numbers
+            ),
+        ]
+    }
+}
+
+impl DataTable for AsTable {
+    const KEY: &'static str = "global_netblocks";
+    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
+
+    fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
+        let table = Self::read(file, warnings)?;
+        check_usable(!table.is_empty(), "lines like 192.0.2.0/24 64496", warnings)?;
+        Ok(table)
+    }
+
+    fn entry_counts(&self) -> Vec<Count> {
+        vec![Count::new("networks", self.len())]
+    }
+}
+
+impl DataTable for ContinentTable {
+    const KEY: &'static str = "cccsv";
+    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
+
+    fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
+        let table = Self::read(file, warnings)?;
+        check_usable(!table.is_empty(), "lines like DE,EU", warnings)?;
+        Ok(table)
+    }
+
+    fn entry_counts(&self) -> Vec<Count> {
+        vec![Count::new("countries", self.len())]
+    }
+}
+
+impl DataTable for GeoIp {
+    const KEY: &'static str = "geoip";
+    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
+
+    fn read_file(mut file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        bytes.shrink_to_fit();
+        let table = Self::new(bytes)?;
+        check_usable(table.has_countries(), "records with a country", warnings)?;
+        Ok(table)
+    }
+
+    fn created_at(&self) -> Option<u64> {
+        self.built()
+    }
+
+    fn entry_counts(&self) -> Vec<Count> {
+        vec![Count::new("nodes", self.node_count())]
+    }
+
+    fn summary(&self) -> Vec<String> {
+        let line = |built| format!("built {}, {} nodes", age::Utc(built), self.node_count());
+        self.built().map(line).into_iter().collect()
+    }
+}
+
+/// Eight times as many bytes as the largest GeoIP database, which is kept in memory as it is.
+const MAX_TABLE_BYTES: u64 = 1 << 30;
+
+fn check_usable(is_usable: bool, expected: &str, warnings: &Warnings) -> Result<(), LoadProblem> {
+    if is_usable {
+        return Ok(());
+    }
+    Err(LoadProblem::NothingUsable(match warnings.first().first() {
+        Some(warning) => format!("{expected}; {warning}"),
+        None => expected.to_owned(),
+    }))
+}

@@ -1,0 +1,95 @@
+//! The shrink guard: whether new data lacks too much of what the current data has. Reloads and the generator judge by this one
+//! rule. Pure: no files and no settings.
+
+use std::fmt;
+
+use crate::settings::Share;
+
+/// How many entries of one kind there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// The kind, in the plural.
+    pub kind: &'static str,
+    /// How many.
+    pub number: usize,
+}
+
+impl Count {
+    /// A count of one kind.
+    pub const fn new(kind: &'static str, number: usize) -> Self {
+        Self { kind, number }
+    }
+}
+
+/// The counts of a cache that must not shrink. Hosts that carry nothing do not count: no client is sent to them.
+pub fn cache_counts(carrying_hosts: usize, directories: usize, repositories: usize) -> [Count; 3] {
+    [
+        Count::new("hosts", carrying_hosts),
+        Count::new("directories", directories),
+        Count::new("repositories", repositories),
+    ]
+}
+
+/// A count that shrank by more than the allowed share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    kind: &'static str,
+    before: usize,
+    after: usize,
+    allowed: Share,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            before,
+            after,
+            allowed,
+        } = self;
+        write!(f, "{after} {kind} instead of {before}, a loss of more than {allowed}")
+    }
+}
+
+/// The counts that shrank by more than the allowed share. A loss of exactly this share is allowed. Both slices have the same kinds
+/// in the same order.
+pub fn losses(before: &[Count], after: &[Count], allowed: Share) -> Vec<Loss> {
+    debug_assert!(
+        before
+            .iter()
+            .map(|count| count.kind)
+            .eq(after.iter().map(|count| count.kind))
+    );
+    let pairs = before.iter().zip(after);
+    let shrank = pairs.filter(|(before, after)| allowed.is_exceeded_by_loss(before.number, after.number));
+    shrank
+        .map(|(before, after)| Loss {
+            kind: before.kind,
+            before: before.number,
+            after: after.number,
+            allowed,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_told_in_words() {
+        let losses = losses(
+            &cache_counts(100, 1_000, 40),
+            &cache_counts(74, 750, 0),
+            Share::percent(25),
+        );
+        let texts: Vec<String> = losses.iter().map(Loss::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "74 hosts instead of 100, a loss of more than 25%",
+                "0 repositories instead of 40, a loss of more than 25%"
+            ]
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Texts one after the other in one piece of memory, for copying in blocks. Copying is the work of
+//! `mirrorlist::render::buffer`, where the reason stands.
+
+/// The size of a block in bytes: a line of a processor's cache, longer than most texts.
+pub const BLOCK: usize = 64;
+
+/// The place of a text in a [`TextArena`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextSpan {
+    start: u32,
+    length: u32,
+}
+
+/// A text with what follows it in memory: if that is a block or more, the text can be copied in whole blocks.
+#[derive(Debug, Clone, Copy)]
+pub struct PaddedText<'a> {
+    bytes: &'a [u8],
+    length: usize,
+}
+
+impl<'a> PaddedText<'a> {
+    /// A text that nothing follows.
+    pub fn of(text: &'a str) -> Self {
+        Self {
+            bytes: text.as_bytes(),
+            length: text.len(),
+        }
+    }
+
+    /// The text and what follows it.
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The length of the text in bytes.
+    #[inline]
+    pub fn length(self) -> usize {
+        self.length
+    }
+}
+
+/// A growing list of texts.
+#[derive(Debug, Default)]
+pub struct TextArena {
+    texts: String,
+}
+
+impl TextArena {
+    /// Adds a text. Returns `None` when it no longer fits the 32-bit index.
+    pub fn push(&mut self, text: &str) -> Option<TextSpan> {
+        let span = TextSpan {
+            start: u32::try_from(self.texts.len()).ok()?,
+            length: u32::try_from(text.len()).ok()?,
+        };
+        self.texts.push_str(text);
+        Some(span)
+    }
+
+    /// Adds a block of blanks, so that the last text can be copied in blocks, too.
+    pub fn finish(&mut self) {
+        self.texts.push_str(&" ".repeat(BLOCK));
+        self.texts.shrink_to_fit();
+    }
+
+    /// A text.
+    pub fn get(&self, span: TextSpan) -> &str {
+        let start = span.start as usize;
+        let found = self.texts.get(start..start + span.length as usize);
+        debug_assert!(found.is_some(), "{span:?} is of another arena");
+        found.unwrap_or_default()
+    }
+
+    /// A text for copying.
+    #[inline]
+    pub fn padded(&self, span: TextSpan) -> PaddedText<'_> {
+        let found = self.texts.as_bytes().get(span.start as usize..);
+        debug_assert!(found.is_some(), "{span:?} is of another arena");
+        PaddedText {
+            bytes: found.unwrap_or_default(),
+            length: span.length as usize,
+        }
+    }
+}
+
+/// One text that is copied often.
+#[derive(Debug)]
+pub struct PaddedString {
+    text: String,
+    length: usize,
+}
+
+impl PaddedString {
+    /// Pads a text.
+    pub fn new(mut text: String) -> Self {
+        let length = text.len();
+        text.push_str(&" ".repeat(BLOCK));
+        Self { text, length }
+    }
+
+    /// The text for copying.
+    #[inline]
+    pub fn get(&self) -> PaddedText<'_> {
+        PaddedText {
+            bytes: self.text.as_bytes(),
+            length: self.length,
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The access log, from which MirrorManager2 makes its statistics: a line per answered repository request.
 //!
-//! - [`line`]: what a line looks like
+//! - [`mod@line`]: what a line looks like
 //! - [`buffer`]: the lines that wait, in memory
 //! - [`writer`]: the thread that writes them, whole lines at a time, at least every second
 //! - [`sink`]: the file, which other programs rename and truncate

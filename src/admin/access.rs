@@ -1,4 +1,4 @@
-//! The rules of the admin listener: [`browser`](super::browser) keeps web pages away from everything; `/admin/*` is for
+//! The rules of the admin listener: [`browser`] keeps web pages away from everything; `/admin/*` is for
 //! operators, who are peers on this machine, and holders of the bearer token.
 
 use std::sync::Arc;

@@ -3,11 +3,11 @@
 //!
 //! - [`schema`]: the fields of every message; [`proto`]: the same as types of prost, for writing one
 //! - [`read`]: a file to typed entries, in one streaming pass; [`summary`] counts what one holds
-//! - [`write`]: writes a cache, entry by entry
+//! - [`mod@write`]: writes a cache, entry by entry
 //! - [`wire`]: the bytes of a message in memory, field by field
 //! - [`name`]: which names of directories, files and repositories can stand in an answer, and how a directory's name is written
 //! - [`url`]: which base URLs can
-//! - [`error`]: why a file is no usable cache
+//! - [`mod@error`]: why a file is no usable cache
 //!
 //! Tables are not made here but in [`crate::snapshot`] and [`crate::cache_compare`].
 

@@ -1,7 +1,7 @@
 //! A server's life: open what it needs, load the data, say where it listens, answer until told to stop, drain, and write what
 //! is left. The admin listener is there before the data and until the end. systemd is told of every step.
 //!
-//! - [`error`]: why a server can't start
+//! - [`mod@error`]: why a server can't start
 //! - [`listeners`]: the public and the admin listener
 //! - [`signals`]: what signals do
 //! - [`systemd`]: notifications and the watchdog

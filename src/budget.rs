@@ -9,7 +9,7 @@ use std::io;
 use thiserror::Error;
 
 /// The memory that any file may take, in bytes.
-const BASE: u64 = 16 << 20;
+const BASE: u64 = 24 << 20;
 
 /// The memory that each byte of a file may take, in bytes.
 const PER_BYTE: u64 = 3;
@@ -85,7 +85,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("its first 0 bytes would take 16777217 bytes")
+                .starts_with("its first 0 bytes would take 25165825 bytes")
         );
         budget.read(10);
         budget.take(29).unwrap();

@@ -12,7 +12,7 @@ from support import ROOT, run
 RENDERINGS = ["base", "overlays/openshift", "overlays/shared-cache", "overlays/standalone-data"]
 # Kinds that are not Kubernetes' own; their schemas are not in the package.
 FOREIGN = {"Route", "ServiceMonitor", "PrometheusRule"}
-# What the server may take to stop beyond the grace that it is configured to have (SHUTDOWN_SECONDS in src/server.rs).
+# What the server may take to stop beyond the grace that it is configured to have (STOP_SECONDS in src/server).
 FINISH_SECONDS = 30
 
 
@@ -129,10 +129,10 @@ class Manifests(unittest.TestCase):
             for port in objects["Service", "mirrorlist-admin"]["spec"]["ports"]:
                 self.assertIn(port["targetPort"], everywhere)
             # Settings are what the program knows, or it would not start.
-            known = (ROOT / "src/config/settings.rs").read_text(encoding="utf-8")
+            known = (ROOT / "README.md").read_text(encoding="utf-8")
             for variable in settings:
                 key = variable.removeprefix("MIRRORLIST_").replace("__", ".").lower()
-                self.assertIn(f'key: "{key}"', known)
+                self.assertIn(f"\n| `{key}` |", known)
 
     def test_data_is_where_the_server_looks(self):
         for _, objects in self.each():

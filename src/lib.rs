@@ -14,7 +14,7 @@
 //! [`admin`] listener shows all three.
 //!
 //! Around this: [`settings`] of both programs, [`logging`], [`server`] (a server's life), [`check`], [`compare`] (two servers),
-//! [`cache_compare`] (two caches), [`demo`]; and the small `background` (threads that hold up no stop), [`clock`], `descriptors`
+//! [`cache_compare`] (two caches), [`demo`]; and the small `background` (threads that hold up no stop), `bits`, [`clock`], `descriptors`
 //! (how many may be open) and `throttle` (log lines).
 //!
 //! Imports run downwards, from the programs to [`settings`] and [`geo`].
@@ -22,6 +22,7 @@
 pub mod access_log;
 pub mod admin;
 mod background;
+mod bits;
 pub mod budget;
 pub mod cache;
 pub mod cache_compare;

@@ -418,6 +418,20 @@ fn many_rows_are_read_by_several_connections_that_see_the_same() {
 }
 
 #[test]
+fn a_current_file_that_is_damaged_is_replaced_and_told_of() {
+    let Some(setup) = setup(&[]) else { return };
+    fs::write(setup.outfile(), b"\x82\x01\xff").unwrap();
+    let output = setup.generate(&["--no-dns"]);
+    assert!(output.status.success(), "{}", describe(&output));
+    assert!(
+        describe(&output).contains("the current file is damaged; the new cache is compared with nothing"),
+        "{}",
+        describe(&output)
+    );
+    assert!(setup.generate(&["--no-dns"]).stderr.is_empty());
+}
+
+#[test]
 fn a_user_with_one_connection_reads_all_rows() {
     let role = format!(
         "DROP ROLE IF EXISTS lonely; CREATE ROLE lonely LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 1;

@@ -184,6 +184,13 @@ macro_rules! hostile_caches {
 }
 
 hostile_caches! {
+    a_list_of_nothing_that_each_directory_is_compared_with: 1_700_000, |n| match n {
+        0 => {
+            let nothing = integer(3, 0).repeat(400_000);
+            directory("a", &[text(6, [integer(1, 1), integer(2, 2), nothing].concat())])
+        }
+        _ => directory("b", &vec![text(6, [integer(1, 1), integer(2, 2)].concat()); 1_000]),
+    };
     url_lists_of_one_host: 1_700_000, |n| directory(&format!("d{n}"), &[carries(1, n + 2)]);
     url_lists_in_one_directory: 500_000, |n| directory("d", &(0..1_000).map(|m| carries(1, n * 1_000 + m)).collect::<Vec<_>>());
     one_url_again_and_again: 4_000_000, |n| directory(&short(n), &[text(6, [integer(1, 1), packed(2, (0..n * 50).map(|_| 1))].concat())]);

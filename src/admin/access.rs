@@ -12,7 +12,7 @@ use slog::{Logger, warn};
 use thiserror::Error;
 
 use super::browser::{self, Suspicion};
-use super::guesses::Guesses;
+use super::guesses::{self, Guesses};
 use super::peer::Peer;
 use super::response::error;
 use super::token::TokenFile;
@@ -80,8 +80,13 @@ impl Access {
     pub(super) async fn refuse_stranger(&self, headers: &HeaderMap, peer: Peer) -> Option<HttpResponse> {
         let refused = self.check_operator(headers, peer).err()?;
         let answer = self.refuse(&refused, peer);
-        if matches!(refused, Refused::WrongToken(_)) {
-            actix_web::rt::time::sleep(self.guesses.count(peer.address(), Instant::now())).await;
+        if let Refused::WrongToken(problem) = &refused {
+            // While the token file can't be read, a token is not known to be wrong.
+            let delay = match problem.is_empty() {
+                true => self.guesses.count(peer.address(), Instant::now()),
+                false => guesses::DELAY,
+            };
+            actix_web::rt::time::sleep(delay).await;
         }
         Some(answer)
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::http::connection::limits;
 
 /// The delay of the answer to a first wrong token.
-const DELAY: Duration = Duration::from_secs(1);
+pub(super) const DELAY: Duration = Duration::from_secs(1);
 
 /// Added to the delay for each wrong token of the same sender that still counts.
 const DELAY_FOR_EACH: Duration = Duration::from_millis(100);
@@ -20,6 +20,10 @@ const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
 /// The wrong tokens of one sender that may count at a time.
 const MOST_OF_A_SENDER: usize = 64;
+
+/// The answers that may wait at a time, of all senders: connections are left for operators. Those beyond are given at once; their
+/// tokens count all the same.
+const MOST_WAITING: usize = 64;
 
 /// The senders that may count at a time. The tokens of further senders are not compared.
 const MOST_SENDERS: usize = 4_096;
@@ -47,14 +51,15 @@ impl Guesses {
 
     /// Counts a wrong token. Returns how long its answer is delayed.
     pub(super) fn count(&self, sender: Option<IpAddr>, now: Instant) -> Duration {
-        let mut ends = self.ends.lock();
-        let ends = ends.entry(sender.map(limits::network)).or_default();
+        let mut all = self.ends.lock();
+        let waiting = all.values().flatten().filter(|end| **end > now).count();
+        let ends = all.entry(sender.map(limits::network)).or_default();
         let others = u32::try_from(ends.len()).unwrap_or(u32::MAX);
         let delay = DELAY
             .saturating_add(DELAY_FOR_EACH.saturating_mul(others))
             .min(LONGEST_DELAY);
         ends.push(now + delay);
-        delay
+        if waiting < MOST_WAITING { delay } else { Duration::ZERO }
     }
 }
 
@@ -85,6 +90,23 @@ mod tests {
         assert!(guesses.may_try(sender("192.0.2.2"), now) && guesses.may_try(None, now));
         assert!(!guesses.may_try(sender("192.0.2.1"), now + DELAY - Duration::from_millis(1)));
         assert!(guesses.may_try(sender("192.0.2.1"), now + DELAY));
+    }
+
+    #[test]
+    fn so_many_answers_wait_that_connections_are_left() {
+        let guesses = Guesses::default();
+        let now = Instant::now();
+        for number in 0..u32::try_from(MOST_WAITING).unwrap() {
+            assert_eq!(guesses.count(Some(IpAddr::from(number.to_be_bytes())), now), DELAY);
+        }
+        assert_eq!(guesses.count(sender("192.0.2.1"), now), Duration::ZERO);
+        // It counts all the same.
+        assert_eq!(
+            guesses.count(sender("192.0.2.1"), now + DELAY - Duration::from_millis(1)),
+            Duration::ZERO
+        );
+        assert!(guesses.may_try(sender("192.0.2.1"), now + DELAY));
+        assert_eq!(guesses.count(sender("192.0.2.1"), now + DELAY), DELAY + DELAY_FOR_EACH);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::proto::{
     StringRepeatedIntMap, StringStringMap,
 };
 use super::schema::{CacheField, DirectoryField, EntryField};
+use crate::bits;
 use crate::geo::CountryCode;
 
 /// The ids of `Global` are pieces of a country's list, too.
@@ -307,17 +308,8 @@ fn mask(bits: impl Iterator<Item = bool>) -> Vec<u64> {
 
 /// The numbers of the bits that are set.
 pub(crate) fn ones(words: impl Iterator<Item = u64>) -> impl Iterator<Item = usize> {
-    words.enumerate().flat_map(|(index, word)| {
-        let mut rest = word;
-        std::iter::from_fn(move || {
-            if rest == 0 {
-                return None;
-            }
-            let bit = rest.trailing_zeros() as usize;
-            rest &= rest - 1;
-            Some(index * 64 + bit)
-        })
-    })
+    let words = words.enumerate();
+    words.flat_map(|(index, word)| bits::ones(word).map(move |bit| index * 64 + bit as usize))
 }
 
 #[cfg(test)]

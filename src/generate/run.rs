@@ -64,7 +64,7 @@ pub(crate) fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
         report::check_path(path)?;
     }
     thread::scope(|scope| {
-        let current = scope.spawn(|| current::summarise(&config.outfile));
+        let current = scope.spawn(|| current::summarise(&config.outfile, context.logger));
         let run = CacheRun::new(context)?;
         let new = run.make(new_file.as_ref())?;
         let current = join(current);

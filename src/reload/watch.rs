@@ -68,7 +68,7 @@ impl WatchStop {
     }
 }
 
-/// The identity of each file, in the order of the settings; `None` if it can't be looked at.
+/// The identity of each file, in the order of reading; `None` if it can't be looked at.
 type Identities = Vec<Option<FileIdentity>>;
 
 struct Watcher {

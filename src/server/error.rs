@@ -35,7 +35,10 @@ pub enum ServerError {
     )]
     Workers(NonZeroUsize, u64),
     /// The operating system refuses something that a server needs.
-    #[error(transparent)]
+    #[error(
+        "the operating system refuses a thread, a timer or a signal handler: {0}; raise the limits of processes and descriptors \
+         (TasksMax=, LimitNOFILE=)"
+    )]
     System(#[from] io::Error),
     /// A metric is not what Prometheus allows: a defect.
     #[error(transparent)]

@@ -72,8 +72,8 @@ impl Texts for Flags<'_> {
         };
         let text = given.unwrap_or(default);
         let value = match given {
-            // An empty text stands for a flag that is not given, which a script's unset variable does not mean.
-            Some("") => Err("a value".into()),
+            // An empty text would stand for a flag that is not given, which a script's unset variable does not mean.
+            Some("") if default.is_empty() => Err("a value".into()),
             _ => (setting.parse)(text),
         };
         value.map_err(|expected| ConfigError::new(format!("--{key} {text:?}: expected {expected}")))

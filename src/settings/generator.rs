@@ -28,7 +28,7 @@ settings! {
         outfile: PathBuf = Setting::new("outfile", "FILE", path)
             .short('o').default("/var/lib/mirrormanager/mirrorlist_cache.proto");
         /// file with DB_URL, read if the environment has none
-        config_file: PathBuf = Setting::new("config", "FILE", path)
+        config_file: PathBuf = Setting::new("config", "FILE", |text| Ok(text.into()))
             .short('c').default("/etc/mirrormanager/generate-mirrorlist-cache.cfg");
         /// log every table and every warning, even without a terminal (where a single run logs errors only)
         debug: bool = Setting::switch("debug").short('d');
@@ -268,6 +268,11 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert_eq!(error, "--interval \"\": expected a value");
+        // The file of an unset variable may be none at all: the environment can name the database.
+        let Ok(GeneratorCommand::Generate(config)) = GeneratorCommand::parse(["g", "--config", ""]) else {
+            panic!("an empty --config is refused");
+        };
+        assert_eq!(config.config_file, Path::new(""));
     }
 
     #[test]

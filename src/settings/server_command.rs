@@ -119,7 +119,13 @@ impl ServerCommand {
         Ok(match matches.subcommand() {
             Some((name, _)) if demo => return Err(ConfigError::new(format!("--demo does not go with {name}"))),
             Some((CHECK, _)) => Self::Check(config),
-            Some((EXPLAIN, arguments)) => Self::Explain(config, Flags(arguments).get(&QUERY)?),
+            Some((EXPLAIN, arguments)) => Self::Explain(
+                config,
+                arguments
+                    .get_one::<String>(QUERY.definition.key)
+                    .cloned()
+                    .unwrap_or_default(),
+            ),
             Some((COMPARE, arguments)) => Self::Compare(config, CompareOptions::check(&Flags(arguments))?),
             Some((HEALTHCHECK, _)) => Self::Healthcheck(admin(config)?),
             Some((RELOAD, arguments)) => Self::Reload {
@@ -198,6 +204,15 @@ mod tests {
             ServerCommand::Serve(config) => config,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_query_to_explain_may_be_empty() {
+        let Ok(ServerCommand::Explain(_, query)) = ServerCommand::parse(["mirrorlist-server", "explain", ""], [])
+        else {
+            panic!("an empty query is refused");
+        };
+        assert_eq!(query, "");
     }
 
     #[test]

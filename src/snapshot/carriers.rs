@@ -11,9 +11,9 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::bits::{BitWords, ones};
 use super::hosts::HostIndex;
 use super::urls::{ProtocolSet, UrlRange};
+use crate::bits::{BitWords, ones};
 use crate::cache::error::TooMany;
 use crate::geo::CountryCode;
 use crate::index_table::{IndexTable, part, table_indexes};

@@ -40,7 +40,7 @@ impl Snapshot {
         DataSet::load(paths).map(Self::new)
     }
 
-    /// The data files, in the order of the settings.
+    /// The data files, in the order of reading.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
         self.files.files()
     }

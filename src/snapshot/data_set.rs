@@ -43,7 +43,7 @@ macro_rules! data_files {
             /// Reads all files.
             ///
             /// # Errors
-            /// The first file that is refused, in the order of the settings.
+            /// The first file that is refused, in the order of reading.
             pub fn load(paths: &DataPaths) -> Result<Self, LoadError> {
                 let files = Attempts::read(paths, None);
                 Ok(Self {
@@ -66,7 +66,7 @@ macro_rules! data_files {
                 }
             }
 
-            /// All files, in the order of the settings.
+            /// All files, in the order of reading.
             pub fn files(&self) -> impl Iterator<Item = &DataFile> {
                 [self.$first.file.as_ref(), $(self.$name.file.as_ref(),)*].into_iter().flatten()
             }

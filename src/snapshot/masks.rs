@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use super::Carrier;
-use super::bits::{BitWords, ones};
 use super::carriers::{CarrierGroup, CarrierIndex, CarrierRun, GroupBases};
+use crate::bits::{BitWords, ones};
 use crate::geo::{Continent, ContinentTable, CountryCode};
 use crate::index_table::{IndexTable, TableIndex, part};
 

@@ -14,12 +14,11 @@
 //! - `build`: the entries of a cache to a [`Catalogue`]; their bytes are decoded by [`crate::cache`]
 //! - [`catalogue`]: what a cache says, and every look-up in it, made of
 //!   [`directories`] (names), [`carriers`] (who carries what), [`hosts`], [`urls`] (texts in a [`text_arena`]), [`repositories`] and [`file_details`]
-//! - [`masks`]: which carriers are in which country and on which continent; `bits`: sets of them
+//! - [`masks`]: which carriers are in which country and on which continent
 //!
 //! Which mirrors a client gets is not decided here but in [`crate::mirrorlist`].
 
 pub mod age;
-mod bits;
 mod build;
 pub mod carriers;
 pub mod catalogue;

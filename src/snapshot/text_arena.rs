@@ -1,6 +1,8 @@
 //! Texts one after the other in one piece of memory, for copying in blocks. Copying is the work of
 //! `mirrorlist::render::buffer`, where the reason stands.
 
+use crate::index_table::{part, text_part};
+
 /// The size of a block in bytes: a line of a processor's cache, longer than most texts.
 pub const BLOCK: usize = 64;
 
@@ -66,18 +68,14 @@ impl TextArena {
     /// A text.
     pub fn get(&self, span: TextSpan) -> &str {
         let start = span.start as usize;
-        let found = self.texts.get(start..start + span.length as usize);
-        debug_assert!(found.is_some(), "{span:?} is of another arena");
-        found.unwrap_or_default()
+        text_part(&self.texts, start..start + span.length as usize)
     }
 
     /// A text for copying.
     #[inline]
     pub fn padded(&self, span: TextSpan) -> PaddedText<'_> {
-        let found = self.texts.as_bytes().get(span.start as usize..);
-        debug_assert!(found.is_some(), "{span:?} is of another arena");
         PaddedText {
-            bytes: found.unwrap_or_default(),
+            bytes: part(self.texts.as_bytes(), span.start as usize..self.texts.len()),
             length: span.length as usize,
         }
     }

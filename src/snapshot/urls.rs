@@ -9,6 +9,7 @@ use super::text_arena::{PaddedText, TextArena, TextSpan};
 use crate::budget::{Budget, OverBudget};
 use crate::cache::url::{BaseUrl, Protocol};
 use crate::geo::CountryCode;
+use crate::index_table::part;
 use crate::xml;
 
 /// A set of protocols.
@@ -111,9 +112,7 @@ impl Urls {
     /// The URLs of a carrier.
     pub(super) fn get(&self, range: UrlRange) -> &[Url] {
         let start = range.start as usize;
-        let found = self.urls.get(start..start + range.len());
-        debug_assert!(found.is_some(), "{range:?} is of another snapshot");
-        found.unwrap_or_default()
+        part(&self.urls, start..start + range.len())
     }
 
     /// The base URL itself.

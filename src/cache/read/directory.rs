@@ -92,7 +92,10 @@ impl<'a> DirectoryMessage<'a> {
                 Some(DirectoryField::Subpath) => head.subpath = Some(wire::text(value)?),
                 Some(DirectoryField::ByCountry) => visitor.by_country(CountryList(wire::message(value)?))?,
                 Some(DirectoryField::ByCountryInternet2) => {
-                    visitor.by_country_internet2(CountryList(wire::message(value)?))?;
+                    // No server reads it, so that it can be anything.
+                    if let Ok(list) = wire::message(value) {
+                        visitor.by_country_internet2(CountryList(list))?;
+                    }
                 }
                 Some(DirectoryField::ByHostId) => {
                     wire::message(value)?;

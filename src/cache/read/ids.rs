@@ -6,6 +6,9 @@ use crate::cache::wire::{self, Field};
 
 const VALUE: u32 = EntryField::Value.number();
 
+/// The longest encoding of an id, in bytes: a key and a number of 64 bits.
+const LONGEST_ID: usize = 11;
+
 /// A list as an entry has it, not yet checked. Equal encodings are equal lists; different ones can be equal, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct EncodedIds<'a>(&'a [u8]);
@@ -79,9 +82,18 @@ impl<'a> IdList<'a> {
         self.iter().next().is_none()
     }
 
-    /// The list for keeping.
+    /// The list for keeping. It is encoded again if it has much besides its ids (unknown fields, empty lists): each look at it would go
+    /// through that once more.
     pub(crate) fn store(self) -> StoredIds {
-        StoredIds(self.0.0.into())
+        let ids = self.iter().count();
+        if self.0.bytes() <= LONGEST_ID * (ids + 1) {
+            return StoredIds(self.0.0.into());
+        }
+        let mut encoded = Vec::new();
+        for id in self.iter() {
+            prost::encoding::int64::encode(VALUE, &id, &mut encoded);
+        }
+        StoredIds(encoded.into())
     }
 }
 
@@ -91,7 +103,7 @@ impl StoredIds {
         IdList(self.encoded())
     }
 
-    /// The list as it was encoded in the entry.
+    /// The list as it is kept: nearly always as it was encoded in the entry.
     pub(crate) fn encoded(&self) -> EncodedIds<'_> {
         EncodedIds(&self.0)
     }
@@ -108,6 +120,11 @@ mod tests {
         assert_eq!(stored.get().iter().collect::<Vec<_>>(), [1, 150, 3, 300]);
         assert!(stored.encoded() == encoded && !stored.get().is_empty());
         assert!(EncodedIds::new(&[0x08, 7, 0x12, 0]).check().unwrap().is_empty());
+        let mut padded = [0x08, 7, 0x10, 150, 1].to_vec();
+        padded.extend([0x18, 0].repeat(100));
+        let stored = EncodedIds::new(&padded).check().unwrap().store();
+        assert_eq!(stored.get().iter().collect::<Vec<_>>(), [150]);
+        assert!(stored.encoded().bytes() <= 2 * LONGEST_ID);
         for damaged in [&[0x10, 0x80][..], &[0x12, 1, 0x80], &[0x12, 9, 1]] {
             assert!(EncodedIds::new(damaged).check().is_err(), "{damaged:?}");
         }

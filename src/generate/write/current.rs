@@ -3,6 +3,8 @@
 use std::io::BufReader;
 use std::path::Path;
 
+use slog::{Logger, error};
+
 use super::files::{self, Links};
 use crate::cache::summary::CacheSummary;
 use crate::generate::error::GenerateError;
@@ -11,10 +13,16 @@ use crate::snapshot::age::Utc;
 /// The file is read in pieces of this many bytes, which stay in a processor's cache.
 const BUFFER: usize = 256 << 10;
 
-/// Counts what the current cache holds. Returns `None` if there is none that can be read.
-pub(crate) fn summarise(outfile: &Path) -> Option<CacheSummary> {
+/// Counts what the current cache holds. Returns `None` if there is none that can be read; that there is a damaged one is logged, since
+/// then nothing is compared.
+pub(crate) fn summarise(outfile: &Path, logger: &Logger) -> Option<CacheSummary> {
     let file = files::open_file(outfile, Links::Follow).ok()?;
-    CacheSummary::read(BufReader::with_capacity(BUFFER, file))
+    let summary = CacheSummary::read(BufReader::with_capacity(BUFFER, file));
+    if summary.is_none() {
+        error!(logger, "the current file is damaged; the new cache is compared with nothing, so look at what it holds";
+            "file" => outfile.display().to_string());
+    }
+    summary
 }
 
 /// Checks that the current cache was not made after now.

@@ -122,7 +122,7 @@ impl CarrierDrafts {
             let draft = drafts.at(*index);
             hash_urls(hasher, draft.host, draft.urls.get())
         });
-        let hash = hash_encoded(hasher, key.host, key.urls);
+        let hash = hash_encoded(hasher, key.host, drafts.at(index).urls.encoded());
         by_encoding.insert_unique(hash, index, |index| {
             let draft = drafts.at(*index);
             hash_encoded(hasher, draft.host, draft.urls.encoded())

@@ -235,8 +235,9 @@ fn other_files_from_the_future_keep_none_away() {
     }
     let server = Server::start(&data, &NO_WATCH);
     assert!(ages(&server).iter().all(|age| *age >= 0.0), "{:?}", ages(&server));
-    write_geoip(&data.geoip(), now() - 10 * DAY);
+    let now = now();
+    write_geoip(&data.geoip(), now - 10 * DAY);
     assert_eq!(reload(&server)["outcome"], "replaced");
-    write_geoip(&data.geoip(), now() - 11 * DAY);
+    write_geoip(&data.geoip(), now - 11 * DAY);
     is_refused_for(&reload(&server), "geoip: it was made 86400 s before");
 }

@@ -248,7 +248,9 @@ fn what_cannot_be_read_for_now_is_tried_again_and_what_is_wrong_is_not() {
     assert!(before < 10, "{before} attempts");
 
     // The file that was read and is wrong waits for a change, for longer than the first attempts would take.
-    fs::write(data.cache(), "garbage").unwrap();
+    let garbage = data.cache().with_file_name("garbage");
+    fs::write(&garbage, "garbage").unwrap();
+    fs::rename(garbage, data.cache()).unwrap();
     let refused = server.wait_for_message("reload refused; keeping the current data");
     assert!(refused.contains("\"passing\":false"), "{refused}");
     let refusals = reloads(&server, "refused");

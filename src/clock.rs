@@ -37,6 +37,11 @@ impl Clock {
         self.date.truncate("2026-01-31".len());
     }
 
+    /// The time of the last tick in seconds since the Unix epoch.
+    pub(super) fn second(&self) -> u64 {
+        self.second.unwrap_or_default()
+    }
+
     /// The time of the last tick like `Sat, 31 Jan 2026 23:59:59 GMT`.
     pub(super) fn http_date(&self) -> &str {
         &self.http_date

@@ -393,6 +393,7 @@ fn request<'a>(question: &Question, query: &'a MirrorQuery<'a>) -> MirrorRequest
         address: question.address.parse().unwrap(),
         query,
         minimum: question.minimum,
+        now: 0,
     }
 }
 
@@ -547,6 +548,7 @@ fn first_two(bandwidths: &[i64], draws: usize) -> Vec<Vec<u32>> {
         address: "100.64.0.1".parse().unwrap(),
         query: &query,
         minimum: 5,
+        now: 0,
     };
     let mut answerer = Answerer::seeded(7);
     let mut counts = vec![vec![0; hosts.len()]; hosts.len()];

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use mirrorlist_server::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
-use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::settings::{DataPaths, HealthSettings};
 use mirrorlist_server::snapshot::Snapshot;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -42,7 +42,7 @@ impl World {
             geoip: file("country.mmdb"),
         };
         Self {
-            snapshot: Snapshot::load(&files).unwrap(),
+            snapshot: Snapshot::load(&files, &HealthSettings::default()).unwrap(),
             requests: requests(&file("repos.txt")),
             files,
             _folder: folder,
@@ -57,6 +57,7 @@ pub(crate) fn metalink_request<'a>(query: &'a MirrorQuery<'a>, address: IpAddr) 
         address,
         query,
         minimum: 5,
+        now: 0,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::http::client_address::parse_address;
 use crate::mirrorlist::explain::explain;
 use crate::mirrorlist::explain::host::{HostQuery, explain_hosts};
 use crate::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, age};
 
 /// Why nothing can be explained.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
         (None, None) => None,
     };
     if let Some(host) = host {
-        let hosts = explain_hosts(snapshot.catalogue(), &host);
+        let hosts = explain_hosts(snapshot, &host);
         if hosts.is_empty() {
             return Err(ExplainError::UnknownHost);
         }
@@ -79,6 +79,7 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
         address,
         query: &query,
         minimum,
+        now: age::now(),
     };
     let seed = SysRng.try_next_u64().unwrap_or_default();
     Ok(pretty(&json!(explain(snapshot, &request, seed))))

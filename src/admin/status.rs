@@ -14,7 +14,9 @@ use super::response::{error, text};
 use super::state::Admin;
 use crate::clock::since_epoch;
 use crate::logging::level_name;
+use crate::mirrorlist::explain::host::host_name;
 use crate::readiness::ReadinessStatus;
+use crate::snapshot::health::table::HealthTable;
 use crate::snapshot::{Snapshot, age};
 
 pub(super) async fn livez() -> HttpResponse {
@@ -67,14 +69,58 @@ pub(super) async fn status(admin: Data<Admin>) -> HttpResponse {
     let reloads = data
         .and_then(|data| data.reloader.as_ref())
         .map(|reloader| reloader.history());
-    HttpResponse::Ok().json(json!({
+    let mut status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": admin.started.elapsed().as_secs(),
         "draining": admin.readiness.is_draining(),
         "log_level": level_name(admin.level.get()),
         "files": snapshot.as_deref().map(file_statuses),
         "reloads": reloads.iter().flatten().map(|report| &**report).collect::<Vec<_>>(),
-    }))
+    });
+    if let Some(snapshot) = snapshot
+        .as_deref()
+        .filter(|snapshot| !snapshot.health().sources().is_empty())
+        && let Some(status) = status.as_object_mut()
+    {
+        status.insert("health".to_owned(), health_status(snapshot));
+    }
+    HttpResponse::Ok().json(status)
+}
+
+/// The health files, and the hosts that they call bad together.
+fn health_status(snapshot: &Snapshot) -> Value {
+    let (health, catalogue, now) = (snapshot.health(), snapshot.catalogue(), age::now());
+    let files = health.sources().iter().map(|source| {
+        let newest = source.newest();
+        json!({
+            "path": source.path(),
+            "state": source.state_at(now),
+            "reason": source.reason(),
+            "used": source.used_at(now).is_some(),
+            "place": newest.map(|file| &file.place),
+            "made": newest.map(|file| file.made),
+            "valid_until": newest.map(|file| file.valid_until),
+            "age": newest.map(|file| age::age(file.made, now).as_secs()),
+            "urls": newest.map(|file| file.urls.len()),
+        })
+    });
+    let bad_hosts = health.table_at(now).into_iter().flat_map(HealthTable::bad_hosts);
+    let bad_hosts = bad_hosts.map(|(index, verdict)| {
+        let host = catalogue.host(index);
+        let carriers = catalogue.carriers_of(index);
+        json!({
+            "host_id": host.id,
+            "name": carriers.first().map(|(_, carrier)| host_name(catalogue, carrier)),
+            "country": host.country.map(|country| country.to_string()),
+            "verdict": verdict,
+        })
+    });
+    let hosts = health.hosts_by_verdict(now);
+    json!({
+        "files": files.collect::<Vec<_>>(),
+        "hosts": hosts.map(|(verdict, hosts)| (verdict.name(), hosts)).collect::<BTreeMap<_, _>>(),
+        "bad_hosts": bad_hosts.collect::<Vec<_>>(),
+    })
 }
 
 fn file_statuses(snapshot: &Snapshot) -> Map<String, Value> {

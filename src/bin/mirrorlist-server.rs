@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {
-    match Snapshot::load(&config.files) {
+    match Snapshot::load(&config.files, &config.health) {
         Ok(snapshot) => then(&snapshot),
         Err(error) => fail(BAD_DATA, &error),
     }

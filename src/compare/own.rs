@@ -16,6 +16,9 @@ use crate::snapshot::{Carrier, Catalogue, DirectoryIndex, Snapshot};
 /// Any date: no comparison looks at it.
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
+/// Health files do not count here: the other server has others, or none.
+const AFTER_ALL_HEALTH_FILES: u64 = u64::MAX;
+
 /// Makes this server's answers.
 pub struct OwnServer<'a> {
     snapshot: &'a Snapshot,
@@ -93,6 +96,7 @@ impl<'a> OwnServer<'a> {
             address: address().ok_or(Refusal::InvalidAddress)?,
             query,
             minimum: self.minimum,
+            now: AFTER_ALL_HEALTH_FILES,
         })
     }
 

@@ -135,6 +135,7 @@ impl PublicWorker {
             address,
             query,
             minimum: self.public.settings.minimum,
+            now: clock.second(),
         };
         let answer = answer(snapshot, &mirror_request, clock.http_date(), answerer);
         if let Some(answered) = &answer.repository {

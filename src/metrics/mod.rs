@@ -10,7 +10,8 @@ use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntG
 
 use crate::clock::since_epoch;
 use crate::mirrorlist::{Answer, Endpoint};
-use crate::snapshot::{DataFile, Snapshot};
+use crate::snapshot::health::source::HealthState;
+use crate::snapshot::{DataFile, MirrorHealth, Snapshot, age};
 use requests::{CountryCounters, RequestCounters};
 use table::{CounterBy, label_values, metric_table};
 
@@ -58,6 +59,16 @@ metric_table! {
         data_entries: IntGaugeVec = "mirrorlist_data_entries", &["file", "kind"];
         /// Entries of a data file that could not be used.
         data_warnings: IntGaugeVec = "mirrorlist_data_warnings", &["file"];
+        /// Answers in which a host comes last because it has no good URL.
+        demotions: IntCounter = "mirrorlist_health_demotions_total";
+        /// Hosts that the health files know, by verdict: good, or the worst that leaves them without a good URL.
+        health_hosts: IntGaugeVec = "mirrorlist_health_hosts", &["verdict"];
+        /// Whether a health file, or an earlier content of it, counts (1) or not (0).
+        health_file_used: IntGaugeVec = "mirrorlist_health_file_used", &["file"];
+        /// Whether a health file is set aside (1) because it calls too many hosts bad.
+        health_file_set_aside: IntGaugeVec = "mirrorlist_health_file_set_aside", &["file"];
+        /// Time since the probe ended the round that a health file tells of.
+        health_file_age: GaugeVec = "mirrorlist_health_file_age_seconds", &["file"];
         /// Memory that the tables of directories and their hosts take.
         snapshot_bytes: IntGauge = "mirrorlist_snapshot_directory_bytes";
     }
@@ -135,6 +146,9 @@ impl ServerMetrics {
             #[expect(clippy::cast_precision_loss, reason = "far fewer hosts than 2^52")]
             self.hosts.observe(listed.hosts as f64);
             self.countries.of(listed.country).inc();
+            if listed.demotes {
+                self.demotions.inc();
+            }
         }
     }
 
@@ -170,6 +184,35 @@ impl ServerMetrics {
             self.describe_file(file);
         }
         self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
+        self.describe_health(snapshot.health());
+    }
+
+    fn describe_health(&self, health: &MirrorHealth) {
+        let now = age::now();
+        for source in health.sources() {
+            let label = &[&*source.path().to_string_lossy()];
+            let is_used = source.used_at(now).is_some();
+            self.health_file_used.with_label_values(label).set(is_used.into());
+            let is_set_aside = source.state_at(now) == HealthState::SetAside;
+            self.health_file_set_aside
+                .with_label_values(label)
+                .set(is_set_aside.into());
+            match source.newest() {
+                Some(file) => {
+                    let age = age::age(file.made, now).as_secs_f64();
+                    self.health_file_age.with_label_values(label).set(age);
+                }
+                // There is no child to remove if there never was a file.
+                None => _ = self.health_file_age.remove_label_values(label),
+            }
+        }
+        if !health.sources().is_empty() {
+            for (verdict, hosts) in health.hosts_by_verdict(now) {
+                self.health_hosts
+                    .with_label_values(&[verdict.name()])
+                    .set(signed(hosts));
+            }
+        }
     }
 
     fn describe_file(&self, file: &DataFile) {

@@ -48,6 +48,8 @@ pub struct Listed {
     pub first_tier: Option<Tier>,
     /// How many hosts were chosen, those included that have no URL of a protocol that was asked for.
     pub hosts: usize,
+    /// Whether a host comes last because it has no good URL.
+    pub demotes: bool,
 }
 
 /// The random generator and the memory of a worker, kept between requests.
@@ -121,6 +123,7 @@ fn chosen<'a>(content: Content, choice: &Choice<'a>) -> Answer<'a> {
             country,
             first_tier: hosts.first().map(|host| host.tier()),
             hosts: hosts.len(),
+            demotes: choice.demotes(),
         }),
     }
 }

@@ -52,12 +52,33 @@ impl ProtocolFilter {
     }
 
     /// A host's URLs that are listed.
-    pub fn urls<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> impl Iterator<Item = &'a Url> {
+    pub fn urls<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> impl Iterator<Item = &'a Url> + use<'a> {
+        self.urls_but(0, catalogue, carrier)
+    }
+
+    /// The same without those whose bits are set in a mask. Beyond 64 URLs nothing is withheld.
+    #[inline]
+    pub(super) fn urls_but<'a>(
+        self,
+        withheld: u64,
+        catalogue: &'a Catalogue,
+        carrier: &Carrier,
+    ) -> impl Iterator<Item = &'a Url> + use<'a> {
+        let mut rest = withheld;
         catalogue
             .urls(carrier)
             .iter()
-            .filter(move |url| self.protocols.contains(url.protocol))
+            .filter(move |url| {
+                let is_withheld = rest & 1 == 1;
+                rest >>= 1;
+                !is_withheld && self.protocols.contains(url.protocol)
+            })
             .take(self.most_per_host)
+    }
+
+    /// Whether a URL of this protocol is listed.
+    pub(super) fn takes(self, protocol: Protocol) -> bool {
+        self.protocols.contains(protocol)
     }
 
     /// The filter of a redirect: the first URL that a browser can be sent to.

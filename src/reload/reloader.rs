@@ -2,6 +2,7 @@
 //! one, so that its report speaks of the files as they are at the call or later.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,13 +15,14 @@ use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::clock::since_epoch;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
-use crate::settings::DataPaths;
+use crate::settings::{DataPaths, HealthSettings};
 use crate::settings::{ReloadLimits, Share};
-use crate::snapshot::{DataSet, SharedSnapshot, Snapshot};
+use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// Reloads the data files, one reload at a time.
 pub struct Reloader {
     paths: DataPaths,
+    health: HealthSettings,
     shared: Arc<SharedSnapshot>,
     queue: Arc<Queue>,
     thread: Mutex<Option<Background>>,
@@ -36,6 +38,7 @@ impl Reloader {
     /// The thread can't be started.
     pub fn new(
         paths: DataPaths,
+        health: HealthSettings,
         limits: ReloadLimits,
         shared: Arc<SharedSnapshot>,
         metrics: Arc<ServerMetrics>,
@@ -44,6 +47,7 @@ impl Reloader {
         let queue = Arc::new(Queue::default());
         let worker = ReloadWorker {
             paths: paths.clone(),
+            health: health.clone(),
             limits,
             shared: Arc::clone(&shared),
             metrics,
@@ -53,6 +57,7 @@ impl Reloader {
         let work = Arc::clone(&queue);
         Ok(Self {
             paths,
+            health,
             shared,
             queue,
             thread: Mutex::new(Some(Background::spawn("reload", move || worker.run(&work))?)),
@@ -90,9 +95,10 @@ impl Reloader {
         }
     }
 
-    /// The paths of the files.
-    pub(super) fn paths(&self) -> &DataPaths {
-        &self.paths
+    /// The paths of all files, health files last.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let data = self.paths.iter().map(|(_, path)| path);
+        data.chain(self.health.files.iter().map(PathBuf::as_path))
     }
 
     /// The snapshot in use.
@@ -110,6 +116,7 @@ impl Drop for Reloader {
 /// The thread that reloads.
 struct ReloadWorker {
     paths: DataPaths,
+    health: HealthSettings,
     limits: ReloadLimits,
     shared: Arc<SharedSnapshot>,
     metrics: Arc<ServerMetrics>,
@@ -119,13 +126,26 @@ struct ReloadWorker {
 }
 
 /// The outcome of reading and comparing the files.
+#[derive(Default)]
 struct Renewal {
-    /// A new snapshot, `None` if nothing has changed, or all reasons against it.
-    result: Result<Option<Snapshot>, Vec<String>>,
+    /// A new snapshot; `None` if there is nothing new to take. It can have new health files and the current data.
+    snapshot: Option<Snapshot>,
+    /// All reasons against new data.
+    reasons: Vec<String>,
     /// The files that are not the ones in use.
     changed: Vec<&'static str>,
     /// Whether a reason may pass.
     passing: bool,
+}
+
+impl Renewal {
+    fn outcome(&self) -> ReloadOutcome {
+        match (&self.snapshot, self.reasons.is_empty()) {
+            (_, false) => ReloadOutcome::Refused,
+            (Some(_), true) => ReloadOutcome::Replaced,
+            (None, true) => ReloadOutcome::Unchanged,
+        }
+    }
 }
 
 /// A refusal that the watch runs into again and again is an error in the log at most this often.
@@ -143,15 +163,11 @@ impl ReloadWorker {
         let (started, begin) = (SystemTime::now(), Instant::now());
         let current = self.shared.current_owned();
         let renewal = self.renew(&current, force);
-        let (outcome, new, reasons) = match renewal.result {
-            Ok(None) => (ReloadOutcome::Unchanged, None, Vec::new()),
-            Ok(Some(new)) => {
-                let new = Arc::new(new);
-                self.shared.replace(Arc::clone(&new));
-                (ReloadOutcome::Replaced, Some(new), Vec::new())
-            }
-            Err(reasons) => (ReloadOutcome::Refused, None, reasons),
-        };
+        let outcome = renewal.outcome();
+        let new = renewal.snapshot.map(Arc::new);
+        if let Some(new) = &new {
+            self.shared.replace(Arc::clone(new));
+        }
         let duration = begin.elapsed();
         if new.is_some() {
             wait_until_unused(&current);
@@ -164,13 +180,16 @@ impl ReloadWorker {
             started: since_epoch(started).as_secs(),
             seconds: duration.as_secs_f64(),
             changed: renewal.changed,
-            reasons,
+            reasons: renewal.reasons,
             passing: renewal.passing,
         };
         self.log(&report);
-        for file in new.iter().flat_map(|new| new.files()) {
-            if report.changed.contains(&file.key) {
+        if let Some(new) = &new {
+            for file in new.files().filter(|file| report.changed.contains(&file.key)) {
                 file.log_warnings(&self.logger);
+            }
+            for (place, source) in new.health().sources().iter().enumerate() {
+                source.log_change(current.health().sources().get(place), &self.logger);
             }
         }
         report
@@ -179,13 +198,12 @@ impl ReloadWorker {
     /// Reads the files that changed. A panic in a parser is a refusal.
     fn renew(&self, current: &Snapshot, force: bool) -> Renewal {
         let max_shrink = (!force).then_some(self.limits.max_shrink);
-        let renewal = catch_unwind(AssertUnwindSafe(|| renew(&self.paths, current, max_shrink)));
+        let renewal = catch_unwind(AssertUnwindSafe(|| {
+            renew(&self.paths, &self.health, current, max_shrink)
+        }));
         renewal.unwrap_or_else(|_| Renewal {
-            result: Err(vec![
-                "a defect of the server; standard error has the message".to_owned(),
-            ]),
-            changed: Vec::new(),
-            passing: false,
+            reasons: vec!["a defect of the server; standard error has the message".to_owned()],
+            ..Renewal::default()
         })
     }
 
@@ -223,24 +241,18 @@ fn wait_until_unused(snapshot: &Arc<Snapshot>) {
 }
 
 /// Reads the files that are not the ones in use and, with a limit, compares them.
-fn renew(paths: &DataPaths, current: &Snapshot, max_shrink: Option<Share>) -> Renewal {
-    let read = DataSet::reload(paths, current.data_set());
+fn renew(paths: &DataPaths, health: &HealthSettings, current: &Snapshot, max_shrink: Option<Share>) -> Renewal {
+    let read = current.reload(paths, health);
     let passing = read.refused.iter().any(|error| error.is_passing());
-    let result = match read.data_set {
-        None => Err(read.refused.iter().map(ToString::to_string).collect()),
-        Some(_) if read.changed.is_empty() => Ok(None),
-        Some(data_set) => {
-            let new = Snapshot::new(data_set);
-            let objections = max_shrink.map(|max_shrink| objections(current, &new, max_shrink));
-            match objections {
-                Some(objections) if !objections.is_empty() => Err(objections),
-                _ => Ok(Some(new)),
-            }
-        }
-    };
+    let changed = read.changed.clone();
+    let mut reasons: Vec<String> = read.refused.iter().map(ToString::to_string).collect();
+    if let (Some(new), Some(max_shrink)) = (read.new_data(), max_shrink) {
+        reasons.extend(objections(current, new, max_shrink));
+    }
     Renewal {
-        result,
-        changed: read.changed,
+        snapshot: read.finish(reasons.is_empty()),
+        reasons,
+        changed,
         passing,
     }
 }

@@ -1,6 +1,7 @@
 //! Looks at the data files from time to time and asks for a reload when one has changed.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::reloader::{Reloader, STOP_LIMIT};
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::settings::WatchSettings;
-use crate::snapshot::FileIdentity;
+use crate::snapshot::{FileIdentity, age};
 
 /// Watches the data files. It reloads when one has changed and then been still for a moment, and again, at ever longer intervals,
 /// while one can't be read for a reason that may pass.
@@ -30,9 +31,8 @@ impl Watch {
         let thread = Background::spawn("watch", move || {
             let mut watcher = Watcher::new(&reloader);
             while !stopped.wait(settings.interval) {
-                if watcher.look(settings.settle)
-                    && let Some(report) = reloader.reload(Cause::Watch, false)
-                {
+                let is_due = watcher.look(settings.settle) || reloader.current().health().has_expired(age::now());
+                if is_due && let Some(report) = reloader.reload(Cause::Watch, false) {
                     watcher.note(&report);
                 }
             }
@@ -90,10 +90,17 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(300);
 impl Watcher {
     fn new(reloader: &Reloader) -> Self {
         let snapshot = reloader.current();
-        let in_use = |key| snapshot.files().find(|file| file.key == key)?.identity;
+        let data = snapshot.files().map(|file| (&*file.path, file.identity));
+        let health = snapshot
+            .health()
+            .sources()
+            .iter()
+            .map(|file| (file.path(), file.identity()));
+        let in_use: HashMap<&Path, Option<FileIdentity>> = data.chain(health).collect();
+        let identity = |path| in_use.get(path).copied().flatten();
         Self {
-            tried: reloader.paths().iter().map(|(key, _)| in_use(key)).collect(),
-            paths: reloader.paths().iter().map(|(_, path)| path.to_owned()).collect(),
+            tried: reloader.paths().map(identity).collect(),
+            paths: reloader.paths().map(Path::to_owned).collect(),
             seen: None,
             retry: None,
         }

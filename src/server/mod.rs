@@ -217,8 +217,8 @@ async fn load_data(
     let (snapshot, watched) = match data {
         Data::BuiltIn(snapshot) => (*snapshot, false),
         Data::Files => {
-            let files = config.files.clone();
-            let loaded = web::block(move || Snapshot::load(&files)).await;
+            let (files, health) = (config.files.clone(), config.health.clone());
+            let loaded = web::block(move || Snapshot::load(&files, &health)).await;
             (loaded.map_err(io::Error::other)??, true)
         }
     };
@@ -227,6 +227,7 @@ async fn load_data(
     let reloader = watched.then(|| {
         Reloader::new(
             config.files.clone(),
+            config.health.clone(),
             config.reload,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
@@ -248,5 +249,8 @@ fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
             "file" => file.path.display().to_string(), "setting" => file.key,
             "duration_ms" => file.duration.as_millis(), "left_out" => file.warnings.count());
         file.log_warnings(logger);
+    }
+    for source in snapshot.health().sources() {
+        source.log_change(None, logger);
     }
 }

@@ -30,7 +30,8 @@ mod values;
 pub use error::ConfigError;
 pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
 pub use server::{
-    AdminConfig, DataPaths, Deadlines, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig, server_settings,
+    AdminConfig, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig,
+    server_settings,
 };
 pub use server_command::{CompareOptions, ServerCommand};
 pub use setting::Definition;

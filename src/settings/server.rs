@@ -2,6 +2,7 @@
 //!
 //! Not here: the commands and their flags ([`super::server_command`]), and the layers that texts come from ([`super::raw`]).
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub fn server_settings() -> Vec<Definition> {
         ListenerSettings::TABLE,
         PublicSettings::TABLE,
         DataPaths::TABLE,
+        HealthSettings::TABLE,
         OtherFileSettings::TABLE,
         ConnectionLimitSettings::TABLE,
         Deadlines::TABLE,
@@ -86,6 +88,31 @@ settings! {
             .default("/var/lib/mirrormanager/country_continent.csv");
         /// GeoIP country database in MaxMind DB format
         geoip: PathBuf = Setting::new("geoip", "FILE", path).default("/usr/share/GeoIP/GeoLite2-Country.mmdb");
+    }
+}
+
+settings! {
+    /// The health of mirrors, and how far to trust it.
+    pub struct HealthSettings {
+        /// comma list of the files with the health of mirrors that `generate-mirrorlist-cache probe` writes, at most 16; empty: none
+        files: Vec<PathBuf> = Setting::new("health.files", "FILES", health_files);
+        /// how many of the health files that are still valid must call a URL bad; empty: all of them
+        quorum: Option<NonZeroUsize> = Setting::new("health.quorum", "NUMBER", |text| {
+            optional(text, |text| number(text, "a number of files, at least 1"))
+        });
+        /// set a health file aside that calls more than this share of the hosts of a country or of the world bad
+        max_bad: Share = Setting::new("health.max_bad", "PERCENT", share).default("30%");
+    }
+}
+
+impl Default for HealthSettings {
+    /// No health files.
+    fn default() -> Self {
+        Self {
+            files: Vec::new(),
+            quorum: None,
+            max_bad: Share::percent(30),
+        }
     }
 }
 
@@ -202,6 +229,18 @@ fn threads(text: &str) -> Result<NonZeroUsize, Expected> {
     (threads.get() <= 512).then_some(threads).ok_or(EXPECTED.into())
 }
 
+/// Files beyond these would not fit the sets of files that a URL is counted in.
+const MOST_HEALTH_FILES: usize = 16;
+
+fn health_files(text: &str) -> Result<Vec<PathBuf>, Expected> {
+    let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let files: Vec<PathBuf> = texts.map(path).collect::<Result<_, _>>()?;
+    let is_usable = files.len() <= MOST_HEALTH_FILES && files.iter().collect::<HashSet<_>>().len() == files.len();
+    is_usable
+        .then_some(files)
+        .ok_or_else(|| "a comma list of at most 16 different files".into())
+}
+
 fn connections(text: &str) -> Result<NonZeroUsize, Expected> {
     number(text, "a number of connections, at least 1")
 }
@@ -223,6 +262,8 @@ pub struct ServerConfig {
     pub deadlines: Deadlines,
     /// The paths of the data files.
     pub files: DataPaths,
+    /// The health of mirrors.
+    pub health: HealthSettings,
     /// How requests are answered.
     pub public: PublicSettings,
     /// The destination of the access log.
@@ -277,6 +318,7 @@ impl ServerConfig {
             connections: ConnectionLimitSettings::check(raw)?,
             deadlines: Deadlines::check(raw)?,
             files: DataPaths::check(raw)?,
+            health: HealthSettings::check(raw)?,
             public: PublicSettings::check(raw)?,
             access_log: OtherFileSettings::check(raw)?.access_log,
             admin: listen.map(|listen| AdminConfig {

@@ -36,6 +36,11 @@ impl Share {
         }
     }
 
+    /// Whether a part is more than this share of a whole.
+    pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
+        part as u128 * 1_000_000 > whole as u128 * u128::from(self.millionths)
+    }
+
     /// Whether a count that was `before` and is `after` shrank by more than this.
     pub fn is_exceeded_by_loss(self, before: usize, after: usize) -> bool {
         let kept = 1_000_000 - u128::from(self.millionths);

@@ -65,6 +65,13 @@ pub struct Carrier {
     pub urls: UrlRange,
 }
 
+impl Carrier {
+    /// Whether a public list can have it. A private host is listed for clients of its own networks only.
+    pub fn in_public_list(&self) -> bool {
+        self.public || self.country.is_some()
+    }
+}
+
 /// A carrier while a cache is read: its group, and its bit there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CarrierMember {

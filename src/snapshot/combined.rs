@@ -1,23 +1,29 @@
 //! All tables of one moment, combined to a [`Snapshot`], and what follows from several of them together.
 
+use super::age;
 use super::catalogue::Catalogue;
-use super::data_file::DataFile;
+use super::data_file::{DataFile, DataTable as _};
 use super::data_set::DataSet;
 use super::directories::DirectoryIndex;
+use super::health::MirrorHealth;
+use super::health::source::ReadHealthFile;
+use super::health::table::HealthView;
 use super::load_error::LoadError;
 use super::masks::{CarrierMasks, CarrierWord};
 use crate::geo::{AsTable, Continent, ContinentTable, CountryCode, GeoIp};
-use crate::settings::DataPaths;
+use crate::health::HealthFile;
+use crate::settings::{DataPaths, HealthSettings};
 
 /// Everything that answers are made from.
 pub struct Snapshot {
     files: DataSet,
     continents: ContinentTable,
     masks: CarrierMasks,
+    health: MirrorHealth,
 }
 
 impl Snapshot {
-    /// Combines the tables of all data files.
+    /// Combines the tables of all data files, without health files.
     pub fn new(files: DataSet) -> Self {
         let catalogue = &files.cache.table;
         let mut continents = files.country_continent.table.clone();
@@ -29,20 +35,62 @@ impl Snapshot {
             files,
             continents,
             masks,
+            health: MirrorHealth::default(),
         }
     }
 
-    /// Reads all data files.
+    /// Reads all data files. A health file that can't be used is left out.
     ///
     /// # Errors
-    /// The first file that is refused.
-    pub fn load(paths: &DataPaths) -> Result<Self, LoadError> {
-        DataSet::load(paths).map(Self::new)
+    /// The first data file that is refused.
+    pub fn load(paths: &DataPaths, health: &HealthSettings) -> Result<Self, LoadError> {
+        let files = DataSet::load(paths)?;
+        Ok(Self::new(files).with_health(ReadHealthFile::read_all(&health.files, &[]), health))
+    }
+
+    /// The same with health files.
+    pub(super) fn with_health(mut self, files: Vec<ReadHealthFile>, settings: &HealthSettings) -> Self {
+        self.health = MirrorHealth::new(files, self.catalogue(), settings, age::now());
+        self
+    }
+
+    /// Reads the data files and health files that are not those of this snapshot.
+    pub fn reload<'a>(&'a self, paths: &DataPaths, health: &'a HealthSettings) -> SnapshotReload<'a> {
+        let read = DataSet::reload(paths, &self.files);
+        let mut changed = read.changed;
+        let new = read.data_set.filter(|_| !changed.is_empty()).map(Self::new);
+        let files = ReadHealthFile::read_all(&health.files, self.health.sources());
+        let mut pairs = files.iter().zip(self.health.sources());
+        let other_files = pairs.any(|(file, source)| file.is_new(source));
+        if other_files {
+            changed.push(HealthFile::KEY);
+        }
+        SnapshotReload {
+            current: self,
+            settings: health,
+            new,
+            health_is_new: other_files || self.health.has_expired(age::now()),
+            files,
+            changed,
+            refused: read.refused,
+        }
     }
 
     /// The data files, in the order of reading.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
         self.files.files()
+    }
+
+    /// The health of mirrors.
+    pub fn health(&self) -> &MirrorHealth {
+        &self.health
+    }
+
+    /// The bad URLs for requests of a directory at a time in seconds since the Unix epoch; `None` if there are none.
+    #[inline]
+    pub fn health_of(&self, directory: DirectoryIndex, now: u64) -> Option<HealthView<'_>> {
+        let table = self.health.table_at(now)?;
+        table.view(self.catalogue().directory_name(directory))
     }
 
     /// The tables of the data files.
@@ -79,5 +127,32 @@ impl Snapshot {
     /// Address to country; without a GeoIP database, only the operators' own networks have a country.
     pub fn geoip(&self) -> &GeoIp {
         &self.files.geoip.table
+    }
+}
+
+/// What a reload found, before it is decided whether to take it.
+pub struct SnapshotReload<'a> {
+    current: &'a Snapshot,
+    settings: &'a HealthSettings,
+    new: Option<Snapshot>,
+    files: Vec<ReadHealthFile>,
+    health_is_new: bool,
+    /// The keys of the files that are not those of the current snapshot.
+    pub changed: Vec<&'static str>,
+    /// Why data files are refused. A health file that can't be used is none of them.
+    pub refused: Vec<LoadError>,
+}
+
+impl SnapshotReload<'_> {
+    /// The data files combined; `None` if none has changed or one is refused.
+    pub fn new_data(&self) -> Option<&Snapshot> {
+        self.new.as_ref()
+    }
+
+    /// The snapshot that replaces the current one, with the new data files if they are taken; `None` if there is nothing new.
+    pub fn finish(self, takes_data: bool) -> Option<Snapshot> {
+        let new = self.new.filter(|_| takes_data);
+        let keeps_data = || self.health_is_new.then(|| Snapshot::new(self.current.files.clone()));
+        Some(new.or_else(keeps_data)?.with_health(self.files, self.settings))
     }
 }

@@ -33,6 +33,7 @@ macro_rules! data_files {
         }
 
         /// The tables of all data files. They are shared with the next data set as long as a file stays the same.
+        #[derive(Clone)]
         pub struct DataSet {
             $(#[$first_doc])*
             pub $first: Arc<Loaded<$First>>,

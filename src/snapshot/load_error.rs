@@ -7,6 +7,7 @@ use super::age::CreatedAhead;
 
 use crate::budget::{OverBudget, ReadError};
 use crate::cache::error::{CacheError, WireError};
+use crate::health::HealthFileError;
 
 /// A data file that is refused.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,11 @@ impl LoadError {
         &self.path
     }
 
+    /// What is wrong with it.
+    pub(super) fn problem(&self) -> &LoadProblem {
+        &self.problem
+    }
+
     /// Whether the problem can go away while the file stays as it is: no descriptor or no permission, a disk or a network file
     /// system that fails, a writer that is not done, a clock that is wrong.
     pub fn is_passing(&self) -> bool {
@@ -43,6 +49,7 @@ impl LoadError {
             | LoadProblem::Empty
             | LoadProblem::Cache(_)
             | LoadProblem::GeoIp(_)
+            | LoadProblem::Health(_)
             | LoadProblem::NothingUsable(_) => false,
         }
     }
@@ -78,6 +85,9 @@ pub enum LoadProblem {
     /// It is no MaxMind DB.
     #[error("not a usable GeoIP database (MaxMind DB): {0}; copy it again")]
     GeoIp(#[from] maxminddb::MaxMindDbError),
+    /// It is no health file.
+    #[error(transparent)]
+    Health(#[from] HealthFileError),
     /// It has no line or record that makes an entry. The text says what it should have, and the first warning.
     #[error("nothing in it is usable; expected {0}")]
     NothingUsable(String),

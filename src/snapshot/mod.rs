@@ -7,6 +7,7 @@
 //! - [`combined`]: all tables, combined to a [`Snapshot`]
 //! - [`age`]: how old data is, and which of it is from the future
 //! - [`shrink`]: whether new data has lost too much
+//! - [`health`]: which URLs the probes call bad
 //! - [`shared`]: holds the current snapshot, and replaces it
 //!
 //! A cache:
@@ -27,6 +28,7 @@ pub mod data_file;
 pub mod data_set;
 pub mod directories;
 pub mod file_details;
+pub mod health;
 pub mod hosts;
 pub mod load;
 pub mod load_error;
@@ -44,6 +46,7 @@ pub use data_file::{DataFile, FileIdentity, Loaded};
 pub use data_set::DataSet;
 pub use directories::DirectoryIndex;
 pub use file_details::{FileDetails, FileVersion};
+pub use health::MirrorHealth;
 pub use hosts::{Host, HostIndex};
 pub use load_error::LoadError;
 pub use masks::CarrierWord;

@@ -4,6 +4,7 @@
 //! hosts in Fedora's cache only the 60 that are chosen are looked at (`cargo bench --bench stages`, `choose`).
 
 use std::borrow::Cow;
+use std::ops::AddAssign;
 
 use rand::Rng;
 
@@ -25,6 +26,21 @@ pub(super) struct GlobalWord {
     bits: u64,
 }
 
+/// How many hosts have a URL that the answer can list.
+#[derive(Debug, Clone, Copy, Default)]
+struct Usable {
+    all: usize,
+    /// Those that are not bad.
+    good: usize,
+}
+
+impl AddAssign for Usable {
+    fn add_assign(&mut self, more: Self) {
+        self.all += more.all;
+        self.good += more.good;
+    }
+}
+
 impl<'s, O: Observer> Selector<'s, '_, O> {
     pub(super) fn by_location<'a>(&mut self) -> Selection<'a> {
         let mut selection = Selection {
@@ -35,7 +51,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         let (snapshot, client) = (self.snapshot, self.client());
         let home = client.and_then(|country| snapshot.continents().of(country));
         let mut countries = Vec::new();
-        let (mut usable, mut any_public) = (0, false);
+        let (mut usable, mut any_public) = (Usable::default(), false);
         self.scratch.global.clear();
         for mut word in snapshot.carriers_near(self.directory, client, home) {
             if self.options.names_countries {
@@ -55,14 +71,27 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         }
         self.scratch.near_hosts.clear();
         selection.countries = names(countries, client);
-        if usable < self.options.minimum {
-            self.observer.needs_global_tier();
-            if any_public {
-                self.add_global(&mut selection.hosts);
-                selection.countries.push(GLOBAL.into());
-            }
+        if usable.good < self.options.minimum {
+            self.fall_back_to_global(&mut selection, usable, any_public);
         }
         selection
+    }
+
+    /// Adds the global tier, unless only bad hosts call for it and it has no good ones either.
+    fn fall_back_to_global(&mut self, selection: &mut Selection<'_>, usable: Usable, any_public: bool) {
+        let near = selection.hosts.len();
+        if any_public {
+            self.add_global(&mut selection.hosts);
+        }
+        let all_bad = || selection.hosts.iter().all(|host| host.is_demoted());
+        if usable.all >= self.options.minimum && all_bad() {
+            selection.hosts.truncate(near);
+            return;
+        }
+        self.observer.needs_global_tier();
+        if any_public {
+            selection.countries.push(GLOBAL.into());
+        }
     }
 
     /// Finds the hosts near the client by network, unless the request turns their tiers off.
@@ -119,8 +148,8 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 
     /// Adds the hosts near the client by network, whatever countries they are limited to, and takes them out of the other tiers.
     /// Returns how many of them are usable.
-    fn add_near_hosts(&mut self, word: &mut CarrierWord, selection: &mut Selection<'_>) -> usize {
-        let mut usable = 0;
+    fn add_near_hosts(&mut self, word: &mut CarrierWord, selection: &mut Selection<'_>) -> Usable {
+        let mut usable = Usable::default();
         for (bit, index, carrier) in self.carriers(*word, word.carriers) {
             let rng = &mut self.scratch.rng;
             let host = match self.scratch.near_hosts.get(carrier.host) {
@@ -128,9 +157,10 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
                 Some(Proximity::AutonomousSystem) => RankedHost::new(Tier::AutonomousSystem, rng.next_u32(), index),
                 None => continue,
             };
-            selection.hosts.push(host);
+            let is_bad = self.is_bad(host.tier(), index, carrier);
+            selection.hosts.push(host.demoted_if(is_bad));
             selection.preferred_netblock |= host.tier() == Tier::Netblock;
-            usable += self.usable(carrier);
+            usable += self.usable(carrier, is_bad);
             word.in_country &= !bit;
             word.on_continent &= !bit;
             word.public &= !bit;
@@ -139,15 +169,15 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     }
 
     /// Adds the hosts in the client's country and on its continent. Returns how many of them are usable.
-    fn add_nearby(&mut self, word: &CarrierWord, hosts: &mut Vec<RankedHost>) -> usize {
-        let mut usable = 0;
+    fn add_nearby(&mut self, word: &CarrierWord, hosts: &mut Vec<RankedHost>) -> Usable {
+        let mut usable = Usable::default();
         for (bit, index, carrier) in self.carriers(*word, word.in_country | word.on_continent) {
             let tier = match word.in_country & bit != 0 {
                 true => Tier::Country,
                 false => Tier::Continent,
             };
-            usable += self.usable(carrier);
-            self.add_weighted(tier, index, carrier, hosts);
+            let is_bad = self.add_weighted(tier, index, carrier, hosts);
+            usable += self.usable(carrier, is_bad);
         }
         usable
     }
@@ -163,9 +193,11 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         self.scratch.global = words;
     }
 
-    /// 1 for a host with a URL that the answer can list, else 0.
-    fn usable(&self, carrier: &Carrier) -> usize {
-        usize::from(self.options.protocols.takes_any(carrier.protocols))
+    /// Counts a host if it has a URL that the answer can list.
+    fn usable(&self, carrier: &Carrier, is_bad: bool) -> Usable {
+        let all = usize::from(self.options.protocols.takes_any(carrier.protocols));
+        let good = if is_bad { 0 } else { all };
+        Usable { all, good }
     }
 }
 

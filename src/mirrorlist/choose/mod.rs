@@ -2,12 +2,14 @@
 //! text.
 //!
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
-//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. An [`observer`]
+//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
+//! finds without a good URL come last. An [`observer`]
 //! learns why hosts are left out.
 
 mod by_country;
 mod by_location;
 mod by_network;
+mod health;
 pub mod observer;
 pub mod rank;
 mod select;
@@ -27,10 +29,12 @@ use super::query::MirrorQuery;
 use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
+use crate::snapshot::health::table::HealthView;
 use crate::snapshot::{Carrier, Catalogue, FileDetails, Snapshot, Url};
 use by_country::asked_countries;
 use by_location::GlobalWord;
 use by_network::NearHosts;
+use health::HealthOfHosts;
 use select::{SelectionOptions, Selector};
 
 /// A client's request.
@@ -44,6 +48,8 @@ pub struct MirrorRequest<'a> {
     pub query: &'a MirrorQuery<'a>,
     /// When fewer hosts than this can be listed, the global tier is added.
     pub minimum: usize,
+    /// The time in seconds since the Unix epoch: health files count until their end.
+    pub now: u64,
 }
 
 /// The form of an answer, with what only this form needs.
@@ -58,7 +64,6 @@ pub enum AnswerForm<'a> {
 }
 
 /// The hosts that a client gets, and how they came about.
-#[derive(Debug)]
 pub struct Choice<'a> {
     /// The directory or file asked for.
     pub target: Target<'a>,
@@ -70,6 +75,8 @@ pub struct Choice<'a> {
     pub form: AnswerForm<'a>,
     /// The hosts in order.
     pub selection: Selection<'a>,
+    /// The bad URLs of hosts, which are not listed where a host has a good one; `None` if there are none.
+    health: Option<HealthView<'a>>,
 }
 
 /// Hosts in order, best first, and what the comment line says about them.
@@ -142,6 +149,8 @@ pub fn choose_observed<'a>(
     let location = locate(snapshot, request.address);
     let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
+    let listed = if redirect { protocols.for_redirects() } else { protocols };
+    let health = snapshot.health_of(target.directory, request.now);
     let selector = Selector {
         snapshot,
         directory: target.directory,
@@ -152,6 +161,7 @@ pub fn choose_observed<'a>(
             minimum: request.minimum,
             names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
         },
+        health: health.map(|view| HealthOfHosts { view, listed }),
         scratch,
         observer,
     };
@@ -159,11 +169,11 @@ pub fn choose_observed<'a>(
         selection: selector.select(query.country.as_deref()),
         target,
         location,
-        protocols,
+        protocols: listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
+        health,
     };
     if redirect {
-        choice.protocols = protocols.for_redirects();
         let url = choice.urls(catalogue).next().ok_or(Refusal::NoWebMirror)?;
         choice.form = AnswerForm::Redirect(url);
     }
@@ -203,7 +213,29 @@ impl Choice<'_> {
 
     /// The URLs that the answer lists, in order.
     pub fn urls<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> {
-        let carriers = self.carriers(catalogue);
-        carriers.flat_map(|carrier| self.protocols.urls(catalogue, carrier))
+        let hosts = self.selection.hosts.iter();
+        hosts.flat_map(|host| self.urls_of(*host, catalogue))
+    }
+
+    /// The URLs of a chosen host that the answer lists: bad ones only if it has no good one.
+    #[inline]
+    pub fn urls_of<'c>(&self, host: RankedHost, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> + use<'c> {
+        let carrier = catalogue.carrier(host.carrier());
+        let withheld = self.health.map_or(0, |view| {
+            let health = HealthOfHosts {
+                view,
+                listed: self.protocols,
+            };
+            health.withheld(catalogue, host.carrier(), carrier, host.tier())
+        });
+        self.protocols.urls_but(withheld, catalogue, carrier)
+    }
+
+    /// Whether a host comes last because it has no good URL while others have one.
+    pub fn demotes(&self) -> bool {
+        let [first, .., last] = &*self.selection.hosts else {
+            return false;
+        };
+        last.is_demoted() && !first.is_demoted()
     }
 }

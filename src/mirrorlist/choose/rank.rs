@@ -32,7 +32,7 @@ impl Tier {
     ];
 }
 
-/// A chosen host: tier (8 bits), key within the tier (32), carrier (24).
+/// A chosen host: whether it is demoted (1 bit), tier (7), key within the tier (32), carrier (24).
 ///
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,9 +53,20 @@ impl RankedHost {
         Self::new(Tier::Netblock, key, carrier)
     }
 
+    /// The same host, after all that are not demoted.
+    #[must_use]
+    pub(super) fn demoted_if(self, is_bad: bool) -> Self {
+        Self(self.0 | u64::from(is_bad) << 63)
+    }
+
+    /// Whether it comes last because it has no good URL.
+    pub fn is_demoted(self) -> bool {
+        self.0 >> 63 == 1
+    }
+
     /// The tier that lists it.
     pub fn tier(self) -> Tier {
-        match self.0 >> 56 {
+        match self.0 >> 56 & 0x7f {
             0 => Tier::Netblock,
             1 => Tier::AutonomousSystem,
             2 => Tier::Country,

@@ -9,6 +9,7 @@ use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::Exp1;
 
+use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
 use super::{Observer, Scratch};
 use crate::geo::CountryCode;
@@ -35,6 +36,8 @@ pub(super) struct Selector<'s, 'r, O> {
     pub(super) directory: DirectoryIndex,
     pub(super) location: ClientLocation,
     pub(super) options: SelectionOptions,
+    /// `None` if no URL is bad.
+    pub(super) health: Option<HealthOfHosts<'s>>,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: &'r mut O,
 }
@@ -50,19 +53,26 @@ impl<O: Observer> Selector<'_, '_, O> {
         !carrier.restricted || self.snapshot.catalogue().host(carrier.host).allows(self.client())
     }
 
-    /// Adds a host of a tier that is shuffled by bandwidth.
+    /// Whether a host is bad: no URL that the answer can list is good.
+    #[inline]
+    pub(super) fn is_bad(&self, tier: Tier, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let catalogue = self.snapshot.catalogue();
+        self.health
+            .is_some_and(|health| health.is_bad(catalogue, index, carrier, tier))
+    }
+
+    /// Adds a host of a tier that is shuffled by bandwidth. Returns whether it is bad.
     pub(super) fn add_weighted(
         &mut self,
         tier: Tier,
         index: CarrierIndex,
         carrier: &Carrier,
         hosts: &mut Vec<RankedHost>,
-    ) {
-        hosts.push(RankedHost::new(
-            tier,
-            weighted_key(carrier, &mut self.scratch.rng),
-            index,
-        ));
+    ) -> bool {
+        let is_bad = self.is_bad(tier, index, carrier);
+        let key = weighted_key(carrier, &mut self.scratch.rng);
+        hosts.push(RankedHost::new(tier, key, index).demoted_if(is_bad));
+        is_bad
     }
 }
 

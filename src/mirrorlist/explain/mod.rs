@@ -17,6 +17,7 @@ use super::refusal::Refusal;
 use super::render::suffix::suffix;
 use super::render::text;
 use super::target::{Asked, Target, resolve};
+use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
 use client::ExplainedClient;
 use host::host_name;
@@ -24,13 +25,13 @@ use reason::{Observations, Reason};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
-pub struct Explanation {
+pub struct Explanation<'a> {
     /// The client's location, and which data says so.
     pub client: ExplainedClient,
     /// The target; `None` if there is none in the cache.
     pub target: Option<ExplainedTarget>,
     /// The tiers that list hosts, in order; empty for a refusal.
-    pub tiers: Vec<ExplainedTier>,
+    pub tiers: Vec<ExplainedTier<'a>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
     pub not_listed: Vec<UnlistedHost>,
     /// Why there are no mirrors at all.
@@ -54,16 +55,24 @@ pub struct ExplainedTarget {
 
 /// A tier and its hosts.
 #[derive(Debug, Serialize)]
-pub struct ExplainedTier {
+pub struct ExplainedTier<'a> {
     /// `netblock`, `as`, `country`, `continent` or `global`.
     pub tier: Tier,
+    /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
+    #[serde(skip_serializing_if = "is_false")]
+    pub demoted: bool,
     /// Its hosts, in the order of one draw.
-    pub hosts: Vec<ListedHost>,
+    pub hosts: Vec<ListedHost<'a>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(demoted: &bool) -> bool {
+    !demoted
 }
 
 /// A host that is listed.
 #[derive(Debug, Serialize)]
-pub struct ListedHost {
+pub struct ListedHost<'a> {
     /// MirrorManager2's id.
     pub host_id: i64,
     /// The name in its URLs.
@@ -76,6 +85,9 @@ pub struct ListedHost {
     pub first_probability: f64,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
     pub urls: Vec<String>,
+    /// What the health files say of its URLs; `None` if there are no health files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Vec<ExplainedVerdict<'a>>>,
 }
 
 /// A host that carries the directory but is not listed.
@@ -101,7 +113,7 @@ pub struct ExplainedRefusal {
 }
 
 /// Explains the answer to a request; the order of hosts within tiers follows from the seed.
-pub fn explain(snapshot: &Snapshot, request: &MirrorRequest<'_>, seed: u64) -> Explanation {
+pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u64) -> Explanation<'a> {
     let catalogue = snapshot.catalogue();
     let mut observations = Observations::default();
     let choice = choose_observed(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
@@ -111,6 +123,7 @@ pub fn explain(snapshot: &Snapshot, request: &MirrorRequest<'_>, seed: u64) -> E
                 catalogue,
                 choice,
                 suffix: suffix(catalogue, &choice.target),
+                verdicts: Verdicts::new(snapshot.health()),
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
@@ -147,18 +160,22 @@ fn explained_target(catalogue: &Catalogue, target: &Target<'_>) -> ExplainedTarg
     }
 }
 
-struct ExplainedChoice<'a> {
+struct ExplainedChoice<'c, 'a> {
     catalogue: &'a Catalogue,
-    choice: &'a Choice<'a>,
+    choice: &'c Choice<'a>,
     suffix: String,
+    verdicts: Option<Verdicts<'a>>,
 }
 
-impl ExplainedChoice<'_> {
-    fn tiers(&self) -> Vec<ExplainedTier> {
-        let tiers = self.choice.selection.hosts.chunk_by(|a, b| a.tier() == b.tier());
+impl<'a> ExplainedChoice<'_, 'a> {
+    fn tiers(&self) -> Vec<ExplainedTier<'a>> {
+        let part = |host: &RankedHost| (host.tier(), host.is_demoted());
+        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(a) == part(b));
         let explained = tiers.filter_map(|hosts| {
+            let (tier, demoted) = part(hosts.first()?);
             Some(ExplainedTier {
-                tier: hosts.first()?.tier(),
+                tier,
+                demoted: demoted && self.choice.demotes(),
                 hosts: self.listed(hosts),
             })
         });
@@ -166,7 +183,7 @@ impl ExplainedChoice<'_> {
     }
 
     /// The hosts of a tier that have a URL in the answer.
-    fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost> {
+    fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost<'a>> {
         let hosts = hosts.iter().filter_map(|ranked| {
             let carrier = self.catalogue.carrier(ranked.carrier());
             let host = self.catalogue.host(carrier.host);
@@ -189,15 +206,23 @@ impl ExplainedChoice<'_> {
             country: host.country.map(|country| country.to_string()),
             bandwidth: host.bandwidth,
             first_probability: weight(*ranked, host) / total,
-            urls: self.urls(carrier),
+            urls: self.urls(*ranked),
+            health: self.health(carrier),
         });
         listed.collect()
     }
 
-    fn urls(&self, carrier: &Carrier) -> Vec<String> {
-        let urls = self.choice.protocols.urls(self.catalogue, carrier);
+    fn urls(&self, host: RankedHost) -> Vec<String> {
+        let urls = self.choice.urls_of(host, self.catalogue);
         urls.map(|url| [self.catalogue.base_url(url), &self.suffix].concat())
             .collect()
+    }
+
+    /// What the health files say of all web URLs of a host that can be judged.
+    fn health(&self, carrier: &Carrier) -> Option<Vec<ExplainedVerdict<'a>>> {
+        let verdicts = self.verdicts.as_ref()?;
+        let urls = self.catalogue.urls(carrier).iter().filter(|_| carrier.in_public_list());
+        Some(urls.flat_map(|url| verdicts.of(self.catalogue.base_url(url))).collect())
     }
 
     fn not_listed(&self, observations: &Observations) -> Vec<UnlistedHost> {

@@ -45,12 +45,17 @@ pub fn metalink(
     file(&mut writer, details);
     writer.text("   <resources maxconnections=\"1\">\n");
     let [.., last] = &*PREFERENCES;
-    let listed = choice
-        .carriers(catalogue)
-        .filter(|carrier| choice.protocols.takes_any(carrier.protocols));
-    for (carrier, [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
+    let hosts = choice.selection.hosts.iter();
+    let listed = hosts.filter_map(|host| {
+        let carrier = catalogue.carrier(host.carrier());
+        choice
+            .protocols
+            .takes_any(carrier.protocols)
+            .then_some((*host, carrier))
+    });
+    for ((host, carrier), [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
         let preference = if carrier.public { public } else { private };
-        for url in choice.protocols.urls(catalogue, carrier) {
+        for url in choice.urls_of(host, catalogue) {
             writer.padded(catalogue.text(url.element_start));
             writer.padded(preference.get());
             writer.padded(catalogue.text(url.escaped));

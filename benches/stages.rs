@@ -20,6 +20,7 @@ use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Scratch, an
 use mirrorlist_server::snapshot::Catalogue;
 use mirrorlist_server::warnings::Warnings;
 
+#[allow(dead_code, reason = "the other benchmark needs the health file")]
 mod world;
 
 use world::{DATE, World};

@@ -25,6 +25,8 @@ pub(crate) const DATE: &str = "Sat, 31 Jan 2026 23:59:59 GMT";
 pub(crate) struct World {
     pub(crate) files: DataPaths,
     pub(crate) snapshot: Snapshot,
+    /// The settings that take the health file, in which a tenth of the hosts is dead.
+    pub(crate) health: HealthSettings,
     /// Query strings of repositories, and addresses.
     pub(crate) requests: Vec<(String, IpAddr)>,
     _folder: TempDir,
@@ -45,6 +47,10 @@ impl World {
             snapshot: Snapshot::load(&files, &HealthSettings::default()).unwrap(),
             requests: requests(&file("repos.txt")),
             files,
+            health: HealthSettings {
+                files: vec![file("mirror_health.json")],
+                ..HealthSettings::default()
+            },
             _folder: folder,
         }
     }

@@ -64,11 +64,11 @@ metric_table! {
         /// Hosts that the health files know, by verdict: good, or the worst that leaves them without a good URL.
         health_hosts: IntGaugeVec = "mirrorlist_health_hosts", &["verdict"];
         /// Whether a health file, or an earlier content of it, counts (1) or not (0).
-        health_file_used: IntGaugeVec = "mirrorlist_health_file_used", &["file"];
+        health_file_used: IntGaugeVec = "mirrorlist_health_file_used", &["path"];
         /// Whether a health file is set aside (1) because it calls too many hosts bad.
-        health_file_set_aside: IntGaugeVec = "mirrorlist_health_file_set_aside", &["file"];
+        health_file_set_aside: IntGaugeVec = "mirrorlist_health_file_set_aside", &["path"];
         /// Time since the probe ended the round that a health file tells of.
-        health_file_age: GaugeVec = "mirrorlist_health_file_age_seconds", &["file"];
+        health_file_age: GaugeVec = "mirrorlist_health_file_age_seconds", &["path"];
         /// Memory that the tables of directories and their hosts take.
         snapshot_bytes: IntGauge = "mirrorlist_snapshot_directory_bytes";
     }

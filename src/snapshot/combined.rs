@@ -44,12 +44,16 @@ impl Snapshot {
     /// # Errors
     /// The first data file that is refused.
     pub fn load(paths: &DataPaths, health: &HealthSettings) -> Result<Self, LoadError> {
-        let files = DataSet::load(paths)?;
-        Ok(Self::new(files).with_health(ReadHealthFile::read_all(&health.files, &[]), health))
+        DataSet::load(paths).map(|files| Self::new(files).with_health_files(health))
     }
 
-    /// The same with health files.
-    pub(super) fn with_health(mut self, files: Vec<ReadHealthFile>, settings: &HealthSettings) -> Self {
+    /// The same data with the health files of these settings.
+    #[must_use]
+    pub fn with_health_files(self, settings: &HealthSettings) -> Self {
+        self.with_health(ReadHealthFile::read_all(&settings.files, &[]), settings)
+    }
+
+    fn with_health(mut self, files: Vec<ReadHealthFile>, settings: &HealthSettings) -> Self {
         self.health = MirrorHealth::new(files, self.catalogue(), settings, age::now());
         self
     }

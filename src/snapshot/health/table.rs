@@ -1,7 +1,7 @@
 //! The bad URLs of a cache's hosts. A set of URLs is a mask: bit N stands for the carrier's URL number N.
 //!
-//! Optimised: an answer asks one bit for each host, and looks further only where a URL is bad (`cargo bench --bench stages`,
-//! `choose with health`).
+//! Optimised: an answer asks one bit for each host, and looks further only where a URL is bad (`cargo bench --bench instructions`, its
+//! last line).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;

@@ -55,24 +55,19 @@ impl Connector {
     /// # Errors
     /// If a file of certificates is asked for and can't be used.
     pub(crate) fn new(database: &Database, logger: &Logger) -> Result<Self, ConfigError> {
-        let file = database.password_file().filter(|_| database.password().is_none());
-        let passwords = match file.map(|file| (file, Passwords::read(&file.path))) {
-            None => None,
-            Some((file, Ok(None))) => {
-                if file.asked_for {
+        let mut passwords = None;
+        if let Some(file) = database.password_file.as_ref().filter(|_| database.password.is_none()) {
+            match Passwords::read(&file.path) {
+                Ok(None) if file.asked_for => {
                     warn!(logger, "the password file is not there"; "file" => %file.path.display());
                 }
-                None
+                Ok(read) => passwords = read,
+                Err(problem) => warn!(logger, "{problem}"),
             }
-            Some((_, Ok(passwords))) => passwords,
-            Some((_, Err(problem))) => {
-                warn!(logger, "{problem}");
-                None
-            }
-        };
+        }
         Ok(Self {
             database: database.clone(),
-            tls: tls::prepare(database.tls())?,
+            tls: tls::prepare(&database.tls)?,
             passwords,
             chosen: Mutex::new(None),
         })
@@ -84,24 +79,14 @@ impl Connector {
     /// # Errors
     /// If no server can be reached, the last one is not as wanted, or one does not let us in.
     pub(super) async fn open(&self) -> Result<OpenConnection, ConnectError> {
-        let passes: &[Wanted] = match self.database.wanted() {
-            Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
-            Wanted::Any => &[Wanted::Any],
-            Wanted::ReadWrite => &[Wanted::ReadWrite],
-            Wanted::ReadOnly => &[Wanted::ReadOnly],
-            Wanted::Primary => &[Wanted::Primary],
-            Wanted::Standby => &[Wanted::Standby],
+        let wanted = match self.database.wanted {
+            Wanted::PreferStandby => match self.open_one(Wanted::Standby).await {
+                Err(failures) if !failures.is_final() => Wanted::Any,
+                done => return done,
+            },
+            wanted => wanted,
         };
-        let mut failures = ConnectError::default();
-        for wanted in passes {
-            failures = ConnectError::default();
-            match self.open_one(*wanted, &mut failures).await {
-                Some(connected) => return Ok(connected),
-                None if failures.is_final() => break,
-                None => {}
-            }
-        }
-        Err(failures)
+        self.open_one(wanted).await
     }
 
     /// Opens another connection to the server that was chosen by [`Self::open`].
@@ -114,55 +99,50 @@ impl Connector {
             return self.open().await;
         };
         let mut failures = ConnectError::default();
-        match self.attempt(&place, Wanted::Any, false, &mut failures).await {
-            Some(connected) => Ok(connected),
-            None => Err(failures),
-        }
+        let connected = self.attempt(&place, Wanted::Any, false, &mut failures).await;
+        connected.ok_or(failures)
     }
 
-    async fn open_one(&self, wanted: Wanted, failures: &mut ConnectError) -> Option<OpenConnection> {
+    async fn open_one(&self, wanted: Wanted) -> Result<OpenConnection, ConnectError> {
+        let mut failures = ConnectError::default();
         // Without the operating system's entropy the order is the same each time, which does no harm.
         let mut random = SmallRng::seed_from_u64(SysRng.try_next_u64().unwrap_or_default());
-        let mut servers: Vec<&Server> = self.database.servers().iter().collect();
-        if self.database.at_random() {
+        let mut servers: Vec<&Server> = self.database.servers.iter().collect();
+        if self.database.at_random {
             servers.shuffle(&mut random);
         }
         for (server, last) in with_last(servers) {
             let mut addresses = match self.addresses(server, !last).await {
                 Ok(addresses) => addresses,
                 Err(failure) => {
-                    failures.add(server.to_string(), failure);
+                    failures.0.push((server.to_string(), failure));
                     continue;
                 }
             };
-            if self.database.at_random() {
+            if self.database.at_random {
                 addresses.shuffle(&mut random);
             }
             for (address, last_address) in with_last(addresses) {
-                let place = ServerAddress {
-                    server: server.clone(),
-                    address,
-                };
+                let server = server.clone();
+                let place = ServerAddress { server, address };
                 let others = !(last && last_address);
-                if let Some(connected) = self.attempt(&place, wanted, others, failures).await {
+                if let Some(connected) = self.attempt(&place, wanted, others, &mut failures).await {
                     *self.chosen.lock() = Some(place);
-                    return Some(connected);
+                    return Ok(connected);
                 }
                 if failures.is_final() {
-                    return None;
+                    return Err(failures);
                 }
             }
         }
-        None
+        Err(failures)
     }
 
     async fn addresses(&self, server: &Server, others: bool) -> Result<Vec<Option<IpAddr>>, Failure> {
         let name = match &server.host {
             ServerHost::Unix(_) => return Ok(vec![None]),
-            ServerHost::Tcp {
-                address: Some(address), ..
-            } => return Ok(vec![Some(*address)]),
-            ServerHost::Tcp { name, .. } => name,
+            ServerHost::Tcp { name, address: None } => name,
+            ServerHost::Tcp { address, .. } => return Ok(vec![*address]),
         };
         let lookup = lookup_host((name.as_str(), server.port));
         let found = self.within(others, lookup).await?.map_err(Failure::Lookup)?;
@@ -176,7 +156,7 @@ impl Connector {
 
     /// Waits for something as long as connecting to a server may take.
     async fn within<T>(&self, others: bool, wanted: impl Future<Output = T>) -> Result<T, Failure> {
-        let limit = match self.database.connect_timeout() {
+        let limit = match self.database.connect_timeout {
             ConnectTimeout::After(limit) => limit,
             ConnectTimeout::Usual if others => TIMEOUT_WITH_OTHERS,
             ConnectTimeout::Usual | ConnectTimeout::Never => return Ok(wanted.await),
@@ -192,7 +172,7 @@ impl Connector {
         others: bool,
         failures: &mut ConnectError,
     ) -> Option<OpenConnection> {
-        let ways: &[SslMode] = match (&place.server.host, self.database.tls().mode) {
+        let ways: &[SslMode] = match (&place.server.host, self.database.tls.mode) {
             // As libpq: between two processes of a machine, no one can listen.
             (ServerHost::Unix(_), _) | (_, TlsMode::Disable) => &[SslMode::Disable],
             (_, TlsMode::Allow) => &[SslMode::Disable, SslMode::Require],
@@ -210,7 +190,7 @@ impl Connector {
                 Ok(Err(failure)) | Err(failure) => failure,
             };
             let retry = !last && failure.is_about_the_way();
-            failures.add(place.server.to_string(), failure);
+            failures.0.push((place.server.to_string(), failure));
             if !retry {
                 break;
             }
@@ -219,17 +199,17 @@ impl Connector {
     }
 
     async fn connect(&self, place: &ServerAddress, way: SslMode) -> Result<OpenConnection, Error> {
-        let mut driver = self.database.driver().clone();
+        let mut driver = self.database.driver.clone();
         driver.port(place.server.port).ssl_mode(way);
         match (&place.server.host, place.address) {
             (ServerHost::Unix(folder), _) => _ = driver.host_path(folder),
             (ServerHost::Tcp { name, .. }, Some(address)) => _ = driver.host(name).hostaddr(address),
             (ServerHost::Tcp { name, .. }, None) => _ = driver.host(name),
         }
-        if self.database.connect_timeout() == ConnectTimeout::Usual {
+        if self.database.connect_timeout == ConnectTimeout::Usual {
             driver.connect_timeout(CONNECT_TIMEOUT);
         }
-        if let Some(password) = self.database.password() {
+        if let Some(password) = &self.database.password {
             driver.password(password);
         } else if let Some(password) = self.password_of_file(&place.server) {
             driver.password(password);
@@ -247,7 +227,12 @@ impl Connector {
     }
 
     fn password_of_file(&self, server: &Server) -> Option<Vec<u8>> {
-        self.database.password_in(self.passwords.as_ref()?, server)
+        let host = match &server.host {
+            ServerHost::Tcp { name, .. } => name.clone(),
+            ServerHost::Unix(folder) => folder.display().to_string(),
+        };
+        let Database { name, user, .. } = &self.database;
+        self.passwords.as_ref()?.find(&host, server.port, name, user)
     }
 
     /// Asks the server to cancel what a connection has asked for.
@@ -274,7 +259,7 @@ impl Connector {
         let advice = match error.last() {
             Some(Failure::Driver(error)) => {
                 let advice = advice_on(error);
-                match self.database.password_file() {
+                match &self.database.password_file {
                     Some(file) if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() => {
                         format!("{advice}; the password is of {}", file.path.display())
                     }

@@ -4,6 +4,7 @@
 //! Numbers are cast, so that a database with wider or narrower columns reads the same; `IS TRUE` is false for null. What can be
 //! null is an `Option`. Nothing is judged here: that is the work of [`crate::generate::build`].
 
+use std::convert::identity;
 use std::error::Error as StdError;
 
 use tokio_postgres::types::{FromSql, Type};
@@ -15,33 +16,50 @@ use super::ids::{CategoryId, DirectoryId, HostCategoryId, HostId, SiteId};
 pub(super) trait TableRow: Sized {
     /// The table's name, for messages.
     const TABLE: &'static str;
-    const QUERY: &'static str;
+
+    fn query() -> String;
 
     fn read(row: &Row) -> Result<Self, Error>;
 }
 
-/// A value of a column.
-trait Column: Sized {
-    fn read(row: &Row, index: usize) -> Result<Self, Error>;
+/// A value of a column, made of what the driver reads.
+trait Column {
+    type Sql: for<'r> FromSql<'r>;
+
+    fn of(value: Self::Sql) -> Self;
+}
+
+impl<T: Column> Column for Option<T> {
+    type Sql = Option<T::Sql>;
+
+    fn of(value: Self::Sql) -> Self {
+        value.map(T::of)
+    }
 }
 
 macro_rules! columns {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $sql:ty = $of:expr;)*) => {$(
         impl Column for $type {
-            fn read(row: &Row, index: usize) -> Result<Self, Error> {
-                row.try_get(index)
-            }
-        }
+            type Sql = $sql;
 
-        impl Column for Option<$type> {
-            fn read(row: &Row, index: usize) -> Result<Self, Error> {
-                row.try_get(index)
+            fn of(value: $sql) -> Self {
+                $of(value)
             }
         }
     )*};
 }
 
-columns!(bool, i64, SiteId, HostId, CategoryId, DirectoryId, HostCategoryId);
+columns! {
+    bool: bool = identity;
+    i64: i64 = identity;
+    SiteId: i64 = SiteId;
+    HostId: i64 = HostId;
+    CategoryId: i64 = CategoryId;
+    DirectoryId: i64 = DirectoryId;
+    HostCategoryId: i64 = HostCategoryId;
+    String: Text = |text: Text| text.0;
+    Box<str>: Text = |text: Text| text.0.into();
+}
 
 /// A text of the database. A database without an encoding (SQL_ASCII) can hold any bytes; those that are not UTF-8 become
 /// replacement characters.
@@ -57,50 +75,36 @@ impl FromSql<'_> for Text {
     }
 }
 
-impl Column for String {
-    fn read(row: &Row, index: usize) -> Result<Self, Error> {
-        Ok(row.try_get::<_, Text>(index)?.0)
-    }
-}
-
-impl Column for Option<String> {
-    fn read(row: &Row, index: usize) -> Result<Self, Error> {
-        Ok(row.try_get::<_, Option<Text>>(index)?.map(|text| text.0))
-    }
-}
-
-impl Column for Option<Box<str>> {
-    fn read(row: &Row, index: usize) -> Result<Self, Error> {
-        Ok(<Option<String>>::read(row, index)?.map(Into::into))
-    }
+/// Reads the column at `index`, and goes on to the next one.
+fn take<T: Column>(row: &Row, index: &mut usize) -> Result<T, Error> {
+    let value = row.try_get(*index)?;
+    *index += 1;
+    Ok(T::of(value))
 }
 
 macro_rules! rows {
     ($(
         #[doc = $doc:literal]
         $row:ident from $table:literal $clauses:literal {
-            #[doc = $first_doc:literal]
-            $first:ident: $first_type:ty = $first_sql:literal,
             $(#[doc = $field_doc:literal] $field:ident: $type:ty = $sql:literal,)*
         }
     )*) => {$(
         #[doc = $doc]
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $row {
-            #[doc = $first_doc]
-            pub $first: $first_type,
             $(#[doc = $field_doc] pub $field: $type,)*
         }
 
         impl TableRow for $row {
             const TABLE: &'static str = $table;
-            const QUERY: &'static str = concat!("SELECT ", $first_sql, $(", ", $sql,)* " FROM ", $table, " ", $clauses);
+
+            fn query() -> String {
+                format!(concat!("SELECT {} FROM ", $table, " ", $clauses), [$($sql),*].join(", "))
+            }
 
             fn read(row: &Row) -> Result<Self, Error> {
                 let mut index = 0;
-                let $first = Column::read(row, index)?;
-                $(index += 1; let $field = Column::read(row, index)?;)*
-                Ok(Self { $first, $($field,)* })
+                Ok(Self { $($field: take(row, &mut index)?,)* })
             }
         }
     )*};

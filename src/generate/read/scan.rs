@@ -107,7 +107,7 @@ impl<'s> PartScan<'s> {
     /// Takes, for each host and category, the ids of the directories that it carries: 4 bytes each, the most significant first.
     pub(crate) fn for_each(self, mut take: impl FnMut(HostCategoryId, &[u8])) -> Result<(), ReadFailure> {
         self.0.for_each(|row| {
-            take(row.try_get(0)?, row.try_get(1)?);
+            take(HostCategoryId(row.try_get(0)?), row.try_get(1)?);
             Ok(())
         })
     }

@@ -5,12 +5,11 @@
 //! transaction only, so a pooler may give each transaction another connection.
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::pin::{Pin, pin};
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use slog::{Logger, warn};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -113,20 +112,17 @@ impl<'a> Session<'a> {
     /// # Errors
     /// If the database refuses them or is silent, here and below.
     pub(crate) fn execute(&self, doing: &'static str, statements: &str) -> Result<(), ReadFailure> {
-        self.reactor
-            .block_on(self.watched(doing, self.client.batch_execute(statements)))
+        let executed = self.client.batch_execute(statements);
+        self.reactor.block_on(self.watched(doing, executed))
     }
 
     /// Has the server begin a query; its rows can be taken later. `reading` is a table, for messages.
     pub(crate) fn query(&self, reading: &'static str, query: &str) -> Result<Rows<'_>, ReadFailure> {
-        let parameters = std::iter::empty::<(&(dyn ToSql + Sync), Type)>();
+        let parameters: [(&(dyn ToSql + Sync), Type); 0] = [];
         let sent = self.watched(reading, self.client.query_typed_raw(query, parameters));
         let rows = Box::pin(self.reactor.block_on(sent)?);
-        Ok(Rows {
-            session: self,
-            reading,
-            rows,
-        })
+        let session = self;
+        Ok(Rows { session, reading, rows })
     }
 
     /// The only value of a query.
@@ -139,27 +135,23 @@ impl<'a> Session<'a> {
             value = Some(row.try_get(0)?);
             Ok(())
         })?;
-        value.ok_or_else(|| {
+        let problem = || {
             self.context
                 .connector
                 .failure(&format!("no answer (reading {reading})"))
-                .into()
-        })
+        };
+        value.ok_or_else(|| problem().into())
     }
 
     /// Ends the transaction and the connection, so that a pooler or a standby need not wait for us.
     pub(crate) fn end(self) -> Result<(), ReadFailure> {
         self.execute("ending", "COMMIT")?;
-        let Self {
-            reactor,
-            client,
-            connection,
-            ..
-        } = self;
-        drop(client);
+        drop(self.client);
         // Everything is read: it does not matter how the connection ends.
-        if let Some(connection) = connection.take() {
-            let _ = reactor.block_on(async { timeout(FAREWELL_LIMIT, connection).await });
+        if let Some(connection) = self.connection.take() {
+            let _ = self
+                .reactor
+                .block_on(async { timeout(FAREWELL_LIMIT, connection).await });
         }
         Ok(())
     }
@@ -172,7 +164,7 @@ impl<'a> Session<'a> {
     ) -> Result<T, ReadFailure> {
         let mut wanted = pin!(wanted);
         // The most common case by far is that it is there: no timer is needed.
-        if let Some(result) = at_once(wanted.as_mut()).await {
+        if let Some(result) = wanted.as_mut().now_or_never() {
             return self.explained(result).await;
         }
         let started = Instant::now();
@@ -314,30 +306,21 @@ impl Drop for Reactor {
     }
 }
 
-/// The result of a future, if it is there without waiting.
-async fn at_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
 /// Waits until a session is abandoned; for ever if it never is.
 async fn told(abandoned: Option<Abandoned>) {
-    let Some(mut abandoned) = abandoned else {
-        return pending().await;
-    };
-    // An error says that the sender is gone, which comes to the same.
-    let _ = abandoned.wait_for(|abandoned| *abandoned).await;
+    match abandoned {
+        // An error says that the sender is gone, which comes to the same.
+        Some(mut abandoned) => _ = abandoned.wait_for(|abandoned| *abandoned).await,
+        None => pending().await,
+    }
 }
 
 /// Waits until the run has failed on another connection; for ever if it does not.
 async fn failed_elsewhere(abandoned: Option<Abandoned>) {
-    let Some(mut abandoned) = abandoned else {
-        return pending().await;
-    };
-    while abandoned.changed().await.is_ok() {}
+    match abandoned {
+        Some(mut abandoned) => while abandoned.changed().await.is_ok() {},
+        None => pending().await,
+    }
 }
 
 /// The server's process, and no time limit for the transaction on servers that know one.

@@ -38,22 +38,22 @@ pub(super) async fn proof_of_work(
     process: Option<i32>,
     limit: Duration,
 ) -> Result<String, String> {
-    let mut looks = Looks::default();
-    match timeout(limit, look(connector, process, &mut looks)).await {
+    let mut last = Look::default();
+    match timeout(limit, look(connector, process, &mut last)).await {
         Ok(proof) => proof,
-        Err(_) => Err(looks.without_proof(limit)),
+        Err(_) => Err(last.without_proof(limit)),
     }
 }
 
-async fn look(connector: &Connector, process: Option<i32>, looks: &mut Looks) -> Result<String, String> {
-    let refused = |error: &dyn std::fmt::Display| format!("a second connection fails ({error})");
+async fn look(connector: &Connector, process: Option<i32>, last: &mut Look) -> Result<String, String> {
+    let refused = |error: String| format!("a second connection fails ({error})");
     let (client, connection) = match connector.open_another().await {
         Ok(connected) => connected,
         // It answers, and more can't be known.
         Err(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
             return Ok("has no second connection to spare".to_owned());
         }
-        Err(error) => return Err(refused(&error)),
+        Err(error) => return Err(refused(error.to_string())),
     };
     // It ends with this look, whatever its state is.
     let _connection = Aborted(connection);
@@ -62,17 +62,15 @@ async fn look(connector: &Connector, process: Option<i32>, looks: &mut Looks) ->
     let query = format!(
         "SELECT state, coalesce(wait_event_type, ''), coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = {process}"
     );
-    looks.at = LookedAt::Connected;
+    *last = Look::Connected;
     loop {
-        let messages = client
-            .simple_query(&query)
-            .await
-            .map_err(|error| refused(&causes(&error)))?;
+        let answer = client.simple_query(&query).await;
+        let messages = answer.map_err(|error| refused(causes(&error)))?;
         let seen = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(Activity::of(row)),
             _ => None,
         });
-        if let Some(work) = looks.note(seen) {
+        if let Some(work) = last.renew(seen) {
             return Ok(work);
         }
         sleep(LOOK_INTERVAL).await;
@@ -83,7 +81,7 @@ async fn look(connector: &Connector, process: Option<i32>, looks: &mut Looks) ->
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Activity {
     state: String,
-    /// WarningKind and name of what it waits for; empty while it computes.
+    /// Kind and name of what it waits for; empty while it computes.
     waits_for: [String; 2],
 }
 
@@ -106,14 +104,10 @@ impl Activity {
     }
 }
 
-/// The looks at a server process so far.
+/// The last look at a server process.
 #[derive(Debug, Default)]
-struct Looks {
-    at: LookedAt,
-}
-
-#[derive(Debug, Default)]
-enum LookedAt {
+enum Look {
+    /// No second connection yet.
     #[default]
     Nothing,
     Connected,
@@ -121,40 +115,35 @@ enum LookedAt {
     Process(Activity),
 }
 
-impl Looks {
-    /// Takes a look. Returns the process's work if it is proved: it waits for a lock or a time, or does something else than at the
-    /// look before. A process that computes or reads all the while could as well be stopped; the answer of one that waits for its
+impl Look {
+    /// Replaces the look before. Returns the process's work if it is proved: it waits for a lock or a time, or does something else
+    /// than before. A process that computes or reads all the while could as well be stopped; the answer of one that waits for its
     /// client is lost.
-    fn note(&mut self, seen: Option<Activity>) -> Option<String> {
+    fn renew(&mut self, seen: Option<Activity>) -> Option<String> {
         let Some(seen) = seen else {
-            self.at = LookedAt::NoProcess;
+            *self = Self::NoProcess;
             return None;
         };
         let [kind, _] = &seen.waits_for;
         let works = seen.state == "active"
-            && match (kind.as_str(), &self.at) {
+            && match (kind.as_str(), &*self) {
                 ("Lock" | "Timeout", _) => true,
                 ("Client", _) => false,
-                (_, LookedAt::Process(before)) => *before != seen,
+                (_, Self::Process(before)) => *before != seen,
                 _ => false,
             };
         let work = works.then(|| seen.describe());
-        self.at = LookedAt::Process(seen);
+        *self = Self::Process(seen);
         work
     }
 
     fn without_proof(&self, limit: Duration) -> String {
         let seconds = limit.as_secs_f64();
-        match &self.at {
-            LookedAt::Nothing => format!("a second connection is not let in within {seconds} s"),
-            LookedAt::Connected => format!("a second connection gets no answer within {seconds} s"),
-            LookedAt::NoProcess => "its process is not on the server that a second connection reaches".to_owned(),
-            LookedAt::Process(activity) => {
-                format!(
-                    "its process does nothing else for {seconds} s: it {}",
-                    activity.describe()
-                )
-            }
+        match self {
+            Self::Nothing => format!("a second connection is not let in within {seconds} s"),
+            Self::Connected => format!("a second connection gets no answer within {seconds} s"),
+            Self::NoProcess => "its process is not on the server that a second connection reaches".to_owned(),
+            Self::Process(now) => format!("its process does nothing else for {seconds} s: it {}", now.describe()),
         }
     }
 }
@@ -172,41 +161,31 @@ impl<T> Drop for Aborted<T> {
 mod tests {
     use super::*;
 
-    fn seen(state: &str, kind: &str, name: &str) -> Option<Activity> {
-        Some(Activity {
-            state: state.to_owned(),
-            waits_for: [kind.to_owned(), name.to_owned()],
-        })
-    }
-
     #[test]
     fn work_is_what_changes_or_waits_for_others() {
+        // State, kind and name of what it waits for; nothing if there is no process.
+        let seen = |text: &str| {
+            let (state, waits_for) = text.split_once(": ")?;
+            let (kind, name) = waits_for.split_once(' ').unwrap_or_default();
+            Some(Activity {
+                state: state.to_owned(),
+                waits_for: [kind.to_owned(), name.to_owned()],
+            })
+        };
         for (before, now, works) in [
-            (None, seen("active", "", ""), false),
-            (seen("active", "", ""), seen("active", "", ""), false),
-            (seen("active", "", ""), seen("active", "IO", "DataFileRead"), true),
-            (
-                seen("active", "IO", "DataFileRead"),
-                seen("active", "IO", "DataFileRead"),
-                false,
-            ),
-            (None, seen("active", "Lock", "relation"), true),
-            (None, seen("active", "Timeout", "PgSleep"), true),
-            (
-                seen("active", "IO", "DataFileRead"),
-                seen("active", "Client", "ClientWrite"),
-                false,
-            ),
-            (
-                seen("active", "", ""),
-                seen("idle in transaction", "Client", "ClientRead"),
-                false,
-            ),
-            (seen("active", "", ""), None, false),
+            ("", "active: ", false),
+            ("active: ", "active: ", false),
+            ("active: ", "active: IO DataFileRead", true),
+            ("active: IO DataFileRead", "active: IO DataFileRead", false),
+            ("", "active: Lock relation", true),
+            ("", "active: Timeout PgSleep", true),
+            ("active: IO DataFileRead", "active: Client ClientWrite", false),
+            ("active: ", "idle in transaction: Client ClientRead", false),
+            ("active: ", "", false),
         ] {
-            let mut looks = Looks::default();
-            looks.note(before.clone());
-            let work = looks.note(now.clone());
+            let mut look = Look::default();
+            look.renew(seen(before));
+            let work = look.renew(seen(now));
             assert_eq!(work.is_some(), works, "{before:?}, {now:?}: {work:?}");
         }
     }

@@ -39,21 +39,14 @@ impl Environment {
 
     /// The user's folder: `HOME`, else that of the operating system's list of users.
     pub(super) fn home(&self) -> Option<PathBuf> {
-        match self.0.get("HOME").filter(|home| !home.is_empty()) {
-            Some(home) => Some(home.into()),
-            None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
-        }
+        let home = self.0.get("HOME").map(PathBuf::from).filter(|home| home != "");
+        home.or_else(|| std::env::home_dir().filter(|home| home != ""))
     }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
-        Self(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .collect(),
-        )
+        Self(variables.map(|(name, value)| (name.to_owned(), value.into())).into())
     }
 }
 
@@ -75,15 +68,17 @@ impl GivenParameters {
         let mut settings = BTreeMap::new();
         for (parameter, value) in given {
             let origin = format!("DB_URL: {}", parameter.name);
-            settings.insert(parameter.name, Given::new(&value, &origin));
+            settings.insert(parameter.name, Given { value, origin });
         }
+        let mut add = |name, value: &str, variable: &str| {
+            let (value, origin) = (value.to_owned(), variable.to_owned());
+            settings.entry(name).or_insert(Given { value, origin });
+        };
         for parameter in PARAMETERS {
             if let Some(variable) = parameter.variable
                 && let Some(value) = environment.text(variable)?
             {
-                settings
-                    .entry(parameter.name)
-                    .or_insert_with(|| Given::new(value, variable));
+                add(parameter.name, value, variable);
             }
         }
         // libpq reads the older variable where the newer one is not set.
@@ -91,9 +86,7 @@ impl GivenParameters {
             .text("PGREQUIRESSL")?
             .is_some_and(|value| value.starts_with('1'))
         {
-            settings
-                .entry("sslmode")
-                .or_insert_with(|| Given::new("require", "PGREQUIRESSL"));
+            add("sslmode", "require", "PGREQUIRESSL");
         }
         for parameter in PARAMETERS {
             if let Some(given) = settings.get(parameter.name) {

@@ -31,13 +31,6 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub(super) fn new(value: &str, origin: &str) -> Self {
-        Self {
-            value: value.to_owned(),
-            origin: origin.to_owned(),
-        }
-    }
-
     /// An error about it. The text names the parameter or the variable, never the value.
     pub(super) fn mistake(&self, text: &str) -> ConfigError {
         ConfigError::new(format!("{}: {text}", self.origin))

@@ -3,8 +3,8 @@
 use std::fmt;
 
 macro_rules! id {
-    ($(#[doc = $doc:literal] $name:ident;)*) => {$(
-        #[doc = $doc]
+    ($($name:ident of $table:literal;)*) => {$(
+        #[doc = concat!("The id of a row of `", $table, "`.")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub i64);
 
@@ -17,14 +17,9 @@ macro_rules! id {
 }
 
 id! {
-    /// The id of a row of `site`.
-    SiteId;
-    /// The id of a row of `host`.
-    HostId;
-    /// The id of a row of `category`.
-    CategoryId;
-    /// The id of a row of `directory`.
-    DirectoryId;
-    /// The id of a row of `host_category`: a host that carries a category.
-    HostCategoryId;
+    SiteId of "site";
+    HostId of "host";
+    CategoryId of "category";
+    DirectoryId of "directory";
+    HostCategoryId of "host_category";
 }

@@ -112,7 +112,6 @@ pub(super) fn said(error: &DriverError) -> String {
     }
 }
 
-/// Advice for the operator.
 pub(super) fn advice_on(error: &DriverError) -> &'static str {
     match error.as_db_error() {
         Some(said) => advice(said.code()),
@@ -155,8 +154,7 @@ fn transport_advice(error: &DriverError) -> &'static str {
     }
 }
 
-/// Whether a query that ended with this could succeed now: it was cancelled, or its process was ended, for the sake of
-/// something else. A hot standby does both when it has to go on.
+/// Whether a query that ended with this could succeed now. A hot standby cancels queries, or ends them, when it has to go on.
 pub(super) fn is_passing(code: &SqlState) -> bool {
     matches!(
         *code,

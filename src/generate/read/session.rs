@@ -1,8 +1,8 @@
 //! A connection to the database that one thread reads from, and that cannot hang: every wait ends with the run's deadline, and a
 //! connection that gives nothing for a while has to be proved to be at work.
 //!
-//! The driver runs on a runtime of the session. A query has no name on the server and everything is set for the
-//! transaction only, so a pooler may give each transaction another connection.
+//! A query has no name on the server and everything is set for the transaction only, so a pooler may give each transaction
+//! another connection.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{Client, Error, Row, RowStream};
 
 use super::connect::{Connector, OpenConnection};
@@ -56,8 +56,7 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Connects and begins a transaction: at this moment, or with the snapshot of another one. Returns `None` if it is abandoned
-    /// before.
+    /// Connects and begins a transaction, maybe with the snapshot of another one. Returns `None` if it is abandoned before.
     ///
     /// # Errors
     /// If the database cannot be reached, does not let us in, or is silent.
@@ -126,21 +125,13 @@ impl<'a> Session<'a> {
     }
 
     /// The only value of a query.
-    pub(crate) fn value<T>(&self, reading: &'static str, query: &str) -> Result<T, ReadFailure>
-    where
-        T: for<'r> FromSql<'r>,
-    {
+    pub(crate) fn value<T: FromSqlOwned>(&self, reading: &'static str, query: &str) -> Result<T, ReadFailure> {
         let mut value = None;
         self.query(reading, query)?.for_each(|row| {
             value = Some(row.try_get(0)?);
             Ok(())
         })?;
-        let problem = || {
-            self.context
-                .connector
-                .failure(&format!("no answer (reading {reading})"))
-        };
-        value.ok_or_else(|| problem().into())
+        value.ok_or_else(|| self.failure(&format!("no answer (reading {reading})")))
     }
 
     /// Ends the transaction and the connection, so that a pooler or a standby need not wait for us.
@@ -149,9 +140,8 @@ impl<'a> Session<'a> {
         drop(self.client);
         // Everything is read: it does not matter how the connection ends.
         if let Some(connection) = self.connection.take() {
-            let _ = self
-                .reactor
-                .block_on(async { timeout(FAREWELL_LIMIT, connection).await });
+            let ended = async { timeout(FAREWELL_LIMIT, connection).await };
+            let _ = self.reactor.block_on(ended);
         }
         Ok(())
     }
@@ -169,40 +159,38 @@ impl<'a> Session<'a> {
         }
         let started = Instant::now();
         loop {
-            let proof = tokio::select! {
+            let failure = tokio::select! {
                 biased;
                 result = &mut wanted => return self.explained(result).await,
                 () = sleep_until(Instant::from_std(self.context.deadline.at())) => {
-                    self.cancel().await;
-                    return Err(self.context.deadline.missed(&format!("reading the database ({reading})")).into());
+                    self.context.deadline.missed(&format!("reading the database ({reading})")).into()
                 }
-                () = failed_elsewhere(self.abandoned.clone()) => {
-                    self.cancel().await;
-                    return Err(self.context.connector.failure("another connection has failed").into());
-                }
+                () = failed_elsewhere(self.abandoned.clone()) => self.failure("another connection has failed"),
                 proof = async {
                     sleep(self.context.silence.quiet).await;
                     proof_of_work(self.context.connector, self.process, self.context.silence.proof).await
-                } => proof,
-            };
-            let seconds = started.elapsed().as_secs();
-            match proof {
-                Ok(work) => warn!(self.context.logger, "the database gives nothing, but is at work";
-                    "reading" => reading, "seconds" => seconds, "work" => work),
-                Err(problem) => {
-                    self.cancel().await;
-                    return Err(self.silent(reading, seconds, &problem));
+                } => {
+                    let seconds = started.elapsed().as_secs();
+                    match proof {
+                        Ok(work) => {
+                            warn!(self.context.logger, "the database gives nothing, but is at work";
+                                "reading" => reading, "seconds" => seconds, "work" => work);
+                            continue;
+                        }
+                        Err(problem) => self.failure(&format!(
+                            "it is silent: nothing came for {seconds} s (reading {reading}), and {problem}; see whether the \
+                             database and its disks work and, with a pooler, whether it has two connections to spare"
+                        )),
+                    }
                 }
-            }
+            };
+            self.cancel().await;
+            return Err(failure);
         }
     }
 
-    fn silent(&self, reading: &str, seconds: u64, problem: &str) -> ReadFailure {
-        let error = self.context.connector.failure(&format!(
-            "it is silent: nothing came for {seconds} s (reading {reading}), and {problem}; see whether the database and its \
-             disks work and, with a pooler, whether it has two connections to spare"
-        ));
-        error.into()
+    fn failure(&self, problem: &str) -> ReadFailure {
+        self.context.connector.failure(problem).into()
     }
 
     async fn explained<T>(&self, result: Result<T, Error>) -> Result<T, ReadFailure> {
@@ -261,7 +249,7 @@ async fn connect(
     }
 }
 
-/// Rows of a query.
+/// Rows of a query that the server has begun.
 pub(crate) struct Rows<'s> {
     session: &'s Session<'s>,
     reading: &'static str,
@@ -269,7 +257,6 @@ pub(crate) struct Rows<'s> {
 }
 
 impl Rows<'_> {
-    /// Takes all rows.
     pub(crate) fn for_each(mut self, mut take: impl FnMut(Row) -> Result<(), Error>) -> Result<(), ReadFailure> {
         let Self { session, reading, .. } = self;
         session.reactor.block_on(async {

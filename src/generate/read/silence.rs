@@ -10,8 +10,7 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 use super::connect::Connector;
 use super::refusal::causes;
 
-/// How long a database may be silent; connecting, from the name to the answer to the password, may take both times. Both
-/// together are less than two minutes, cancelling included.
+/// How long a database may be silent. Connecting, from the name to the answer to the password, may take both times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SilenceLimits {
     /// A connection that gives nothing for this long is looked at, again and again.
@@ -116,9 +115,8 @@ enum Look {
 }
 
 impl Look {
-    /// Replaces the look before. Returns the process's work if it is proved: it waits for a lock or a time, or does something else
-    /// than before. A process that computes or reads all the while could as well be stopped; the answer of one that waits for its
-    /// client is lost.
+    /// Replaces the look before. Returns the process's work if it is proved: it waits for a lock or a time, or does something else.
+    /// A process that computes or reads all the while could be stopped; the answer of one that waits for its client is lost.
     fn renew(&mut self, seen: Option<Activity>) -> Option<String> {
         let Some(seen) = seen else {
             *self = Self::NoProcess;

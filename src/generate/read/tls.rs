@@ -129,7 +129,6 @@ fn entries_of<T: PemObject>(file: &ClientFile, kind: &str) -> Result<Vec<T>, Con
     Ok(entries)
 }
 
-/// The roots of a file, and its certificates as they are.
 fn roots_of(file: &ClientFile) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), ConfigError> {
     let certificates: Vec<CertificateDer<'static>> = entries_of(file, "certificate")?;
     let mut roots = RootCertStore::empty();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::parameters::{Given, PARAMETERS, Parameter};
+use super::parameters::{Given, PARAMETERS};
+use super::parse::Assignments;
 use crate::settings::ConfigError;
 
 /// The variables of a process that are about the database.
@@ -61,12 +62,9 @@ impl GivenParameters {
     ///
     /// # Errors
     /// The first parameter or variable with a value that can't be honoured.
-    pub(super) fn new(
-        given: Vec<(&'static Parameter, String)>,
-        environment: &Environment,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn new(assigned: Assignments, environment: &Environment) -> Result<Self, ConfigError> {
         let mut settings = BTreeMap::new();
-        for (parameter, value) in given {
+        for (parameter, value) in assigned {
             let origin = format!("DB_URL: {}", parameter.name);
             settings.insert(parameter.name, Given { value, origin });
         }
@@ -82,10 +80,7 @@ impl GivenParameters {
             }
         }
         // libpq reads the older variable where the newer one is not set.
-        if environment
-            .text("PGREQUIRESSL")?
-            .is_some_and(|value| value.starts_with('1'))
-        {
+        if matches!(environment.text("PGREQUIRESSL")?, Some(value) if value.starts_with('1')) {
             add("sslmode", "require", "PGREQUIRESSL");
         }
         for parameter in PARAMETERS {

@@ -1,6 +1,5 @@
-//! `DB_URL` and libpq's variables to the settings of a connection, checked. `parse` reads the two forms of `DB_URL`,
-//! [`parameters`] is the table of parameters, [`environment`] adds variables, `tls_settings` are those of TLS, [`passfile`] reads
-//! passwords.
+//! `DB_URL` (`url`, `parse`) and libpq's variables ([`environment`]) to the settings of a connection, checked by the table of
+//! [`parameters`] and `tls_settings`. [`passfile`] reads passwords.
 //!
 //! The password goes into the driver's configuration and nowhere else: nothing here prints `DB_URL` or a value of it, in no
 //! error and no debug output.
@@ -126,10 +125,8 @@ impl Database {
         }
         let tls = TlsSettings::new(&settings, home.as_deref())?;
         let servers = servers(&settings)?;
-        let by_tcp = servers
-            .iter()
-            .any(|server| matches!(server.host, ServerHost::Tcp { .. }));
-        if tls.mode == TlsMode::VerifyFull && by_tcp && settings.text("host").is_none() {
+        let is_tcp = |server: &Server| matches!(server.host, ServerHost::Tcp { .. });
+        if tls.mode == TlsMode::VerifyFull && settings.text("host").is_none() && servers.iter().any(is_tcp) {
             return Err(mistake(
                 "sslmode=verify-full needs host, which the certificate has to be for",
             ));
@@ -138,7 +135,7 @@ impl Database {
             servers,
             password: settings.text("password").map(str::to_owned),
             password_file: ClientFile::new(&settings, "passfile", home.as_deref(), ".pgpass"),
-            driver: driver(&settings, &user, &name, &tls)?,
+            driver: driver(&settings, &user, &name)?,
             tls,
             wanted: match settings.get("target_session_attrs").map(|given| given.value.as_str()) {
                 Some("read-write") => Wanted::ReadWrite,
@@ -194,10 +191,8 @@ fn servers(settings: &GivenParameters) -> Result<Vec<Server>, ConfigError> {
         None => Vec::new(),
     };
     let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
-    let count = match (hosts.len(), addresses.len()) {
-        (0, 0) => 1,
-        (0, count) | (count, _) => count,
-    };
+    let named = if hosts.is_empty() { &addresses } else { &hosts };
+    let count = named.len().max(1);
     for (name, length, alone) in [("hostaddr", addresses.len(), false), ("port", ports.len(), true)] {
         let fits = length == count || length == 0 || alone && length == 1;
         if let Some(given) = settings.get(name).filter(|_| !fits) {
@@ -268,12 +263,7 @@ fn server_host(name: &str, address: Option<IpAddr>) -> Result<ServerHost, &'stat
 }
 
 /// The driver's configuration for all servers.
-fn driver(
-    settings: &GivenParameters,
-    user: &str,
-    name: &str,
-    tls: &TlsSettings,
-) -> Result<tokio_postgres::Config, ConfigError> {
+fn driver(settings: &GivenParameters, user: &str, name: &str) -> Result<tokio_postgres::Config, ConfigError> {
     let mut driver = tokio_postgres::Config::new();
     driver.user(user).dbname(name);
     if let Some(options) = settings.text("options") {
@@ -288,7 +278,6 @@ fn driver(
         Some("require") => ChannelBinding::Require,
         _ => ChannelBinding::Prefer,
     });
-    driver.ssl_negotiation(tls.negotiation);
     // 0 and less leave the operating system's own values.
     let number = |name: &str, usual: u32| -> Result<Option<u32>, ConfigError> {
         let number = settings

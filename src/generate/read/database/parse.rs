@@ -91,8 +91,7 @@ fn parse_url(rest: &str) -> Result<Assignments, ConfigError> {
             continue;
         }
         let parameter = known(&name, &assigned, in_doubt)?;
-        let value = decoded(parameter, value)?;
-        assigned.push((parameter, value));
+        assigned.push((parameter, decoded(parameter, value)?));
     }
     Ok(assigned)
 }
@@ -158,19 +157,14 @@ fn parse_pairs(text: &str) -> Result<Assignments, ConfigError> {
             }));
         }
         skip_spaces(&mut rest);
-        let parameter = known(&name, &assigned, in_doubt);
         let value = take_value(&mut rest)?;
-        let parameter = match parameter {
-            Ok(parameter) => parameter,
-            // For backwards compatibility of libpq itself.
-            Err(_) if name == "requiressl" => {
-                let mode = if value.starts_with('1') { "require" } else { "prefer" };
-                assign(&mut assigned, "sslmode", mode)?;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        assigned.push((parameter, value));
+        // For backwards compatibility of libpq itself.
+        if name == "requiressl" {
+            let mode = if value.starts_with('1') { "require" } else { "prefer" };
+            assign(&mut assigned, "sslmode", mode)?;
+            continue;
+        }
+        assigned.push((known(&name, &assigned, in_doubt)?, value));
     }
 }
 
@@ -277,9 +271,7 @@ mod tests {
             ("requiressl=0 host=h", "sslmode=prefer|host=h"),
         ] {
             let assigned = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-            let shown = assigned
-                .iter()
-                .map(|(parameter, value)| format!("{}={value}", parameter.name));
+            let shown = assigned.iter().map(|(key, value)| format!("{}={value}", key.name));
             assert_eq!(shown.collect::<Vec<_>>().join("|"), expected, "{text}");
         }
     }

@@ -21,29 +21,23 @@ fn refusal(text: &str, variables: [(&str, &str); 1]) -> String {
 
 #[test]
 fn a_database_says_where_it_is_and_not_its_password() {
-    for (text, name, at) in [
-        (
-            "postgresql://mm:s%40cret@db.example.org:5433/db",
-            "db",
-            "db.example.org:5433",
-        ),
-        (
-            "postgres://mm@%2Frun%2Fpostgresql/mm",
-            "mm",
-            "/run/postgresql (port 5432)",
-        ),
-        ("user=mm", "mm", "/var/run/postgresql (port 5432)"),
+    for (text, at) in [
+        ("postgresql://mm:s%40cret@h.example:5433/mm", "h.example:5433"),
+        ("postgres://mm@%2Frun%2Fp/mm", "/run/p (port 5432)"),
+        ("user=mm", "/var/run/postgresql (port 5432)"),
         (
             "host=a,/run/p,::1 user=mm port=1,,3",
-            "mm",
             "a:1, /run/p (port 5432), [::1]:3",
         ),
-        ("hostaddr=::1,10.0.0.1 user=mm port=5", "mm", "[::1]:5, 10.0.0.1:5"),
-        ("postgresql://mm@a:1,b:2/db", "db", "a:1, b:2"),
-        ("host=a,b hostaddr=,10.0.0.1 user=mm", "mm", "a:5432, b:5432"),
+        ("hostaddr=::1,10.0.0.1 user=mm port=5", "[::1]:5, 10.0.0.1:5"),
+        ("postgresql://mm@a:1,b:2/mm", "a:1, b:2"),
+        ("host=a,b hostaddr=,10.0.0.1 user=mm", "a:5432, b:5432"),
     ] {
-        let shown = database(text).to_string();
-        assert_eq!(shown, format!("database {name:?} at {at} as \"mm\""), "{text}");
+        assert_eq!(
+            database(text).to_string(),
+            format!("database \"mm\" at {at} as \"mm\""),
+            "{text}"
+        );
     }
     let said = refusal("host=a,/run/p,[::1] user=mm port=1,2,3", [HOME]);
     assert!(said.starts_with("DB_URL: host: "), "{said}");
@@ -109,16 +103,12 @@ fn what_cannot_be_honoured_is_refused_by_its_name() {
         ("connect_timeout", "soon"),
         ("connect_timeout", ""),
     ] {
-        let base = if parameter == "host" {
-            "user=mm"
-        } else {
-            "host=h user=mm"
-        };
-        let text = format!("{base} {parameter}='{value}'");
+        let host = if parameter == "host" { "" } else { "host=h" };
+        let text = format!("{host} user=mm {parameter}='{value}'");
         let said = refusal(&text, [HOME]);
         assert!(said.starts_with(&format!("DB_URL: {parameter}: ")), "{text}: {said}");
         let variable = parameters::find(parameter).unwrap().variable.unwrap();
-        let said = refusal(base, [(variable, value)]);
+        let said = refusal(&format!("{host} user=mm"), [(variable, value)]);
         assert!(said.starts_with(&format!("{variable}: ")), "{variable}={value}: {said}");
     }
     for (text, said) in [
@@ -127,10 +117,7 @@ fn what_cannot_be_honoured_is_refused_by_its_name() {
         ("host=h servicefile=/x", "servicefile: it is not supported"),
         ("host=h oauth_issuer=x", "oauth_issuer: it is not supported"),
         ("host=h keepalives_idle=x", "keepalives_idle: expected a whole number"),
-        (
-            "host=h tcp_user_timeout=1s",
-            "tcp_user_timeout: expected a whole number",
-        ),
+        ("host=h tcp_user_timeout=1s", "tcp_user_timeout: expected"),
         (
             "host=h sslrootcert=system sslmode=require",
             "sslmode: sslrootcert=system needs verify-full",

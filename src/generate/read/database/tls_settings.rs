@@ -70,18 +70,13 @@ pub(crate) struct ClientFile {
 impl ClientFile {
     /// The file of a parameter; without that, the one of this name in a folder, which counts if it is there.
     pub(super) fn new(settings: &GivenParameters, parameter: &str, folder: Option<&Path>, usual: &str) -> Option<Self> {
-        match settings.get(parameter).filter(|given| !given.value.is_empty()) {
-            Some(given) => Some(Self {
-                path: given.value.clone().into(),
-                asked_for: true,
-                name: given.origin.clone(),
-            }),
-            None => folder.map(|folder| Self {
-                path: folder.join(usual),
-                asked_for: false,
-                name: parameter.to_owned(),
-            }),
-        }
+        let given = settings.get(parameter).filter(|given| !given.value.is_empty());
+        let (path, name) = match given {
+            Some(given) => (given.value.clone().into(), given.origin.clone()),
+            None => (folder?.join(usual), parameter.to_owned()),
+        };
+        let asked_for = given.is_some();
+        Some(Self { path, asked_for, name })
     }
 
     /// Whether it is to be read.

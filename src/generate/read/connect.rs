@@ -199,7 +199,9 @@ impl Connector {
             ServerHost::Unix(folder) => _ = driver.host_path(folder),
             ServerHost::Tcp { name, address } => {
                 driver.host(name);
-                address.map(|address| driver.hostaddr(address));
+                if let Some(address) = address {
+                    driver.hostaddr(*address);
+                }
             }
         }
         if self.database.connect_timeout == ConnectTimeout::Usual {

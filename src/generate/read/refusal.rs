@@ -154,7 +154,7 @@ fn transport_advice(error: &DriverError) -> &'static str {
     }
 }
 
-/// Whether a query that ended with this could succeed now. A hot standby cancels queries, or ends them, when it has to go on.
+/// Whether the same query could succeed now. A hot standby cancels queries, or ends their processes, when it has to go on.
 pub(super) fn is_passing(code: &SqlState) -> bool {
     matches!(
         *code,

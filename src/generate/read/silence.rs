@@ -58,9 +58,8 @@ async fn look(connector: &Connector, process: Option<i32>, last: &mut Look) -> R
     let _connection = Aborted(connection);
     // Without a number, no process is found.
     let process = process.map_or_else(|| "NULL".to_owned(), |process| process.to_string());
-    let query = format!(
-        "SELECT state, coalesce(wait_event_type, ''), coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = {process}"
-    );
+    let query =
+        format!("SELECT state, wait_event_type || ' ' || wait_event FROM pg_stat_activity WHERE pid = {process}");
     *last = Look::Connected;
     loop {
         let answer = client.simple_query(&query).await;
@@ -77,28 +76,25 @@ async fn look(connector: &Connector, process: Option<i32>, last: &mut Look) -> R
 }
 
 /// The state of a server process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Activity {
     state: String,
-    /// Kind and name of what it waits for; empty while it computes.
-    waits_for: [String; 2],
+    /// Kind and name of what it waits for, as in `Lock relation`; empty while it computes.
+    waits_for: String,
 }
 
 impl Activity {
     fn of(row: &SimpleQueryRow) -> Self {
         // PostgreSQL shows null for what the user may not see.
         let column = |index| row.try_get(index).ok().flatten().unwrap_or_default().to_owned();
-        Self {
-            state: column(0),
-            waits_for: [column(1), column(2)],
-        }
+        let (state, waits_for) = (column(0), column(1));
+        Self { state, waits_for }
     }
 
     fn describe(&self) -> String {
-        let [kind, name] = &self.waits_for;
-        match kind.as_str() {
+        match self.waits_for.as_str() {
             "" => format!("is {:?}", self.state),
-            _ => format!("is {:?} and waits for {kind} {name}", self.state),
+            event => format!("is {:?} and waits for {event}", self.state),
         }
     }
 }
@@ -122,11 +118,11 @@ impl Look {
             *self = Self::NoProcess;
             return None;
         };
-        let [kind, _] = &seen.waits_for;
+        let kind = seen.waits_for.split(' ').next();
         let works = seen.state == "active"
-            && match (kind.as_str(), &*self) {
-                ("Lock" | "Timeout", _) => true,
-                ("Client", _) => false,
+            && match (kind, &*self) {
+                (Some("Lock" | "Timeout"), _) => true,
+                (Some("Client"), _) => false,
                 (_, Self::Process(before)) => *before != seen,
                 _ => false,
             };
@@ -161,14 +157,11 @@ mod tests {
 
     #[test]
     fn work_is_what_changes_or_waits_for_others() {
-        // State, kind and name of what it waits for; nothing if there is no process.
+        // The state, and what it waits for; nothing if there is no process.
         let seen = |text: &str| {
             let (state, waits_for) = text.split_once(": ")?;
-            let (kind, name) = waits_for.split_once(' ').unwrap_or_default();
-            Some(Activity {
-                state: state.to_owned(),
-                waits_for: [kind.to_owned(), name.to_owned()],
-            })
+            let (state, waits_for) = (state.to_owned(), waits_for.to_owned());
+            Some(Activity { state, waits_for })
         };
         for (before, now, works) in [
             ("", "active: ", false),

@@ -51,9 +51,6 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
     }
 }
 
-/// Parameters whose values messages show.
-const SHOWN: [&str; 3] = ["host", "user", "dbname"];
-
 /// All parameters that are set. `DB_URL` counts before the environment.
 pub(super) struct GivenParameters(BTreeMap<&'static str, Given>);
 
@@ -88,7 +85,8 @@ impl GivenParameters {
                 parameter.treatment.check(given)?;
             }
         }
-        for name in SHOWN {
+        // Messages show these values.
+        for name in ["host", "user", "dbname"] {
             let swallowed = |given: &&Given| given.value.to_ascii_lowercase().contains("password=");
             if let Some(given) = settings.get(name).filter(swallowed) {
                 return Err(

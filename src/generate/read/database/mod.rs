@@ -269,9 +269,8 @@ fn driver(settings: &GivenParameters, user: &str, name: &str) -> Result<tokio_po
     if let Some(options) = settings.text("options") {
         driver.options(options);
     }
-    let named = ["application_name", "fallback_application_name"]
-        .into_iter()
-        .find_map(|name| settings.get(name));
+    let fallback = settings.get("fallback_application_name");
+    let named = settings.get("application_name").or(fallback);
     driver.application_name(named.map_or(APPLICATION_NAME, |given| &given.value));
     driver.channel_binding(match settings.text("channel_binding") {
         Some("disable") => ChannelBinding::Disable,

@@ -36,9 +36,8 @@ pub(super) fn mistake(text: &str) -> ConfigError {
     ConfigError::new(format!("DB_URL: {text}"))
 }
 
-fn parse_url(rest: &str) -> Result<Assignments, ConfigError> {
+fn parse_url(mut rest: &str) -> Result<Assignments, ConfigError> {
     let mut assigned = Assignments::new();
-    let mut rest = rest;
     if let Some((credentials, after)) = rest.split_once('@')
         && !credentials.contains('/')
     {
@@ -67,12 +66,7 @@ fn parse_url(rest: &str) -> Result<Assignments, ConfigError> {
             "write a ? before the first parameter; or & and = in the database's name as %26 and %3D",
         ));
     }
-    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
-    for server in servers.split(',') {
-        let (host, port) = split_server(server)?;
-        hosts.push(host);
-        ports.push(port);
-    }
+    let (hosts, ports): (Vec<_>, Vec<_>) = servers.split(',').map(split_server).collect::<Result<_, _>>()?;
     assign(&mut assigned, "host", &hosts.join(","))?;
     // Two hosts without ports have the usual ones, whatever PGPORT says.
     assign(&mut assigned, "port", &ports.join(","))?;

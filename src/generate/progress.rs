@@ -46,7 +46,7 @@ pub(crate) struct Step<'a> {
 }
 
 impl RunProgress {
-    /// The progress of a run: bars if standard error is a terminal.
+    /// The progress of a run that begins: with bars if standard error is a terminal.
     pub(crate) fn new(logger: &Logger) -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self {
@@ -79,10 +79,9 @@ impl RunProgress {
 
     /// The steps under way, like `read, host_category_dir`.
     pub(crate) fn under_way(&self) -> String {
-        let steps = self.under_way.lock();
-        match steps.is_empty() {
-            true => "between two steps".to_owned(),
-            false => steps.join(", "),
+        match &**self.under_way.lock() {
+            [] => "between two steps".to_owned(),
+            steps => steps.join(", "),
         }
     }
 

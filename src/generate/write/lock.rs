@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use super::files::{self, Links, is_at};
+use super::files::{self, is_at};
 use super::lock_holder;
 
 /// A file of another generator is given up after this many times that it was gone when its lock was ours.
@@ -48,7 +48,7 @@ pub(super) fn lock(path: &Path) -> io::Result<Lock> {
 
 /// Opens the file at a path, to see whether a process holds it. What is no file is no generator's, and is removed.
 fn open_there(path: &Path) -> io::Result<Option<File>> {
-    match files::open_file(path, Links::Refuse) {
+    match files::open_file(path, libc::O_NOFOLLOW) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // A link, a pipe, a device, a socket, or a file that may not be read, which no generator makes.

@@ -91,7 +91,6 @@ impl GeneratorMetrics {
         })
     }
 
-    /// A run begins.
     pub(super) fn begin(&self, progress: Arc<RunProgress>) {
         self.health.lock().run = Some((Instant::now(), progress));
     }

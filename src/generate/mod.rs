@@ -46,7 +46,7 @@ pub use read::source::DatabaseSource;
 
 use crate::settings::{ConfigError, GeneratorConfig};
 use metrics::GeneratorMetrics;
-use schedule::{Pauses, Schedule};
+use schedule::{Schedule, stop_signals};
 use supervise::Supervisor;
 use write::unfinished::Unfinished;
 
@@ -66,9 +66,16 @@ pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logg
         info!(logger, "listening"; "address" => %bound);
     }
     let unfinished = Unfinished::default();
-    let pauses = Pauses::new(config.interval.is_some(), unfinished.clone())
+    let stop = stop_signals(config.interval.is_some(), unfinished.clone())
         .map_err(|error| ConfigError::new(format!("signals: {error}")))?;
-    let mut supervisor = Supervisor::new(config, source, logger, metrics, unfinished.clone());
+    let mut supervisor = Supervisor {
+        config: Arc::new(config.clone()),
+        source: Arc::new(source.clone()),
+        logger: logger.clone(),
+        metrics,
+        unfinished: unfinished.clone(),
+        stuck: None,
+    };
     let Some(interval) = config.interval else {
         let result = supervisor.run();
         // The process ends, and with it a run that hangs.
@@ -88,7 +95,7 @@ pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logg
         }
         let pause = schedule.pause_after(result.is_ok(), &mut random);
         info!(logger, "waiting"; "seconds" => pause.as_secs());
-        if pauses.wait(pause) {
+        if stop.recv_timeout(pause).is_ok() {
             unfinished.remove_all();
             info!(logger, "stopped");
             return Ok(());

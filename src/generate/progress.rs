@@ -11,13 +11,11 @@ use slog::{Logger, info};
 /// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepKind {
-    /// Reading a table.
     Table,
     /// A part of the whole work.
     Phase,
 }
 
-/// A step that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StepDone {
     pub(crate) kind: StepKind,
@@ -28,7 +26,6 @@ pub(crate) struct StepDone {
     pub(crate) duration: Duration,
 }
 
-/// The steps of a run.
 pub(crate) struct RunProgress {
     logger: Logger,
     bars: Option<MultiProgress>,
@@ -36,7 +33,6 @@ pub(crate) struct RunProgress {
     under_way: Mutex<Vec<&'static str>>,
 }
 
-/// A step under way.
 pub(crate) struct Step<'a> {
     progress: &'a RunProgress,
     kind: StepKind,
@@ -57,7 +53,6 @@ impl RunProgress {
         }
     }
 
-    /// Begins to read a table.
     pub(crate) fn table(&self, name: &'static str) -> Step<'_> {
         self.step(StepKind::Table, name, None)
     }
@@ -67,12 +62,10 @@ impl RunProgress {
         self.step(StepKind::Table, name, Some(rows))
     }
 
-    /// Begins a phase.
     pub(crate) fn phase(&self, name: &'static str) -> Step<'_> {
         self.step(StepKind::Phase, name, None)
     }
 
-    /// The steps that are done.
     pub(crate) fn done(&self) -> Vec<StepDone> {
         self.done.lock().clone()
     }
@@ -110,7 +103,6 @@ impl Step<'_> {
         self.bar.inc(rows);
     }
 
-    /// The step is done.
     pub(crate) fn finish(self, rows: u64) {
         let done = StepDone {
             kind: self.kind,

@@ -21,39 +21,22 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Starts runs, one at a time.
 pub(super) struct Supervisor {
-    config: Arc<GeneratorConfig>,
-    source: Arc<DatabaseSource>,
-    logger: Logger,
-    metrics: Arc<GeneratorMetrics>,
-    unfinished: Unfinished,
+    pub(super) config: Arc<GeneratorConfig>,
+    pub(super) source: Arc<DatabaseSource>,
+    pub(super) logger: Logger,
+    pub(super) metrics: Arc<GeneratorMetrics>,
+    pub(super) unfinished: Unfinished,
     /// A run that did not notice its deadline: it hangs in the operating system, which nothing can interrupt.
-    stuck: Option<RunThread>,
+    pub(super) stuck: Option<RunThread>,
 }
 
-struct RunThread {
+pub(super) struct RunThread {
     thread: JoinHandle<()>,
     result: Receiver<Result<Outcome, GenerateError>>,
     progress: Arc<RunProgress>,
 }
 
 impl Supervisor {
-    pub(super) fn new(
-        config: &GeneratorConfig,
-        source: &DatabaseSource,
-        logger: &Logger,
-        metrics: Arc<GeneratorMetrics>,
-        unfinished: Unfinished,
-    ) -> Self {
-        Self {
-            config: Arc::new(config.clone()),
-            source: Arc::new(source.clone()),
-            logger: logger.clone(),
-            metrics,
-            unfinished,
-            stuck: None,
-        }
-    }
-
     /// Runs once, and counts how that ended.
     ///
     /// # Errors

@@ -45,7 +45,6 @@ pub struct AsTable {
     ipv6_networks: usize,
 }
 
-/// The AS that announces a network, in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Announcement {
     /// 0, which is reserved, stands for none.
@@ -54,17 +53,14 @@ struct Announcement {
 }
 
 impl Announcement {
-    const NONE: Self = Self::new(0, None);
+    const NONE: Self = Self {
+        asn: [0; 4],
+        prefix_length: 0,
+    };
 
-    const fn new(prefix_length: u8, asn: Option<AsNumber>) -> Self {
-        let asn = match asn {
-            Some(asn) => asn.get(),
-            None => 0,
-        };
-        Self {
-            asn: asn.to_ne_bytes(),
-            prefix_length,
-        }
+    fn new(prefix_length: u8, asn: Option<AsNumber>) -> Self {
+        let asn = asn.map_or(0, AsNumber::get).to_ne_bytes();
+        Self { asn, prefix_length }
     }
 
     fn asn(self) -> Option<AsNumber> {
@@ -106,19 +102,10 @@ impl AsTable {
                     let length = network.netmask();
                     let value = Announcement::new(length, asn);
                     match network.network_address() {
-                        IpAddr::V4(address) => ipv4.push(Entry {
-                            first: address.to_bits(),
-                            length,
-                            value,
-                        }),
+                        IpAddr::V4(address) => ipv4.push(Entry::new(address.to_bits(), length, value)),
                         IpAddr::V6(address) => {
-                            let entry = Entry {
-                                first: address.octets(),
-                                length,
-                                value,
-                            };
                             budget.read(lines.position);
-                            add_once(&mut ipv6, entry, &mut budget)?;
+                            add_once(&mut ipv6, Entry::new(address.octets(), length, value), &mut budget)?;
                         }
                     }
                 }

@@ -37,6 +37,7 @@ const FIELDS: [(GeoIpField, &[&str]); 4] = [
 const PROBED_RECORDS: usize = 10_000;
 
 /// A GeoIP country database (MaxMind DB format 2.0) in memory.
+#[derive(Default)]
 pub struct GeoIp {
     /// `None` in a server without a GeoIP database.
     database: Option<MaxMindDb>,
@@ -47,10 +48,7 @@ pub struct GeoIp {
 impl GeoIp {
     /// No database: no address has a country.
     pub fn empty() -> Self {
-        Self {
-            database: None,
-            ipv4: None,
-        }
+        Self::default()
     }
 
     /// Takes the bytes of a MaxMind DB file.
@@ -95,7 +93,6 @@ impl GeoIp {
 
 struct MaxMindDb {
     reader: Reader<Bytes>,
-    /// The file's data section.
     records: Bytes,
     decoded: DecodedRecords,
 }

@@ -122,7 +122,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The value of the longest prefix that holds an address, of equal ones the last.
     fn expected(networks: &[Entry<u32, u8>], address: u32) -> Option<u8> {
         let holding = networks.iter().filter(|n| (n.first..=n.last()).contains(&address));
         holding.max_by_key(|n| n.length).map(|n| n.value)
@@ -130,11 +129,10 @@ mod tests {
 
     fn networks() -> impl Strategy<Value = Vec<Entry<u32, u8>>> {
         let parts = (any::<u32>(), prop_oneof![0..=32_u8, 14..=18_u8], 0..4_u8);
-        let network = parts.prop_map(|(address, length, value)| Entry {
+        let network = parts.prop_map(|(address, length, value)| {
             // Few first halves, so that networks are inside each other.
-            first: (address & 0x0103_ffff) & !u32::MAX.unbounded_shr(length.into()),
-            length,
-            value,
+            let first = (address & 0x0103_ffff) & !u32::MAX.unbounded_shr(length.into());
+            Entry::new(first, length, value)
         });
         prop::collection::vec(network, 0..40)
     }
@@ -153,7 +151,7 @@ mod tests {
             addresses in prop::collection::vec(any::<u32>(), 20),
         ) {
             let of_networks = Ipv4Ranges::of_networks(
-                networks.iter().map(|n| Entry { first: n.first, length: n.length, value: Some(n.value) }).collect(),
+                networks.iter().map(|n| Entry::new(n.first, n.length, Some(n.value))).collect(),
                 None,
             );
             // As a tree answers: with the longest prefix of the address that no network begins or ends in.

@@ -14,13 +14,11 @@ pub(super) struct Lines<R> {
     pub(super) position: u64,
 }
 
-/// A line.
 pub(super) struct Line<'a> {
     /// Its number, from 1.
     pub(super) number: u64,
     /// Its bytes without the line feed; of a line that is too long, the first ones.
     pub(super) bytes: &'a [u8],
-    /// Whether it is too long to be used.
     pub(super) too_long: bool,
 }
 

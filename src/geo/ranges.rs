@@ -1,7 +1,6 @@
 //! Turns nested networks into ranges that follow each other, each with the value of the longest prefix that holds it; and the table
 //! of such ranges. A network costs the same whatever its prefix length.
 
-/// An address as a number.
 pub(super) trait Address: Copy + Ord {
     const FIRST: Self;
 
@@ -42,7 +41,6 @@ impl Address for Ipv6Bytes {
 /// A network and what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry<A, T> {
-    /// The first address.
     pub(super) first: A,
     /// The prefix length in bits.
     pub(super) length: u8,
@@ -50,6 +48,10 @@ pub(super) struct Entry<A, T> {
 }
 
 impl<A: Address, T> Entry<A, T> {
+    pub(super) fn new(first: A, length: u8, value: T) -> Self {
+        Self { first, length, value }
+    }
+
     pub(super) fn last(&self) -> A {
         self.first.last_of(self.length)
     }

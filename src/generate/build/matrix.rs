@@ -8,7 +8,6 @@ use crate::cache::write::ones;
 use crate::generate::read::ids::{DirectoryId, HostCategoryId, HostId};
 use crate::index_table::{IndexTable, TableIndex as _};
 
-/// A table of bits for each topdir.
 pub(crate) struct CarrierMatrix(IndexTable<TopdirNumber, TopdirBits>);
 
 /// The bits of a topdir: words for each directory, a bit for each column.
@@ -79,15 +78,13 @@ impl CarrierMatrix {
     pub(crate) fn apply_rules(&mut self, layout: &CarrierLayout) {
         for (index, topdir) in layout.topdirs.iter() {
             let bits = self.0.at_mut(index);
-            for (number, column) in topdir
-                .columns
-                .iter()
-                .enumerate()
-                .filter(|(_, column)| column.always_up_to_date)
-            {
-                let category = layout.category(column.category);
-                for directory in category.into_iter().flat_map(|category| category.directories.indexes()) {
-                    bits.set(directory, number);
+            for (number, column) in topdir.columns.iter().enumerate() {
+                if column.always_up_to_date
+                    && let Some(category) = layout.category(column.category)
+                {
+                    for directory in category.directories.indexes() {
+                        bits.set(directory, number);
+                    }
                 }
             }
             let rows = bits.words.chunks_exact_mut(bits.words_of_directory);

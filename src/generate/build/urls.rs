@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::hosts::Hosts;
 use crate::cache::url::BaseUrl;
-use crate::generate::read::ids::{HostCategoryId, HostId};
+use crate::generate::read::ids::HostCategoryId;
 use crate::generate::read::rows::{HostCategoryRow, UrlRow};
 use crate::generate::warnings::{RowWarnings, WarningKind};
 
@@ -25,8 +25,7 @@ impl HostUrls {
         hosts: &Hosts,
         warnings: &mut RowWarnings,
     ) -> Self {
-        let owners: HashMap<HostCategoryId, Option<HostId>> =
-            host_categories.iter().map(|row| (row.id, row.host)).collect();
+        let owners: HashMap<_, _> = host_categories.iter().map(|row| (row.id, row.host)).collect();
         let mut urls = Self::default();
         for row in rows {
             let described = format_args!("host_category_url {}", row.id);

@@ -8,14 +8,12 @@ use slog::{Logger, error};
 use super::files;
 use super::gone::Gone;
 use super::report::Contents;
+use super::validate::BUFFER;
 use crate::cache::summary::CacheSummary;
 use crate::generate::error::GenerateError;
 use crate::settings::Share;
 use crate::snapshot::age::Utc;
 use crate::snapshot::shrink::{cache_counts, losses};
-
-/// The file is read in pieces of this many bytes, which stay in a processor's cache.
-const BUFFER: usize = 256 << 10;
 
 /// Counts what the current cache holds. Returns `None` if there is none that can be read; that there is a damaged one is logged, since
 /// then nothing is compared.

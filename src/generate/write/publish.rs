@@ -27,7 +27,6 @@ pub(crate) struct NewFile {
     file: File,
     unfinished: Unfinished,
     deadline: Deadline,
-    published: bool,
 }
 
 impl NewFile {
@@ -58,7 +57,6 @@ impl NewFile {
             file,
             unfinished: unfinished.clone(),
             deadline,
-            published: false,
         };
         let failed = |error: io::Error| GenerateError::output(&new.target, &error);
         // Known before the database is asked. While it is written, other generators have to be able to open it.
@@ -103,7 +101,7 @@ impl NewFile {
     ///
     /// # Errors
     /// If that can't be done, or not in time; the old file is where it was.
-    pub(crate) fn publish(mut self, previous: Previous) -> Result<(), GenerateError> {
+    pub(crate) fn publish(self, previous: Previous) -> Result<(), GenerateError> {
         self.deadline.check(WRITING)?;
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
         self.take_over().map_err(failed)?;
@@ -119,7 +117,6 @@ impl NewFile {
         self.unfinished
             .finish(&self.path, || fs::rename(&self.path, &self.target))
             .map_err(failed)?;
-        self.published = true;
         let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
         folder.sync_all().map_err(failed)
@@ -131,7 +128,8 @@ const WRITING: &str = "writing the new cache";
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if !self.published && is_at(&self.file, &self.path) {
+        // A published file has moved.
+        if is_at(&self.file, &self.path) {
             // The next run replaces a file that can't be removed.
             let _ = self.unfinished.finish(&self.path, || fs::remove_file(&self.path));
         }

@@ -19,7 +19,6 @@ use crate::generate::error::GenerateError;
 use crate::generate::warnings::{KindWarnings, RowWarnings};
 use crate::snapshot::Catalogue;
 
-/// A report on a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
     /// When the cache was made, in seconds since the Unix epoch.
@@ -27,13 +26,10 @@ pub(crate) struct Report<'a> {
     pub(crate) cache: Contents,
     /// Served by the current file and not by the new cache.
     pub(crate) gone: &'a Gone,
-    /// The warnings by kind.
     pub(crate) warnings: BTreeMap<&'static str, &'a KindWarnings>,
-    /// Every host of the database.
     pub(crate) hosts: Vec<HostReport<'a>>,
 }
 
-/// The counts of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Contents {
     /// Hosts that carry a directory.
@@ -63,7 +59,6 @@ impl Contents {
 pub(crate) struct HostReport<'a> {
     pub(crate) id: i64,
     pub(crate) name: &'a str,
-    /// Its site's name.
     pub(crate) site: Option<&'a str>,
     /// Whether only its own networks and AS are sent to it.
     pub(crate) private: bool,
@@ -74,7 +69,6 @@ pub(crate) struct HostReport<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Puts a report together.
     pub(crate) fn new(
         time: u64,
         cache: Contents,

@@ -5,7 +5,7 @@ use std::fmt;
 macro_rules! id {
     ($($name:ident of $table:literal;)*) => {$(
         #[doc = concat!("The id of a row of `", $table, "`.")]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {

@@ -50,9 +50,9 @@ enum Refused {
     Proxied(HeaderName),
     #[error("the bearer token is missing or wrong")]
     NoToken,
-    /// With what is wrong with the token file, or an empty text.
+    /// With what is wrong with the token file, if that is the reason.
     #[error("the bearer token is missing or wrong")]
-    WrongToken(String),
+    WrongToken(Option<String>),
     #[error("this address has sent too many wrong bearer tokens; try again in some seconds")]
     TooManyTokens,
 }
@@ -82,9 +82,9 @@ impl Access {
         let answer = self.refuse(&refused, peer);
         if let Refused::WrongToken(problem) = &refused {
             // While the token file can't be read, a token is not known to be wrong.
-            let delay = match problem.is_empty() {
-                true => self.guesses.count(peer.address(), Instant::now()),
-                false => guesses::DELAY,
+            let delay = match problem {
+                None => self.guesses.count(peer.address(), Instant::now()),
+                Some(_) => guesses::DELAY,
             };
             actix_web::rt::time::sleep(delay).await;
         }
@@ -105,8 +105,8 @@ impl Access {
         }
         match token.is_token(sent) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Refused::WrongToken(String::new())),
-            Err(problem) => Err(Refused::WrongToken(problem)),
+            Ok(false) => Err(Refused::WrongToken(None)),
+            Err(problem) => Err(Refused::WrongToken(Some(problem))),
         }
     }
 
@@ -131,7 +131,7 @@ impl Refused {
             Self::Remote => (AdminRefusal::Elsewhere, ""),
             Self::Proxied(header) => (AdminRefusal::Elsewhere, header.as_str()),
             Self::NoToken => (AdminRefusal::NoToken, ""),
-            Self::WrongToken(problem) => (AdminRefusal::WrongToken, problem),
+            Self::WrongToken(problem) => (AdminRefusal::WrongToken, problem.as_deref().unwrap_or("")),
             Self::TooManyTokens => (AdminRefusal::TooManyTokens, ""),
         }
     }

@@ -63,12 +63,11 @@ fn own_authority(head: &RequestHead, allowed: &AllowedHosts) -> Result<Option<Au
     for text in target.into_iter().chain(hosts) {
         let text = str::from_utf8(text).ok();
         let authority = text.and_then(Authority::parse).ok_or(Suspicion::Host(None))?;
-        if !authority.host.is_allowed(allowed) {
-            let name = match authority.host {
-                RequestHost::Name(name) => Some(name),
-                RequestHost::Address(_) => None,
-            };
-            return Err(Suspicion::Host(name));
+        if let RequestHost::Name(name) = &authority.host
+            && name != "localhost"
+            && !allowed.contains(name)
+        {
+            return Err(Suspicion::Host(Some(name.clone())));
         }
         if own.as_ref().is_some_and(|own| *own != authority) {
             return Err(Suspicion::Host(None));
@@ -133,13 +132,6 @@ impl RequestHost {
         match text.strip_suffix('.').unwrap_or(text).parse::<Ipv4Addr>() {
             Ok(address) => Some(Self::Address(address.into())),
             Err(_) => host_name(text).map(Self::Name),
-        }
-    }
-
-    fn is_allowed(&self, allowed: &AllowedHosts) -> bool {
-        match self {
-            Self::Address(_) => true,
-            Self::Name(name) => name == "localhost" || allowed.contains(name),
         }
     }
 }

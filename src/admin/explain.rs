@@ -1,6 +1,7 @@
 //! Explanations as JSON, for `/admin/explain` and the command `explain`: parses their parameters. The contents are
 //! [`crate::mirrorlist::explain`]'s.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::http::StatusCode;
@@ -40,21 +41,15 @@ impl ExplainError {
 /// # Errors
 /// The parameters are wrong, or the host is unknown.
 pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<String, ExplainError> {
-    let parameters = Query::<Vec<(String, String)>>::from_query(query)
+    // The last value of a repeated parameter counts.
+    let parameters = Query::<HashMap<String, String>>::from_query(query)
         .map_err(|_| ExplainError::Query("the query can't be decoded"))?;
-    let last = |name: &str| {
-        parameters
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    };
-    let host = match (last("host_id"), last("host")) {
+    let host = match (parameters.get("host_id"), parameters.get("host")) {
         (Some(id), _) => {
             let id = id.parse().map_err(|_| ExplainError::Query("host_id= is no number"))?;
             Some(HostQuery::Id(id))
         }
-        (None, Some(name)) => Some(HostQuery::Name(name.to_owned())),
+        (None, Some(name)) => Some(HostQuery::Name(name.clone())),
         (None, None) => None,
     };
     if let Some(host) = host {
@@ -64,7 +59,7 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
         }
         return Ok(pretty(&json!({ "hosts": hosts })));
     }
-    let endpoint = match last("endpoint") {
+    let endpoint = match parameters.get("endpoint").map(String::as_str) {
         None | Some("mirrorlist") => Endpoint::Mirrorlist,
         Some("metalink") => Endpoint::Metalink,
         Some(_) => return Err(ExplainError::Query("endpoint= is mirrorlist or metalink")),

@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{App, Error, HttpRequest, HttpResponse, Resource, Route};
+use actix_web::{App, Error, HttpRequest, HttpResponse, Resource, Result, Route};
 
 use super::peer::Peer;
 use super::response::{error, method_not_allowed, text};
@@ -76,11 +76,7 @@ fn resource((path, methods, route): (&str, &'static str, Route)) -> Resource {
 }
 
 /// Refuses what web pages of other sites send, whatever it asks for.
-async fn refuse_pages(
-    admin: Data<Admin>,
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse, Error> {
+async fn refuse_pages(admin: Data<Admin>, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse> {
     let peer = Peer::of(request.request());
     match admin.access.refuse_page(request.head(), peer) {
         Some(refusal) => Ok(request.into_response(refusal)),
@@ -89,11 +85,7 @@ async fn refuse_pages(
 }
 
 /// Refuses what is not an operator's.
-async fn refuse_strangers(
-    admin: Data<Admin>,
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse, Error> {
+async fn refuse_strangers(admin: Data<Admin>, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse> {
     let peer = Peer::of(request.request());
     match admin.access.refuse_stranger(request.headers(), peer).await {
         Some(refusal) => Ok(request.into_response(refusal)),

@@ -36,9 +36,7 @@ pub(crate) async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)
             "another server listens on this socket",
         ));
     }
-    let mut new = path.as_os_str().to_owned();
-    new.push(format!(".{}", std::process::id()));
-    let new = PathBuf::from(new);
+    let new = path.with_added_extension(std::process::id().to_string());
     if holds_socket(&new)? {
         fs::remove_file(&new)?;
     }

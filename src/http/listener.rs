@@ -21,7 +21,7 @@ use actix_web::rt::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::connection::guard::GuardedStream;
 use super::connection::limits::Connections;
-use super::connection::socket::{Socket, UnixPeer};
+use super::connection::socket::Socket;
 use super::connection::timer::Stopping;
 use crate::settings::Deadlines;
 
@@ -93,7 +93,7 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let share = serving.connections.limit().div_ceil(serving.workers.get());
+    let share = serving.connections.limits.all.div_ceil(serving.workers.get());
     let builder = Server::build()
         .workers(serving.workers.get())
         .max_concurrent_connections(share + CONNECTIONS_TO_CLOSE)
@@ -118,7 +118,7 @@ where
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
                 .on_connect_ext(|stream: &GuardedStream<UnixStream>, data| {
-                    if let Some(peer) = UnixPeer::of(stream.socket()) {
+                    if let Ok(peer) = stream.socket().peer_cred() {
                         data.insert(peer);
                     }
                 })

@@ -25,9 +25,9 @@ label_values! {
 }
 
 impl HeadRefusal {
-    /// The status line's end and the text of the body.
-    fn status_and_text(self) -> (&'static str, &'static str) {
-        match self {
+    /// The whole answer. `start` is what has arrived of the request: a HEAD request gets no body.
+    pub(super) fn answer(self, start: &[u8]) -> Vec<u8> {
+        let (status, text) = match self {
             Self::Malformed => ("400 Bad Request", "this is no well-formed HTTP/1.1 request (RFC 9112)"),
             Self::TooSlow => ("408 Request Timeout", "the request took too long to arrive"),
             Self::Body => ("413 Content Too Large", "requests with a body are not accepted"),
@@ -44,12 +44,7 @@ impl HeadRefusal {
                 "505 HTTP Version Not Supported",
                 "only HTTP/1.1 and HTTP/1.0 are supported",
             ),
-        }
-    }
-
-    /// The whole answer. `start` is what has arrived of the request: a HEAD request gets no body.
-    pub(super) fn answer(self, start: &[u8]) -> Vec<u8> {
-        let (status, text) = self.status_and_text();
+        };
         let date = httpdate::fmt_http_date(SystemTime::now());
         let mut answer = format!(
             "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\

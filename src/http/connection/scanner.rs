@@ -48,11 +48,8 @@ impl HeadScanner {
         }
         while let Some(found) = bytes.get(self.scanned..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             let newline = self.scanned + found;
-            let Some(line) = bytes.get(self.line..newline) else {
-                return Err(HeadRefusal::Malformed);
-            };
             // httparse finds CRs elsewhere; with one here, the head would have no end.
-            let Some((b'\r', text)) = line.split_last() else {
+            let Some((b'\r', text)) = bytes.get(self.line..newline).and_then(<[u8]>::split_last) else {
                 return Err(HeadRefusal::Malformed);
             };
             if text.last() == Some(&b'\r') {

@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::rt::time::{Instant, Sleep, sleep_until};
+use futures_util::future::{MaybeDone, maybe_done};
 
 /// A future that is ready once the server stops.
 pub(crate) type Stopping = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Whether the server stops.
 pub(super) struct StopSignal {
-    /// `None` once it does.
-    stopping: Option<Stopping>,
+    stopping: MaybeDone<Stopping>,
     /// Whether it wakes the connection's task.
     is_watched: bool,
 }
@@ -19,23 +19,19 @@ pub(super) struct StopSignal {
 impl StopSignal {
     pub(super) fn new(stopping: Stopping) -> Self {
         Self {
-            stopping: Some(stopping),
+            stopping: maybe_done(stopping),
             is_watched: false,
         }
     }
 
     /// Waits for the stop.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(stopping) = &mut self.stopping {
-            ready!(stopping.as_mut().poll(cx));
-            self.stopping = None;
-        }
-        Poll::Ready(())
+        Pin::new(&mut self.stopping).poll(cx)
     }
 
     /// Makes the stop wake the task. A connection stays in one task, so that once is enough.
     pub(super) fn watch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_watched && self.stopping.is_some() {
+        if self.is_watched && matches!(self.stopping, MaybeDone::Future(_)) {
             return Poll::Pending;
         }
         self.is_watched = true;

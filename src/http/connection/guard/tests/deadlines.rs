@@ -8,9 +8,7 @@ async fn every_head_has_five_seconds() {
     for before in [0, 1] {
         let mut rig = Rig::new();
         for _ in 0..before {
-            rig.send(GET);
-            rig.read();
-            rig.write(ANSWER).unwrap();
+            rig.exchange();
         }
         pass(30.0).await;
         assert_eq!(rig.read(), None);
@@ -28,8 +26,7 @@ async fn every_head_has_five_seconds() {
         assert!(rig.shut_down().is_pending());
         rig.send(b"");
         assert!(rig.shut_down().is_ready());
-        let received = rig.client.borrow().received.clone();
-        assert!(String::from_utf8_lossy(&received).contains("HTTP/1.1 408 "));
+        assert!(String::from_utf8_lossy(&rig.client.borrow().received).contains("HTTP/1.1 408 "));
     }
 }
 
@@ -39,9 +36,7 @@ async fn an_idle_connection_has_seventy_five_seconds_from_its_last_answer() {
     assert_eq!(rig.read(), None);
     pass(74.0).await;
     assert_eq!(rig.read(), None);
-    rig.send(GET);
-    rig.read();
-    rig.write(ANSWER).unwrap();
+    rig.exchange();
     rig.wakes();
     pass(74.0).await;
     assert_eq!(rig.read(), None);
@@ -53,9 +48,7 @@ async fn an_idle_connection_has_seventy_five_seconds_from_its_last_answer() {
     let mut silent = Rig::new();
     assert_eq!(silent.read(), None);
     let mut busy = Rig::new();
-    busy.send(GET);
-    busy.read();
-    busy.write(ANSWER).unwrap();
+    busy.exchange();
     pass(76.0).await;
     assert!(silent.wakes() > 0 && busy.wakes() > 0);
     assert_eq!(silent.read().as_deref(), Some(&b""[..]));
@@ -64,9 +57,7 @@ async fn an_idle_connection_has_seventy_five_seconds_from_its_last_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_progress_ends_after_ten_seconds_and_a_slow_one_after_sixty() {
-    let mut rig = Rig::new();
-    rig.send(GET);
-    rig.read();
+    let mut rig = Rig::asking();
     rig.client.borrow_mut().takes = 10;
     assert_eq!(rig.write(ANSWER).unwrap(), 10);
     pass(9.0).await;
@@ -82,9 +73,7 @@ async fn an_answer_without_progress_ends_after_ten_seconds_and_a_slow_one_after_
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert_eq!(rig.cut(Cut::Stalled), 1);
 
-    let mut rig = Rig::new();
-    rig.send(GET);
-    rig.read();
+    let mut rig = Rig::asking();
     rig.client.borrow_mut().takes = 0;
     assert_eq!(rig.write(ANSWER).unwrap(), 0);
     for byte in 0..7 {
@@ -115,10 +104,7 @@ async fn a_refusal_that_is_not_read_ends_after_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_may_take_its_time() {
-    let mut rig = Rig::new();
-    assert_eq!(rig.read(), None);
-    rig.send(GET);
-    rig.read();
+    let mut rig = Rig::asking();
     pass(600.0).await;
     assert_eq!(rig.read(), None);
     rig.wakes();
@@ -179,9 +165,7 @@ async fn a_stop_ends_idle_connections_and_no_others() {
     answering.read();
     // Watched since its answer, though it was never idle when it was read.
     let mut answered = Rig::stopping_when(stopping());
-    answered.send(GET);
-    answered.read();
-    answered.write(ANSWER).unwrap();
+    answered.exchange();
     answered.wakes();
     stop.borrow_mut().0 = true;
     stop.borrow_mut().1.take().unwrap().wake();

@@ -12,7 +12,7 @@ use crate::metrics::ServerMetrics;
 use crate::mirrorlist::answer::AnsweredRepository;
 
 /// The buffer holds this many bytes, some 80,000 lines.
-pub(super) const BUFFER_LIMIT: usize = 8 << 20;
+const BUFFER_LIMIT: usize = 8 << 20;
 
 /// The writer is woken early when this many bytes wait.
 const WAKE_AT: usize = 64 << 10;
@@ -43,8 +43,8 @@ impl AccessLogLines {
 pub(super) struct LineBuffer {
     state: Mutex<BufferState>,
     work: Condvar,
-    written: IntCounter,
-    dropped: IntCounter,
+    pub(super) written: IntCounter,
+    pub(super) dropped: IntCounter,
 }
 
 #[derive(Default)]
@@ -74,10 +74,9 @@ impl LineBuffer {
         })
     }
 
-    fn add(&self, line: &str) {
+    pub(super) fn add(&self, line: &str) {
         let mut state = self.state.lock();
         if state.waiting.len() + line.len() > BUFFER_LIMIT {
-            drop(state);
             self.dropped.inc();
             return;
         }
@@ -117,22 +116,26 @@ impl LineBuffer {
         self.work.notify_one();
     }
 
-    pub(super) fn count_written(&self, lines: u64) {
-        self.written.inc_by(lines);
-    }
-
-    pub(super) fn written(&self) -> u64 {
-        self.written.get()
-    }
-
     /// Counts the lines that are not written as dropped. Returns how many there are.
     pub(super) fn drop_rest(&self) -> u64 {
-        let left = self.state.lock().accepted.saturating_sub(self.written());
+        let left = self.state.lock().accepted.saturating_sub(self.written.get());
         self.dropped.inc_by(left);
         left
     }
+}
 
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.get()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_counted() {
+        let buffer = LineBuffer::new(&ServerMetrics::new().unwrap());
+        let line = "x".repeat(1 << 20);
+        (0..10).for_each(|_| buffer.add(&line));
+        assert_eq!(
+            (buffer.state.lock().waiting.len(), buffer.dropped.get()),
+            (BUFFER_LIMIT, 2)
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::mirrorlist::answer::AnsweredRepository;
 
 /// MirrorManager2 stores a field in a column of this many characters.
-pub(super) const FIELD_LIMIT: usize = 255;
+const FIELD_LIMIT: usize = 255;
 
 /// The line of an answered request, with its line end. `date` is the day in UTC like `2026-01-31`.
 pub(super) fn format_line(address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) -> String {

@@ -99,10 +99,9 @@ impl FileSink {
         let from = size.saturating_sub(LONGEST_LINE);
         let mut end = vec![0; usize::try_from(size - from).map_err(io::Error::other)?];
         match self.file.read_exact_at(&mut end, from) {
-            Ok(()) => {}
             // The file was truncated meanwhile.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
+            read => read?,
         }
         let start = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let line = end.split_off(start);
@@ -113,10 +112,9 @@ impl FileSink {
     fn cut_at(&self, start: u64) -> bool {
         let follows_line = || {
             let mut before = [0];
-            start == 0
-                || start
-                    .checked_sub(1)
-                    .is_some_and(|last| self.file.read_exact_at(&mut before, last).is_ok() && before == *b"\n")
+            start
+                .checked_sub(1)
+                .is_none_or(|last| self.file.read_exact_at(&mut before, last).is_ok() && before == *b"\n")
         };
         if !follows_line() || self.file.set_len(start).is_err() {
             return false;
@@ -142,10 +140,9 @@ impl Sink for FileSink {
         if !self.is_ours || !self.is_unchanged() {
             return false;
         }
-        let start = self.file.stream_position().ok();
-        start
-            .and_then(|end| end.checked_sub(bytes as u64))
-            .is_some_and(|start| self.cut_at(start))
+        let end = self.file.stream_position().ok();
+        let start = end.and_then(|end| end.checked_sub(bytes as u64));
+        start.is_some_and(|start| self.cut_at(start))
     }
 
     fn is_unchanged(&mut self) -> bool {

@@ -16,7 +16,7 @@ use super::guesses::{self, Guesses};
 use super::peer::Peer;
 use super::response::error;
 use super::token::TokenFile;
-use crate::metrics::table::ByLabel;
+use crate::metrics::table::{ByLabel, LabelValue as _};
 use crate::metrics::{AdminRefusal, ServerMetrics};
 use crate::settings::AllowedHosts;
 use crate::throttle::Throttle;

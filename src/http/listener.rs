@@ -118,7 +118,7 @@ where
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
                 .on_connect_ext(|stream: &GuardedStream<UnixStream>, data| {
-                    if let Ok(peer) = stream.socket().peer_cred() {
+                    if let Ok(peer) = stream.socket.peer_cred() {
                         data.insert(peer);
                     }
                 })
@@ -143,13 +143,9 @@ fn guarded<S: Socket + 'static>(
     fn_service(move |socket: S| {
         let peer = socket.prepare();
         let admission = serving.connections.admit(peer.map(|peer| peer.ip()));
-        ready(match admission {
-            Some(admission) => {
-                let stream = GuardedStream::new(socket, serving.deadlines, admission, stopping());
-                Ok((stream, peer))
-            }
-            // This error closes the connection.
-            None => Err(DispatchError::DisconnectTimeout),
-        })
+        let guard = |admission| GuardedStream::new(socket, serving.deadlines, admission, stopping());
+        let guarded = admission.map(|admission| (guard(admission), peer));
+        // This error closes the connection.
+        ready(guarded.ok_or(DispatchError::DisconnectTimeout))
     })
 }

@@ -158,21 +158,15 @@ impl ServerMetrics {
     /// None in practice: writing to memory can't fail.
     pub fn render(&self, snapshot: Option<&Snapshot>) -> prometheus::Result<Vec<u8>> {
         if let Some(snapshot) = snapshot {
-            self.describe(snapshot);
+            snapshot.files().for_each(|file| self.describe(file));
+            self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
         }
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(out)
     }
 
-    fn describe(&self, snapshot: &Snapshot) {
-        for file in snapshot.files() {
-            self.describe_file(file);
-        }
-        self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
-    }
-
-    fn describe_file(&self, file: &DataFile) {
+    fn describe(&self, file: &DataFile) {
         let labels = &[file.key];
         let modified = file.modified().map(unix_seconds);
         #[expect(clippy::cast_precision_loss, reason = "times are far below 2^52 seconds")]
@@ -187,10 +181,9 @@ impl ServerMetrics {
             let age = (unix_seconds(SystemTime::now()) - made).max(0.0);
             self.data_age.with_label_values(labels).set(age);
         }
-        let signed_64 = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.data_bytes.with_label_values(labels).set(signed_64(file.bytes()));
-        let warnings = signed_64(file.warnings.count());
-        self.data_warnings.with_label_values(labels).set(warnings);
+        self.data_bytes.with_label_values(labels).set(signed(file.bytes()));
+        let warnings = self.data_warnings.with_label_values(labels);
+        warnings.set(signed(file.warnings.count()));
         for count in &file.counts {
             let entries = self.data_entries.with_label_values(&[file.key, count.kind]);
             entries.set(signed(count.number));
@@ -198,8 +191,8 @@ impl ServerMetrics {
     }
 }
 
-fn signed(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn signed(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {

@@ -49,18 +49,11 @@ macro_rules! label_values {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         $vis enum $name { $($(#[$doc])* $variant,)+ }
 
-        impl $name {
-            /// The label's value.
-            $vis fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)+ }
-            }
-        }
-
         impl $crate::metrics::table::LabelValue for $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             fn label(self) -> &'static str {
-                Self::label(self)
+                match self { $(Self::$variant => $label,)+ }
             }
 
             fn index(self) -> usize {
@@ -148,10 +141,7 @@ impl<L: LabelValue, T> ByLabel<L, T> {
 
     /// The item of a value.
     pub(crate) fn of(&self, value: L) -> &T {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "there is an item for each value in `LabelValue::ALL`"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "there is an item for each value in `ALL`")]
         &self.items[value.index()]
     }
 }

@@ -8,20 +8,20 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 use slog::{Logger, debug, error, info};
 
-use super::comparison::objections;
 use super::queue::Queue;
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::clock::since_epoch;
+use crate::metrics::table::LabelValue as _;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
-use crate::settings::DataPaths;
-use crate::settings::{ReloadLimits, Share};
-use crate::snapshot::{DataSet, SharedSnapshot, Snapshot};
+use crate::settings::{DataPaths, ReloadLimits, Share};
+use crate::snapshot::shrink::losses;
+use crate::snapshot::{DataFile, DataSet, SharedSnapshot, Snapshot, age};
 
 /// Reloads the data files, one reload at a time.
 pub struct Reloader {
-    paths: DataPaths,
-    shared: Arc<SharedSnapshot>,
+    pub(super) paths: DataPaths,
+    pub(super) shared: Arc<SharedSnapshot>,
     queue: Arc<Queue>,
     thread: Mutex<Option<Background>>,
 }
@@ -89,16 +89,6 @@ impl Reloader {
             self.queue.abandon_running();
         }
     }
-
-    /// The paths of the files.
-    pub(super) fn paths(&self) -> &DataPaths {
-        &self.paths
-    }
-
-    /// The snapshot in use.
-    pub(super) fn current(&self) -> Arc<Snapshot> {
-        self.shared.current_owned()
-    }
 }
 
 impl Drop for Reloader {
@@ -142,7 +132,16 @@ impl ReloadWorker {
     fn reload(&mut self, cause: Cause, force: bool) -> ReloadReport {
         let (started, begin) = (SystemTime::now(), Instant::now());
         let current = self.shared.current_owned();
-        let renewal = self.renew(&current, force);
+        let max_shrink = (!force).then_some(self.limits.max_shrink);
+        // A panic in a parser is a refusal.
+        let renewal = catch_unwind(AssertUnwindSafe(|| renew(&self.paths, &current, max_shrink)));
+        let renewal = renewal.unwrap_or_else(|_| Renewal {
+            result: Err(vec![
+                "a defect of the server; standard error has the message".to_owned(),
+            ]),
+            changed: Vec::new(),
+            passing: false,
+        });
         let (outcome, new, reasons) = match renewal.result {
             Ok(None) => (ReloadOutcome::Unchanged, None, Vec::new()),
             Ok(Some(new)) => {
@@ -174,19 +173,6 @@ impl ReloadWorker {
             }
         }
         report
-    }
-
-    /// Reads the files that changed. A panic in a parser is a refusal.
-    fn renew(&self, current: &Snapshot, force: bool) -> Renewal {
-        let max_shrink = (!force).then_some(self.limits.max_shrink);
-        let renewal = catch_unwind(AssertUnwindSafe(|| renew(&self.paths, current, max_shrink)));
-        renewal.unwrap_or_else(|_| Renewal {
-            result: Err(vec![
-                "a defect of the server; standard error has the message".to_owned(),
-            ]),
-            changed: Vec::new(),
-            passing: false,
-        })
     }
 
     fn log(&mut self, report: &ReloadReport) {
@@ -231,10 +217,11 @@ fn renew(paths: &DataPaths, current: &Snapshot, max_shrink: Option<Share>) -> Re
         Some(_) if read.changed.is_empty() => Ok(None),
         Some(data_set) => {
             let new = Snapshot::new(data_set);
-            let objections = max_shrink.map(|max_shrink| objections(current, &new, max_shrink));
-            match objections {
-                Some(objections) if !objections.is_empty() => Err(objections),
-                _ => Ok(Some(new)),
+            let objections = max_shrink.map_or_else(Vec::new, |max_shrink| objections(current, &new, max_shrink));
+            if objections.is_empty() {
+                Ok(Some(new))
+            } else {
+                Err(objections)
             }
         }
     };
@@ -243,4 +230,30 @@ fn renew(paths: &DataPaths, current: &Snapshot, max_shrink: Option<Share>) -> Re
         changed: read.changed,
         passing,
     }
+}
+
+/// The reasons against taking new data, each in one line: it has lost too much, or it is older than the current data.
+fn objections(current: &Snapshot, new: &Snapshot, max_shrink: Share) -> Vec<String> {
+    let pairs: Vec<(&DataFile, &DataFile)> = current
+        .files()
+        .filter_map(|old| Some((old, new.files().find(|new| new.key == old.key)?)))
+        .collect();
+    let shrunk = pairs.iter().flat_map(|(old, new)| {
+        let losses = losses(&old.guarded_counts, &new.guarded_counts, max_shrink);
+        losses
+            .into_iter()
+            .map(|loss| format!("{}: {loss}; reload with force=true if that is right", new.key))
+    });
+    let older = pairs.iter().filter_map(|(old, new)| {
+        let (before, after) = (old.created?, new.created?);
+        // A time from the future means that a clock was wrong, not that the data is newer than any that comes.
+        (after < before && !age::is_ahead(before, age::now())).then(|| {
+            format!(
+                "{}: it was made {} s before the one in use; reload with force=true if that is right",
+                new.key,
+                before - after
+            )
+        })
+    });
+    shrunk.chain(older).collect()
 }

@@ -18,9 +18,7 @@ use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::listener::{self, Listener, Serving};
 use crate::http::public::{self, Public};
 use crate::metrics::ServerMetrics;
-use crate::settings::AdminAddress;
-use crate::settings::ServerConfig;
-use crate::settings::TrustedProxies;
+use crate::settings::{AdminAddress, ServerConfig, TrustedProxies};
 
 /// Seconds that requests under way have to finish.
 const STOP_SECONDS: u64 = 15;
@@ -97,8 +95,8 @@ pub(super) fn start_public(
         connections,
         stop_seconds: STOP_SECONDS,
     };
-    let server =
-        listener::serve(listener, serving, move || fn_service(public::handler(&public))).map_err(cannot_listen)?;
+    let service = move || fn_service(public::handler(&public));
+    let server = listener::serve(listener, serving, service).map_err(cannot_listen)?;
     Ok((RunningListener::start(address.to_string(), server), address))
 }
 
@@ -112,10 +110,9 @@ pub(super) async fn start_admin(
     };
     let bound = match &settings.listen {
         AdminAddress::Tcp(address) => Listener::bind(*address).map(|listener| (listener, None)),
-        AdminAddress::Unix(path) => {
-            let bound = socket::listen(path).await;
-            bound.map(|(listener, file)| (Listener::Unix(listener), Some(file)))
-        }
+        AdminAddress::Unix(path) => socket::listen(path)
+            .await
+            .map(|(listener, file)| (Listener::Unix(listener), Some(file))),
     };
     let cannot_listen = |error| ServerError::AdminListen(settings.listen.clone(), error);
     let (listener, socket_file) = match bound {
@@ -129,10 +126,9 @@ pub(super) async fn start_admin(
         }
         Err(error) => return Err(cannot_listen(error)),
     };
-    let address = match listener.address() {
-        Some(bound) => bound.to_string(),
-        None => settings.listen.to_string(),
-    };
+    let address = listener
+        .address()
+        .map_or_else(|| settings.listen.to_string(), |bound| bound.to_string());
     let limits = ConnectionLimits {
         all: descriptors::ADMIN_CONNECTIONS,
         per_address: Some(descriptors::ADMIN_CONNECTIONS_PER_ADDRESS),

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -61,7 +61,22 @@ impl SignalThreads {
             })?
         };
         let waiting = Background::spawn("signals", move || {
-            handle_signals(&mut signals, &stop, &hangups, &access_log, &logger);
+            let mut stopping = false;
+            for signal in signals.forever() {
+                info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
+                match signal {
+                    SIGHUP => {
+                        // If the queue is full, a reload is still to begin.
+                        let _ = hangups.try_send(());
+                    }
+                    SIGUSR1 => access_log.reopen(),
+                    _ if stopping => stop.second.notify_one(),
+                    _ => {
+                        stopping = true;
+                        stop.first.notify_one();
+                    }
+                }
+            }
         })?;
         Ok(Self {
             signals: handle,
@@ -75,31 +90,6 @@ impl SignalThreads {
         self.waiting.end_within(END_LIMIT);
         // This thread ends with the other, after a reload under way.
         self.reloading.end_within(END_LIMIT);
-    }
-}
-
-fn handle_signals(
-    signals: &mut Signals,
-    stop: &StopRequests,
-    hangups: &SyncSender<()>,
-    access_log: &AccessLogLines,
-    logger: &Logger,
-) {
-    let mut stopping = false;
-    for signal in signals.forever() {
-        info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
-        match signal {
-            SIGHUP => {
-                // If the queue is full, a reload is still to begin.
-                let _ = hangups.try_send(());
-            }
-            SIGUSR1 => access_log.reopen(),
-            _ if stopping => stop.second.notify_one(),
-            _ => {
-                stopping = true;
-                stop.first.notify_one();
-            }
-        }
     }
 }
 

@@ -39,7 +39,7 @@ const EMPTY_LINE: usize = 2;
 
 /// A guarded connection.
 pub struct GuardedStream<S> {
-    socket: S,
+    pub(crate) socket: S,
     deadlines: Deadlines,
     stop: StopSignal,
     phase: StreamPhase,
@@ -76,11 +76,6 @@ impl<S: Socket> GuardedStream<S> {
             timer: Timer::at(Instant::now() + deadlines.idle),
             admission,
         }
-    }
-
-    /// The socket.
-    pub fn socket(&self) -> &S {
-        &self.socket
     }
 
     /// Reads until a head can be let through into `out`, or the stream ends.
@@ -156,7 +151,7 @@ impl<S: Socket> GuardedStream<S> {
     fn scan_waiting(&mut self) -> bool {
         if let StreamPhase::Idle { .. } = self.phase {
             self.phase = StreamPhase::Head(HeadScanner::default());
-            self.timer.set(Instant::now() + self.deadlines.head);
+            self.timer.deadline = Instant::now() + self.deadlines.head;
         }
         let StreamPhase::Head(scanner) = &mut self.phase else {
             return true;
@@ -197,8 +192,8 @@ impl<S: Socket> GuardedStream<S> {
     }
 
     fn refuse(&mut self, refusal: HeadRefusal) {
-        self.admission.metrics().refused.inc(refusal);
-        self.timer.set(Instant::now() + self.deadlines.stall);
+        self.admission.connections.metrics.refused.inc(refusal);
+        self.timer.deadline = Instant::now() + self.deadlines.stall;
         self.phase = StreamPhase::Ended(refusal.answer(&self.waiting));
     }
 
@@ -235,11 +230,11 @@ impl<S: Socket> GuardedStream<S> {
             return Ok(());
         };
         let (deadline, cut) = progress.deadline(self.deadlines.stall, self.deadlines.answer);
-        self.timer.set(deadline);
+        self.timer.deadline = deadline;
         if self.timer.poll(cx).is_pending() {
             return Ok(());
         }
-        self.admission.metrics().cut.inc(cut);
+        self.admission.connections.metrics.cut.inc(cut);
         Err(io::ErrorKind::TimedOut.into())
     }
 
@@ -257,7 +252,7 @@ impl<S: Socket> GuardedStream<S> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     ready!(self.timer.poll(cx));
-                    self.admission.metrics().cut.inc(Cut::Stalled);
+                    self.admission.connections.metrics.cut.inc(Cut::Stalled);
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
@@ -304,7 +299,7 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
                     && progress.advance(bytes.split_at(written).0)
                 {
                     this.phase = StreamPhase::Idle { answered: true };
-                    this.timer.set(Instant::now() + this.deadlines.idle);
+                    this.timer.deadline = Instant::now() + this.deadlines.idle;
                 }
                 Poll::Ready(Ok(written))
             }
@@ -334,7 +329,7 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
                     if this.waiting.is_empty() && this.socket.poll_read_ready(cx).is_pending() {
                         return Poll::Ready(Ok(()));
                     }
-                    this.timer.set(Instant::now() + LINGER);
+                    this.timer.deadline = Instant::now() + LINGER;
                     this.phase = StreamPhase::Linger { left: MOST_DROPPED };
                 }
                 _ => this.phase = StreamPhase::Ended(Vec::new()),

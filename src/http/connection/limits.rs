@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use slog::{Logger, warn};
 
 use super::metrics::{ConnectionLimit, ConnectionMetrics};
+use crate::metrics::table::LabelValue as _;
 use crate::settings::TrustedProxies;
 use crate::throttle::Throttle;
 
@@ -36,13 +37,13 @@ pub struct Connections {
     /// Empty without a limit for an address.
     by_address: Mutex<HashMap<IpAddr, usize>>,
     over: Throttle,
-    metrics: Arc<ConnectionMetrics>,
+    pub(super) metrics: Arc<ConnectionMetrics>,
     logger: Logger,
 }
 
 /// An open connection's place in the count, until it is dropped.
 pub struct Admission {
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
     address: Option<IpAddr>,
 }
 
@@ -96,13 +97,6 @@ impl Connections {
             warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
                 "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));
         }
-    }
-}
-
-impl Admission {
-    /// The metrics of the listener.
-    pub(super) fn metrics(&self) -> &ConnectionMetrics {
-        &self.connections.metrics
     }
 }
 

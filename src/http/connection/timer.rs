@@ -41,18 +41,13 @@ impl StopSignal {
 
 /// A deadline that is cheap to move: the runtime's timer is only set again if it would fire too late.
 pub(super) struct Timer {
-    deadline: Instant,
+    pub(super) deadline: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     pub(super) fn at(deadline: Instant) -> Self {
         Self { deadline, sleep: None }
-    }
-
-    /// Moves the deadline.
-    pub(super) fn set(&mut self, deadline: Instant) {
-        self.deadline = deadline;
     }
 
     /// Waits for the deadline.

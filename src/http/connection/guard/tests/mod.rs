@@ -181,11 +181,11 @@ impl Rig {
     }
 
     fn refused(&self, refusal: HeadRefusal) -> u64 {
-        self.stream.admission.metrics().refused.of(refusal).get()
+        self.stream.admission.connections.metrics.refused.of(refusal).get()
     }
 
     fn cut(&self, cut: Cut) -> u64 {
-        self.stream.admission.metrics().cut.of(cut).get()
+        self.stream.admission.connections.metrics.cut.of(cut).get()
     }
 
     fn wakes(&self) -> usize {

@@ -49,7 +49,6 @@ pub(super) struct LineBuffer {
 
 #[derive(Default)]
 struct BufferState {
-    /// Whole lines.
     waiting: Vec<u8>,
     /// Lines that were added, whether they are written by now or not.
     accepted: u64,

@@ -42,7 +42,6 @@ const LONGEST_LINE: u64 = 4096;
 /// A pipe takes so many bytes as a whole or not at all (PIPE_BUF on Linux), so that a line in it is whole.
 const AT_ONCE: usize = 4096;
 
-/// The beginning of every line.
 const LINE_START: &[u8] = b"IP: ";
 
 impl FileSink {

@@ -18,7 +18,6 @@ pub(super) struct LogWriter {
     /// `None` if the log has no name by which it could be reopened.
     reopen: Option<Reopen>,
     logger: Logger,
-    /// Lines that were taken from the buffer.
     unwritten: Vec<u8>,
     /// This many bytes of the first of these lines are written already.
     begun: usize,

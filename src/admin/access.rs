@@ -123,7 +123,6 @@ impl Access {
 }
 
 impl Refused {
-    /// For metrics and the log.
     fn reason_and_detail(&self) -> (AdminRefusal, &str) {
         match self {
             Self::Page(Suspicion::Host(name)) => (AdminRefusal::Host, name.as_deref().unwrap_or("")),
@@ -172,7 +171,6 @@ fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
 
 const BEARER: &[u8] = b"Bearer ";
 
-/// The bearer token of a request.
 fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(BEARER.len())?;

@@ -44,7 +44,6 @@ pub(super) async fn reload(admin: Data<Admin>, request: HttpRequest, parameters:
     }
 }
 
-/// Has the access log reopened.
 pub(super) async fn reopen_log(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
     admin.access_log.reopen();
     info!(admin.logger, "the access log is to be reopened"; "peer" => %Peer::of(&request));

@@ -87,7 +87,6 @@ fn after_scheme(url: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case(SCHEME).then_some(rest)
 }
 
-/// A host and a port, as in Host and in URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Authority {
     host: RequestHost,

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::http::StatusCode;
 use actix_web::web::Query;
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -27,15 +26,6 @@ pub enum ExplainError {
     UnknownHost,
 }
 
-impl ExplainError {
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Query(_) => StatusCode::BAD_REQUEST,
-            Self::UnknownHost => StatusCode::NOT_FOUND,
-        }
-    }
-}
-
 /// Explains a query string of `/admin/explain`, as JSON.
 ///
 /// # Errors
@@ -49,8 +39,7 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
             let id = id.parse().map_err(|_| ExplainError::Query("host_id= is no number"))?;
             Some(HostQuery::Id(id))
         }
-        (None, Some(name)) => Some(HostQuery::Name(name.clone())),
-        (None, None) => None,
+        (None, name) => name.cloned().map(HostQuery::Name),
     };
     if let Some(host) = host {
         let hosts = explain_hosts(snapshot.catalogue(), &host);

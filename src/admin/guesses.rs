@@ -28,7 +28,6 @@ const MOST_WAITING: usize = 64;
 /// The senders that may count at a time. The tokens of further senders are not compared.
 const MOST_SENDERS: usize = 4_096;
 
-/// The wrong tokens that still count.
 #[derive(Debug, Default)]
 pub(super) struct Guesses {
     /// The end of each one's delay, by sender: an IPv4 address, an IPv6 network of 64 bits, or `None` for the Unix socket.

@@ -9,7 +9,6 @@ use tokio::net::unix::UCred;
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Peer {
-    /// It has this address.
     Tcp(SocketAddr),
     /// It is on the Unix socket, as this process if the operating system reports it.
     Unix(Option<UCred>),
@@ -31,7 +30,6 @@ impl Peer {
         }
     }
 
-    /// Whether it is on this machine.
     pub(super) fn is_local(&self) -> bool {
         self.address().is_none_or(|address| address.is_loopback())
     }

@@ -11,10 +11,11 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error, HttpRequest, HttpResponse, Resource, Result, Route};
 
+use super::explain::{ExplainError, explain_text};
 use super::peer::Peer;
 use super::response::{error, method_not_allowed, text};
 use super::state::Admin;
-use super::{actions, explain, status};
+use super::{actions, status};
 
 /// The endpoints for everybody who reaches the listener: path, methods, handler.
 ///
@@ -98,9 +99,10 @@ async fn explain_request(admin: Data<Admin>, request: HttpRequest) -> HttpRespon
         return error(StatusCode::SERVICE_UNAVAILABLE, "no data is loaded yet");
     };
     let snapshot = data.snapshot.current_owned();
-    match explain::explain_text(&snapshot, request.query_string(), admin.minimum) {
+    match explain_text(&snapshot, request.query_string(), admin.minimum) {
         Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
-        Err(problem) => error(problem.status(), &problem.to_string()),
+        Err(problem @ ExplainError::Query(_)) => error(StatusCode::BAD_REQUEST, &problem.to_string()),
+        Err(problem @ ExplainError::UnknownHost) => error(StatusCode::NOT_FOUND, &problem.to_string()),
     }
 }
 

@@ -12,7 +12,6 @@ use tokio::net::{UnixSocket, UnixStream};
 /// Read and write for its user and group.
 const MODE: u32 = 0o660;
 
-/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 
 /// How long to wait for the lock. Another server that starts or stops in the same folder holds it for some milliseconds.

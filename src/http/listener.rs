@@ -33,9 +33,7 @@ pub(crate) const CONNECTIONS_TO_CLOSE: usize = 8;
 
 /// A socket that is listened on.
 pub(crate) enum Listener {
-    /// On a TCP port.
     Tcp(TcpListener),
-    /// On a path.
     Unix(UnixListener),
 }
 
@@ -66,11 +64,8 @@ impl Listener {
 /// How connections are served.
 #[derive(Clone)]
 pub(crate) struct Serving {
-    /// The number of threads.
     pub(crate) workers: NonZeroUsize,
-    /// How long the steps of a connection may take.
     pub(crate) deadlines: Deadlines,
-    /// The open connections and their limit.
     pub(crate) connections: Arc<Connections>,
     /// Seconds that requests under way have to finish after a stop.
     pub(crate) stop_seconds: u64,

@@ -61,7 +61,6 @@ pub struct PublicWorker {
     state: RefCell<WorkerState>,
 }
 
-/// The state that a worker keeps from request to request.
 struct WorkerState {
     answerer: Answerer,
     clock: Clock,

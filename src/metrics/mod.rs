@@ -89,16 +89,13 @@ label_values! {
 
 label_values! {
     /// Why the admin listener refuses a request.
-    pub enum AdminRefusal {
-        /// It comes from a web page of another site.
+    pub(crate) enum AdminRefusal {
         Browser = "browser",
         /// It is for a host name that is not this server's.
         Host = "host",
         /// It comes from another machine or through a proxy, and no token is set.
         Elsewhere = "elsewhere",
-        /// It has no token.
         NoToken = "no_token",
-        /// It has a wrong token.
         WrongToken = "wrong_token",
         /// Its sender has sent too many wrong tokens, so this one is not compared.
         TooManyTokens = "too_many_tokens",
@@ -118,11 +115,6 @@ impl ServerMetrics {
         let metrics = Self::register(&registry, |opts| opts)?;
         metrics.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(metrics)
-    }
-
-    /// The registry, for metrics that are declared elsewhere.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
     }
 
     /// Counts an answer to a request. `endpoint` is `None` if the path is no endpoint.

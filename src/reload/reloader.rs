@@ -97,7 +97,6 @@ impl Drop for Reloader {
     }
 }
 
-/// The thread that reloads.
 struct ReloadWorker {
     paths: DataPaths,
     limits: ReloadLimits,
@@ -114,7 +113,6 @@ struct Renewal {
     result: Result<Option<Snapshot>, Vec<String>>,
     /// The files that are not the ones in use.
     changed: Vec<&'static str>,
-    /// Whether a reason may pass.
     passing: bool,
 }
 

@@ -20,10 +20,8 @@ use crate::http::public::{self, Public};
 use crate::metrics::ServerMetrics;
 use crate::settings::{AdminAddress, ServerConfig, TrustedProxies};
 
-/// Seconds that requests under way have to finish.
+/// Seconds that requests under way have to finish. The admin listener stops after the public one.
 const STOP_SECONDS: u64 = 15;
-
-/// Seconds that the admin listener has to stop, after the public one.
 const ADMIN_STOP_SECONDS: u64 = 2;
 
 /// The admin listener has little to do.
@@ -75,7 +73,7 @@ pub(super) fn public_connections(
         per_address: config.connections.per_address,
         exempt: config.public.trusted_proxies.clone(),
     };
-    let metrics = ConnectionMetrics::of_listener(metrics.registry(), METRICS_PREFIX, "public")?;
+    let metrics = ConnectionMetrics::of_listener(&metrics.registry, METRICS_PREFIX, "public")?;
     Ok(Connections::new(limits, metrics, logger.clone()))
 }
 
@@ -134,7 +132,7 @@ pub(super) async fn start_admin(
         per_address: Some(descriptors::ADMIN_CONNECTIONS_PER_ADDRESS),
         exempt: TrustedProxies::loopback(),
     };
-    let metrics = ConnectionMetrics::of_listener(admin.metrics.registry(), METRICS_PREFIX, "admin")?;
+    let metrics = ConnectionMetrics::of_listener(&admin.metrics.registry, METRICS_PREFIX, "admin")?;
     let serving = Serving {
         workers: ADMIN_WORKERS,
         deadlines: config.deadlines,

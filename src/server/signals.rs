@@ -20,7 +20,6 @@ use crate::reload::{Cause, Reloader};
 /// Threads that handle signals have this long to end.
 const END_LIMIT: Duration = Duration::from_secs(1);
 
-/// The requests to stop.
 #[derive(Default)]
 pub(super) struct StopRequests {
     pub(super) first: Notify,
@@ -32,7 +31,6 @@ pub(super) fn register() -> io::Result<Signals> {
     Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
 }
 
-/// The threads that handle signals.
 pub(super) struct SignalThreads {
     signals: Handle,
     waiting: Background,

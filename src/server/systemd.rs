@@ -5,7 +5,6 @@ use std::io;
 use sd_notify::NotifyState;
 use slog::{Logger, warn};
 
-/// Tells systemd of a step.
 pub(super) fn notify(state: &[NotifyState<'_>], logger: &Logger) {
     loop {
         match sd_notify::notify(state) {

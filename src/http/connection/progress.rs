@@ -7,7 +7,6 @@ use actix_web::rt::time::Instant;
 
 use super::metrics::Cut;
 
-/// The end of an answer's head.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// An answer that is being written.
@@ -32,7 +31,6 @@ enum ProgressState {
 }
 
 impl AnswerProgress {
-    /// Starts an answer.
     pub(super) fn new(to_head: bool) -> Self {
         Self {
             to_head,

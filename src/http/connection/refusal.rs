@@ -7,13 +7,9 @@ use crate::metrics::table::label_values;
 label_values! {
     /// Why a request is refused before actix sees it.
     pub(crate) enum HeadRefusal {
-        /// The head is not well-formed.
         Malformed = "malformed",
-        /// The head took too long.
         TooSlow = "too_slow",
-        /// The request has a body.
         Body = "body",
-        /// The request line is too long.
         TargetTooLong = "target_too_long",
         /// The head is too long, or has too many lines.
         HeadTooLarge = "head_too_large",

@@ -3,10 +3,8 @@
 
 use super::refusal::HeadRefusal;
 
-/// The longest request line, in bytes.
+/// The longest request line and the longest head, in bytes.
 const LONGEST_LINE: usize = 16 << 10;
-
-/// The longest head, in bytes.
 const LONGEST_HEAD: usize = 32 << 10;
 
 /// Empty lines before a request line that are skipped (RFC 9112, 2.2).

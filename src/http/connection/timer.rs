@@ -24,7 +24,6 @@ impl StopSignal {
         }
     }
 
-    /// Waits for the stop.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.stopping).poll(cx)
     }
@@ -50,7 +49,6 @@ impl Timer {
         Self { deadline, sleep: None }
     }
 
-    /// Waits for the deadline.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.deadline)));

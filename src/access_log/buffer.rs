@@ -20,27 +20,8 @@ const WAKE_AT: usize = 64 << 10;
 /// Lines wait at most about this long.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// The handle that puts lines into an access log; each worker has a clone.
-#[derive(Clone)]
-pub struct AccessLogLines {
-    pub(super) buffer: Arc<LineBuffer>,
-}
-
-impl AccessLogLines {
-    /// Adds a line for an answered repository request. `date` is the day in UTC like `2026-01-31`.
-    pub fn record(&self, address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) {
-        self.buffer.add(&format_line(address, date, answered));
-    }
-
-    /// Has the file reopened before more is written, since the open one was renamed.
-    pub fn reopen(&self) {
-        self.buffer.state.lock().reopen = true;
-        self.buffer.work.notify_one();
-    }
-}
-
 /// The lines that wait, and the counters of lines.
-pub(super) struct LineBuffer {
+pub struct LineBuffer {
     state: Mutex<BufferState>,
     work: Condvar,
     pub(super) written: IntCounter,
@@ -71,6 +52,17 @@ impl LineBuffer {
             written: metrics.access_log_written.clone(),
             dropped: metrics.access_log_dropped.clone(),
         })
+    }
+
+    /// Adds a line for an answered repository request. `date` is the day in UTC like `2026-01-31`.
+    pub fn record(&self, address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) {
+        self.add(&format_line(address, date, answered));
+    }
+
+    /// Has the file reopened before more is written, since the open one was renamed.
+    pub fn reopen(&self) {
+        self.state.lock().reopen = true;
+        self.work.notify_one();
     }
 
     pub(super) fn add(&self, line: &str) {

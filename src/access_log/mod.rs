@@ -18,8 +18,7 @@ use slog::{Logger, error};
 use crate::background::Background;
 use crate::metrics::ServerMetrics;
 use crate::settings::AccessLogTarget;
-pub use buffer::AccessLogLines;
-use buffer::LineBuffer;
+pub use buffer::LineBuffer;
 use sink::{FileSink, Sink};
 use writer::{LogWriter, Reopen};
 
@@ -33,7 +32,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// An open access log. Dropping it writes the lines that wait, as far as that can be done in five seconds.
 pub struct AccessLog {
-    lines: AccessLogLines,
+    lines: Arc<LineBuffer>,
     writer: Option<Background>,
     logger: Logger,
 }
@@ -55,18 +54,18 @@ impl AccessLog {
                 (open()?, Some(Box::new(open)))
             }
         };
-        let buffer = LineBuffer::new(metrics);
-        let writer = LogWriter::new(Arc::clone(&buffer), sink, reopen, logger.clone());
+        let lines = LineBuffer::new(metrics);
+        let writer = LogWriter::new(Arc::clone(&lines), sink, reopen, logger.clone());
         Ok(Self {
             writer: Some(Background::spawn("access-log", move || writer.run())?),
-            lines: AccessLogLines { buffer },
+            lines,
             logger,
         })
     }
 
-    /// The handle that takes lines.
-    pub fn lines(&self) -> AccessLogLines {
-        self.lines.clone()
+    /// The buffer that takes lines.
+    pub fn lines(&self) -> Arc<LineBuffer> {
+        Arc::clone(&self.lines)
     }
 }
 
@@ -75,10 +74,9 @@ impl Drop for AccessLog {
         let Some(writer) = self.writer.take() else {
             return;
         };
-        let buffer = &self.lines.buffer;
-        buffer.close();
+        self.lines.close();
         let ended = writer.end_within(CLOSE_LIMIT);
-        let left = buffer.drop_rest();
+        let left = self.lines.drop_rest();
         if left > 0 {
             error!(self.logger, "access log lines are given up";
                 "lines" => left, "reason" => if ended { "the file can't be written" } else { "writing takes too long" });

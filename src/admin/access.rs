@@ -113,7 +113,7 @@ impl Access {
     /// Counts and logs a refusal, and makes its answer.
     fn refuse(&self, refused: &Refused, peer: Peer) -> HttpResponse {
         let (reason, detail) = refused.reason_and_detail();
-        self.metrics.admin_refusals.inc(reason);
+        self.metrics.admin_refusals.of(reason).inc();
         if let Some(requests) = self.logged.of(reason).count(Instant::now()) {
             warn!(self.logger, "admin request refused";
                 "reason" => reason.label(), "peer" => %peer, "detail" => detail, "requests" => requests);

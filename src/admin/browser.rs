@@ -180,20 +180,14 @@ mod tests {
             ("/", &[]),
         ] {
             let found = suspicion(target, headers);
-            assert!(
-                matches!(found, Some(Suspicion::Host(_))),
-                "{target} {headers:?}: {found:?}"
-            );
+            let is_refused = matches!(found, Some(Suspicion::Host(_)));
+            assert!(is_refused, "{target} {headers:?}: {found:?}");
         }
-        let http_1_0 = TestRequest::get().version(Version::HTTP_10).to_http_request();
-        assert_eq!(check(http_1_0.head(), &AllowedHosts::default()), Ok(()));
-        let from_a_page = TestRequest::get()
-            .version(Version::HTTP_10)
-            .insert_header(("Origin", "http://127.0.0.1"));
-        assert_eq!(
-            check(from_a_page.to_http_request().head(), &AllowedHosts::default()),
-            Err(Suspicion::Page("Origin"))
-        );
+        let http_1_0 = || TestRequest::get().version(Version::HTTP_10);
+        let checked = |request: TestRequest| check(request.to_http_request().head(), &AllowedHosts::default());
+        assert_eq!(checked(http_1_0()), Ok(()));
+        let from_a_page = http_1_0().insert_header(("Origin", "http://127.0.0.1"));
+        assert_eq!(checked(from_a_page), Err(Suspicion::Page("Origin")));
     }
 
     #[test]
@@ -248,10 +242,8 @@ mod tests {
                 assert!(suspicion("/", &headers).is_some(), "{headers:?}");
             }
         }
-        assert_eq!(
-            suspicion("/", &[("Host", "localhost"), ("Origin", "http://localhost:80")]),
-            None
-        );
+        let port_80 = [("Host", "localhost"), ("Origin", "http://localhost:80")];
+        assert_eq!(suspicion("/", &port_80), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use rand::rngs::SysRng;
 use slog::{Logger, debug};
 
 use super::client_address::{client_address, parse_address};
-use crate::access_log::AccessLogLines;
+use crate::access_log::LineBuffer;
 use crate::clock::Clock;
 use crate::metrics::ServerMetrics;
 use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse};
@@ -38,7 +38,7 @@ pub struct Public {
     /// The settings of answers.
     pub settings: Arc<PublicSettings>,
     /// Gets a line for each answered repository request.
-    pub access_log: AccessLogLines,
+    pub access_log: Arc<LineBuffer>,
     /// Counts requests.
     pub metrics: Arc<ServerMetrics>,
     /// Gets the details of requests, at level debug.

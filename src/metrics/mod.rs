@@ -124,7 +124,6 @@ impl ServerMetrics {
         self.latency.observe(duration.as_secs_f64());
         self.response_bytes.inc_by(answer.body.len() as u64);
         if let Some(listed) = &answer.listed {
-            #[expect(clippy::cast_precision_loss, reason = "far fewer hosts than 2^52")]
             self.hosts.observe(listed.hosts as f64);
             self.countries.of(listed.country).inc();
         }
@@ -132,7 +131,7 @@ impl ServerMetrics {
 
     /// Counts a reload.
     pub fn reloaded(&self, outcome: ReloadOutcome, duration: Duration) {
-        self.reloads.inc(outcome);
+        self.reloads.of(outcome).inc();
         self.reload_duration.observe(duration.as_secs_f64());
         if outcome != ReloadOutcome::Refused {
             self.loaded();
@@ -161,7 +160,6 @@ impl ServerMetrics {
     fn describe(&self, file: &DataFile) {
         let labels = &[file.key];
         let modified = file.modified().map(unix_seconds);
-        #[expect(clippy::cast_precision_loss, reason = "times are far below 2^52 seconds")]
         let created = file.created.map(|created| created as f64);
         if let Some(created) = created {
             self.data_created.with_label_values(labels).set(created);

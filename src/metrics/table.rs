@@ -129,13 +129,6 @@ impl<L: LabelValue, T> ByLabel<L, T> {
     }
 }
 
-impl<L: LabelValue> CounterBy<L> {
-    /// Counts one.
-    pub(crate) fn inc(&self, value: L) {
-        self.of(value).inc();
-    }
-}
-
 impl<L: LabelValue> Metric for CounterBy<L> {
     type Shape = &'static str;
 

@@ -138,7 +138,7 @@ async fn serve(
     let public = Public {
         snapshot: Arc::clone(&snapshot),
         settings: Arc::new(config.public.clone()),
-        access_log: admin.access_log.clone(),
+        access_log: Arc::clone(&admin.access_log),
         metrics: Arc::clone(&admin.metrics),
         logger: logger.clone(),
     };
@@ -147,7 +147,7 @@ async fn serve(
         (Some(reloader), Some(settings)) => Some(Watch::start(Arc::clone(reloader), settings)?),
         _ => None,
     };
-    let access_log = admin.access_log.clone();
+    let access_log = Arc::clone(&admin.access_log);
     let signals = SignalThreads::start(signals, Arc::clone(&stop), reloader.clone(), access_log, logger.clone())?;
     let watchdog = actix_web::rt::spawn(systemd::keep_watchdog(logger.clone()));
     admin.readiness.enter(Phase::Serving);

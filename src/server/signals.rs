@@ -13,7 +13,7 @@ use slog::{Logger, info};
 use tokio::sync::Notify;
 
 use super::systemd;
-use crate::access_log::AccessLogLines;
+use crate::access_log::LineBuffer;
 use crate::background::Background;
 use crate::reload::{Cause, Reloader};
 
@@ -42,7 +42,7 @@ impl SignalThreads {
         mut signals: Signals,
         stop: Arc<StopRequests>,
         reloader: Option<Arc<Reloader>>,
-        access_log: AccessLogLines,
+        access_log: Arc<LineBuffer>,
         logger: Logger,
     ) -> io::Result<Self> {
         let handle = signals.handle();

@@ -27,7 +27,7 @@ use crate::settings::Deadlines;
 /// Bytes are read in pieces of this size if actix offers no buffer for them.
 const PIECE: usize = 2 << 10;
 
-/// How long and how many bytes are dropped of a client that still sends.
+/// What a client still sends after the end is dropped for so long, and up to so many bytes.
 const LINGER: Duration = Duration::from_secs(2);
 const MOST_DROPPED: usize = 16 << 20;
 
@@ -125,7 +125,7 @@ impl<S: Socket> GuardedStream<S> {
         {
             let length = read.len();
             out.advance(length);
-            self.await_answer(is_head);
+            self.phase = StreamPhase::Answer(AnswerProgress::new(is_head));
         } else {
             self.waiting.extend_from_slice(read);
         }
@@ -180,19 +180,15 @@ impl<S: Socket> GuardedStream<S> {
             if self.waiting.is_empty() {
                 self.waiting = Vec::new();
             }
-            self.await_answer(is_head);
+            self.phase = StreamPhase::Answer(AnswerProgress::new(is_head));
         } else {
             let left = left - length;
             self.phase = StreamPhase::Deliver { left, is_head };
         }
     }
 
-    fn await_answer(&mut self, is_head: bool) {
-        self.phase = StreamPhase::Answer(AnswerProgress::new(is_head));
-    }
-
     fn refuse(&mut self, refusal: HeadRefusal) {
-        self.admission.connections.metrics.refused.inc(refusal);
+        self.admission.connections.metrics.refused.of(refusal).inc();
         self.timer.deadline = Instant::now() + self.deadlines.stall;
         self.phase = StreamPhase::Ended(refusal.answer(&self.waiting));
     }
@@ -234,7 +230,7 @@ impl<S: Socket> GuardedStream<S> {
         if self.timer.poll(cx).is_pending() {
             return Ok(());
         }
-        self.admission.connections.metrics.cut.inc(cut);
+        self.admission.connections.metrics.cut.of(cut).inc();
         Err(io::ErrorKind::TimedOut.into())
     }
 
@@ -244,15 +240,14 @@ impl<S: Socket> GuardedStream<S> {
             return Poll::Ready(Ok(()));
         };
         while !rest.is_empty() {
-            match Pin::new(&mut self.socket).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => {
+            match Pin::new(&mut self.socket).poll_write(cx, rest)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => {
                     rest.drain(..written);
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     ready!(self.timer.poll(cx));
-                    self.admission.connections.metrics.cut.inc(Cut::Stalled);
+                    self.admission.connections.metrics.cut.of(Cut::Stalled).inc();
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
@@ -292,8 +287,8 @@ impl<S: Socket> AsyncRead for GuardedStream<S> {
 impl<S: Socket> AsyncWrite for GuardedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.socket).poll_write(cx, bytes) {
-            Poll::Ready(Ok(written)) => {
+        match Pin::new(&mut this.socket).poll_write(cx, bytes)? {
+            Poll::Ready(written) => {
                 // A socket takes no more bytes than it is given.
                 if let StreamPhase::Answer(progress) = &mut this.phase
                     && progress.advance(bytes.split_at(written).0)
@@ -307,7 +302,6 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
                 this.poll_slow_client(cx)?;
                 Poll::Pending
             }
-            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 

@@ -92,7 +92,7 @@ impl Connections {
     }
 
     fn note_over(&self, limit: ConnectionLimit) {
-        self.metrics.limited.inc(limit);
+        self.metrics.limited.of(limit).inc();
         if let Some(closed) = self.over.count(Instant::now()) {
             warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
                 "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));

@@ -1,7 +1,8 @@
 //! Deadlines, and the stop of the server.
 
+use tokio::sync::watch;
+
 use super::*;
-use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn every_head_has_five_seconds() {
@@ -69,8 +70,7 @@ async fn an_answer_without_progress_ends_after_ten_seconds_and_a_slow_one_after_
     assert_eq!(rig.write(&ANSWER[11..]).unwrap(), 0);
     pass(2.0).await;
     assert!(rig.wakes() > 0);
-    let error = rig.write(&ANSWER[11..]).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(rig.write(&ANSWER[11..]).unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(rig.cut(Cut::Stalled), 1);
 
     let mut rig = Rig::asking();
@@ -82,8 +82,7 @@ async fn an_answer_without_progress_ends_after_ten_seconds_and_a_slow_one_after_
         assert_eq!(rig.write(&ANSWER[byte..]).unwrap(), 1);
     }
     pass(5.0).await;
-    let error = rig.write(&ANSWER[7..]).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(rig.write(&ANSWER[7..]).unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(rig.cut(Cut::Slow), 1);
     assert_eq!(rig.cut(Cut::Stalled), 0);
 }
@@ -146,29 +145,26 @@ async fn the_deadline_after_an_answer_is_not_that_of_a_slow_client() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_idle_connections_and_no_others() {
-    let stop = Rc::new(RefCell::new((false, None::<Waker>)));
-    let stopping = || -> Stopping {
-        let stop = Rc::clone(&stop);
-        Box::pin(poll_fn(move |cx| {
-            let mut stop = stop.borrow_mut();
-            stop.1 = Some(cx.waker().clone());
-            if stop.0 { Poll::Ready(()) } else { Poll::Pending }
+    let (stop, stopped) = watch::channel(false);
+    let new_rig = || {
+        let mut stopped = stopped.clone();
+        Rig::stopping_when(Box::pin(async move {
+            stopped.wait_for(|is_stopped| *is_stopped).await.unwrap();
         }))
     };
-    let mut idle = Rig::stopping_when(stopping());
+    let mut idle = new_rig();
     assert_eq!(idle.read(), None);
-    let mut heading = Rig::stopping_when(stopping());
+    let mut heading = new_rig();
     heading.send(&GET[..5]);
     assert_eq!(heading.read(), None);
-    let mut answering = Rig::stopping_when(stopping());
+    let mut answering = new_rig();
     answering.send(GET);
     answering.read();
     // Watched since its answer, though it was never idle when it was read.
-    let mut answered = Rig::stopping_when(stopping());
+    let mut answered = new_rig();
     answered.exchange();
     answered.wakes();
-    stop.borrow_mut().0 = true;
-    stop.borrow_mut().1.take().unwrap().wake();
+    stop.send(true).unwrap();
     assert_eq!(answered.wakes(), 1);
     assert_eq!(answered.read().as_deref(), Some(&b""[..]));
     assert_eq!(idle.read().as_deref(), Some(&b""[..]));
@@ -182,7 +178,7 @@ async fn a_stop_ends_idle_connections_and_no_others() {
         assert_eq!(rig.read().as_deref(), Some(&b""[..]));
     }
     // A request from before the stop is answered.
-    let mut asked = Rig::stopping_when(stopping());
+    let mut asked = new_rig();
     asked.send(GET);
     assert_eq!(asked.read().as_deref(), Some(GET));
 }

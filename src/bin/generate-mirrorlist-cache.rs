@@ -5,7 +5,8 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::client::{self, Method};
+use actix_web::http::Method;
+use mirrorlist_server::admin::client;
 use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome};
 use mirrorlist_server::generate::database::Environment;
 use mirrorlist_server::generate::{self, DatabaseSource, GenerateError};
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         Ok(GeneratorCommand::Healthcheck(address)) => {
-            client::ask(PROGRAM, &AdminAddress::Tcp(address), Method::Get, "/healthz")
+            client::ask(PROGRAM, &AdminAddress::Tcp(address), &Method::GET, "/healthz")
         }
         Ok(GeneratorCommand::Compare(settings)) => compare(&settings),
         Err(error) => fail(&error.into()),

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::client::{self, Method};
+use actix_web::http::Method;
+use mirrorlist_server::admin::client;
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::compare;
 use mirrorlist_server::compare::run::CompareError;
@@ -41,10 +42,10 @@ fn main() -> ExitCode {
         Ok(ServerCommand::Compare(config, options)) => {
             with_data(&config, |snapshot| compare(snapshot, &config, &options))
         }
-        Ok(ServerCommand::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, Method::Get, "/readyz"),
+        Ok(ServerCommand::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, &Method::GET, "/readyz"),
         Ok(ServerCommand::Reload { admin, force }) => {
             let target = format!("/admin/reload?force={force}");
-            client::ask(PROGRAM, &admin.listen, Method::Post, &target)
+            client::ask(PROGRAM, &admin.listen, &Method::POST, &target)
         }
         Ok(ServerCommand::Serve(config)) => serve(&config, Data::Files, |_| {}),
         Ok(ServerCommand::Demo(config)) => match demo::snapshot() {

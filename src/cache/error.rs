@@ -4,15 +4,37 @@ use std::io;
 
 use thiserror::Error;
 
-use super::schema::FieldKind;
 use crate::budget::OverBudget;
 
 /// Why a file is no usable cache.
 #[derive(Debug, Error)]
 pub enum CacheError {
-    /// It is damaged or not a cache at all.
+    /// The file cannot be read.
     #[error(transparent)]
-    Wire(#[from] WireError),
+    Read(io::Error),
+    /// The file ends inside a field.
+    #[error("the file ends inside the entry that begins at byte {at}")]
+    Truncated {
+        /// Offset of the field's first byte.
+        at: u64,
+    },
+    /// A field claims to be longer than any message.
+    #[error("the entry at byte {at} is malformed: it claims to have {length} bytes")]
+    TooLong {
+        /// Offset of the field's first byte.
+        at: u64,
+        /// The length that it claims.
+        length: u64,
+    },
+    /// A field is not what the schema says.
+    #[error("the entry at byte {at} is malformed: {fault}")]
+    Malformed {
+        /// Offset of the field's first byte.
+        at: u64,
+        /// The fault in it.
+        #[source]
+        fault: Fault,
+    },
     /// It has more of something than its tables have room for.
     #[error("the entry at byte {at} is one too many: {limit}")]
     TooMany {
@@ -28,37 +50,6 @@ pub enum CacheError {
     /// It is well-formed but lacks what a server needs.
     #[error("it has no {0}")]
     Lacks(&'static str),
-}
-
-/// Why a file is not a sequence of protobuf fields.
-#[derive(Debug, Error)]
-pub enum WireError {
-    /// The file cannot be read.
-    #[error(transparent)]
-    Read(io::Error),
-    /// The file ends inside the field that begins at this byte.
-    #[error("the file ends inside the entry that begins at byte {at}")]
-    Truncated {
-        /// Offset of the field's first byte.
-        at: u64,
-    },
-    /// The field that begins at this byte claims to be longer than any message.
-    #[error("the entry at byte {at} is malformed: it claims to have {length} bytes")]
-    TooLong {
-        /// Offset of the field's first byte.
-        at: u64,
-        /// The length that it claims.
-        length: u64,
-    },
-    /// The field that begins at this byte is not what the schema says.
-    #[error("the entry at byte {at} is malformed: {fault}")]
-    Malformed {
-        /// Offset of the field's first byte.
-        at: u64,
-        /// The fault in it.
-        #[source]
-        fault: Fault,
-    },
 }
 
 /// A fault of a message in memory. Small, because results with it are made for every few bytes of a file.
@@ -79,9 +70,15 @@ pub enum Fault {
     /// A text is not UTF-8.
     #[error("a text is not UTF-8")]
     Text,
-    /// A field holds something else than the schema says.
-    #[error("something else stands where a {0} is expected")]
-    Kind(FieldKind),
+    /// A field holds no number, as the schema says.
+    #[error("something else stands where a number is expected")]
+    NoNumber,
+    /// A field holds no text.
+    #[error("something else stands where a text is expected")]
+    NoText,
+    /// A field holds no message.
+    #[error("something else stands where a message is expected")]
+    NoMessage,
     /// An entry of `ByHostId` names no host.
     #[error("ByHostId has an entry without a host")]
     NoHost,
@@ -102,41 +99,24 @@ pub enum TooMany {
 }
 
 /// Why an entry makes its whole file unusable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(transparent)]
 pub(crate) enum EntryError {
     /// It is not what the schema says.
-    Malformed(Fault),
+    Malformed(#[from] Fault),
     /// The tables have no room for it.
-    TooMany(TooMany),
+    TooMany(#[from] TooMany),
     /// Its file may not take more memory.
-    TooLarge(OverBudget),
+    TooLarge(#[from] OverBudget),
 }
 
 impl EntryError {
     /// The error of the file, for the entry whose first byte has this offset.
     pub(crate) fn at(self, at: u64) -> CacheError {
         match self {
-            Self::Malformed(fault) => WireError::Malformed { at, fault }.into(),
+            Self::Malformed(fault) => CacheError::Malformed { at, fault },
             Self::TooMany(limit) => CacheError::TooMany { at, limit },
             Self::TooLarge(error) => error.into(),
         }
-    }
-}
-
-impl From<Fault> for EntryError {
-    fn from(fault: Fault) -> Self {
-        Self::Malformed(fault)
-    }
-}
-
-impl From<TooMany> for EntryError {
-    fn from(limit: TooMany) -> Self {
-        Self::TooMany(limit)
-    }
-}
-
-impl From<OverBudget> for EntryError {
-    fn from(error: OverBudget) -> Self {
-        Self::TooLarge(error)
     }
 }

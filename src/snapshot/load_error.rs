@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::age::CreatedAhead;
 
 use crate::budget::{OverBudget, ReadError};
-use crate::cache::error::{CacheError, WireError};
+use crate::cache::error::CacheError;
 
 /// A data file that is refused.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +37,7 @@ impl LoadError {
             // A parser's complaint has no error number of the operating system.
             LoadProblem::Read(error) => error.raw_os_error().is_some(),
             LoadProblem::Changing | LoadProblem::Ahead(_) => true,
-            LoadProblem::NoFile
-            | LoadProblem::OverBudget(_)
-            | LoadProblem::LargerThan(_)
-            | LoadProblem::Empty
-            | LoadProblem::Cache(_)
-            | LoadProblem::GeoIp(_)
-            | LoadProblem::NothingUsable(_) => false,
+            _ => false,
         }
     }
 }
@@ -86,7 +80,7 @@ pub enum LoadProblem {
 impl From<CacheError> for LoadProblem {
     fn from(error: CacheError) -> Self {
         match error {
-            CacheError::Wire(WireError::Read(error)) => Self::Read(error),
+            CacheError::Read(error) => Self::Read(error),
             error => Self::Cache(error),
         }
     }

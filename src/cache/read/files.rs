@@ -3,6 +3,7 @@
 use super::{last, repeated};
 use crate::cache::error::Fault;
 use crate::cache::schema::{DirectoryFilesField, FileField, VersionField};
+use crate::cache::wire;
 
 /// The files of a directory.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +37,7 @@ pub(crate) struct VersionEntry<'a> {
 
 impl<'a> FileDetailsEntry<'a> {
     pub(super) fn decode(message: &'a [u8]) -> Result<Self, Fault> {
-        let directory = last(message, DirectoryFilesField::Directory.number())?;
+        let directory = last(message, DirectoryFilesField::Directory.number(), wire::text)?;
         Ok(Self { directory, message })
     }
 
@@ -48,7 +49,7 @@ impl<'a> FileDetailsEntry<'a> {
 
 impl<'a> FileEntry<'a> {
     fn decode(message: &'a [u8]) -> Result<Self, Fault> {
-        let name = last(message, FileField::Name.number())?;
+        let name = last(message, FileField::Name.number(), wire::text)?;
         Ok(Self { name, message })
     }
 
@@ -65,10 +66,10 @@ impl<'a> FileEntry<'a> {
 
 impl<'a> VersionEntry<'a> {
     fn decode(message: &'a [u8]) -> Result<Self, Fault> {
-        let text = |field: VersionField| last(message, field.number());
+        let text = |field: VersionField| last(message, field.number(), wire::text);
         Ok(Self {
-            timestamp: last(message, VersionField::TimeStamp.number())?,
-            size: last(message, VersionField::Size.number())?,
+            timestamp: last(message, VersionField::TimeStamp.number(), wire::integer)?,
+            size: last(message, VersionField::Size.number(), wire::integer)?,
             md5: text(VersionField::Md5)?,
             sha1: text(VersionField::Sha1)?,
             sha256: text(VersionField::Sha256)?,

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use crate::cache::error::{Fault, WireError};
+use crate::cache::error::{CacheError, Fault};
 use crate::cache::wire::{self, Field, Value};
 
 /// A message may not be longer than this, in bytes. Real ones have some kilobytes; one is in memory at a time.
@@ -31,14 +31,14 @@ impl<R: BufRead> FieldReader<R> {
     }
 
     /// The next field; `None` at the end of the file.
-    pub(crate) fn next(&mut self) -> Result<Option<Field<'_>>, WireError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Field<'_>>, CacheError> {
         let at = self.position;
         let Some(key) = self.varint(at)? else {
             return Ok(None);
         };
-        let malformed = |fault| WireError::Malformed { at, fault };
+        let malformed = |fault| CacheError::Malformed { at, fault };
         let (number, wire_type) = wire::split_key(key).map_err(malformed)?;
-        let truncated = || WireError::Truncated { at };
+        let truncated = || CacheError::Truncated { at };
         let value = match wire_type {
             0 => Value::Integer(self.varint(at)?.ok_or_else(truncated)?),
             1 => {
@@ -48,7 +48,7 @@ impl<R: BufRead> FieldReader<R> {
             2 => {
                 let length = self.varint(at)?.ok_or_else(truncated)?;
                 let fits = usize::try_from(length).ok().filter(|length| *length <= LONGEST_MESSAGE);
-                self.fill(fits.ok_or(WireError::TooLong { at, length })?, at)?;
+                self.fill(fits.ok_or(CacheError::TooLong { at, length })?, at)?;
                 Value::Bytes(&self.message)
             }
             5 => {
@@ -61,15 +61,15 @@ impl<R: BufRead> FieldReader<R> {
     }
 
     /// The next varint; `None` at the end of the file.
-    fn varint(&mut self, at: u64) -> Result<Option<u64>, WireError> {
+    fn varint(&mut self, at: u64) -> Result<Option<u64>, CacheError> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
-            let buffered = self.source.fill_buf().map_err(WireError::Read)?;
+            let buffered = self.source.fill_buf().map_err(CacheError::Read)?;
             let Some(&byte) = buffered.first() else {
                 return if shift == 0 {
                     Ok(None)
                 } else {
-                    Err(WireError::Truncated { at })
+                    Err(CacheError::Truncated { at })
                 };
             };
             self.source.consume(1);
@@ -79,21 +79,21 @@ impl<R: BufRead> FieldReader<R> {
                 return Ok(Some(value));
             }
         }
-        Err(WireError::Malformed {
+        Err(CacheError::Malformed {
             at,
             fault: Fault::Number,
         })
     }
 
     /// Reads the next `length` bytes into `self.message`. Memory grows with what the file has, not with what it claims.
-    fn fill(&mut self, length: usize, at: u64) -> Result<(), WireError> {
+    fn fill(&mut self, length: usize, at: u64) -> Result<(), CacheError> {
         self.message.clear();
         let mut missing = length;
         while missing > 0 {
-            let buffered = self.source.fill_buf().map_err(WireError::Read)?;
+            let buffered = self.source.fill_buf().map_err(CacheError::Read)?;
             let part = buffered.get(..missing).unwrap_or(buffered);
             if part.is_empty() {
-                return Err(WireError::Truncated { at });
+                return Err(CacheError::Truncated { at });
             }
             self.message.extend_from_slice(part);
             let read = part.len();
@@ -109,7 +109,7 @@ impl<R: BufRead> FieldReader<R> {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> Result<Vec<u32>, WireError> {
+    fn read(bytes: &[u8]) -> Result<Vec<u32>, CacheError> {
         let mut reader = FieldReader::new(bytes);
         let mut numbers = Vec::new();
         while let Some(field) = reader.next()? {
@@ -131,7 +131,7 @@ mod tests {
         let bytes = [0x08, 0x96, 0x01, 0x12, 2, b'h', b'i'];
         for cut in [1, 2, 4, 5, 6] {
             let error = read(&bytes[..cut]).unwrap_err();
-            assert!(matches!(error, WireError::Truncated { .. }), "cut at {cut}: {error}");
+            assert!(matches!(error, CacheError::Truncated { .. }), "cut at {cut}: {error}");
         }
     }
 

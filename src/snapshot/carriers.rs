@@ -87,7 +87,7 @@ impl Default for CarrierSet {
 #[derive(Default)]
 pub(super) struct CarrierSets {
     words: Vec<u64>,
-    bases: GroupBases,
+    pub(super) bases: GroupBases,
 }
 
 /// The first carrier of each group: groups stand one after the other.
@@ -155,11 +155,6 @@ impl CarrierSets {
     /// Memory that the sets take, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
-    }
-
-    /// The first carrier of each group.
-    pub(super) fn bases(&self) -> &GroupBases {
-        &self.bases
     }
 
     /// A set by groups, in ascending order.

@@ -1,4 +1,8 @@
-//! All tables of one moment, combined to a [`Snapshot`], and what follows from several of them together.
+//! All tables of one moment, combined to a [`Snapshot`], what follows from several of them together, and the current snapshot.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
 
 use super::catalogue::Catalogue;
 use super::data_file::DataFile;
@@ -24,7 +28,7 @@ impl Snapshot {
         for (country, continent) in catalogue.continent_redirects() {
             continents.set(country, continent);
         }
-        let masks = catalogue.masks(&continents);
+        let masks = CarrierMasks::new(&catalogue.sets.bases, catalogue.carriers.rows(), &continents);
         Self {
             files,
             continents,
@@ -62,7 +66,8 @@ impl Snapshot {
         country: Option<CountryCode>,
         continent: Option<Continent>,
     ) -> impl Iterator<Item = CarrierWord> {
-        let runs = self.catalogue().carrier_runs(directory);
+        let Catalogue { sets, directories, .. } = self.catalogue();
+        let runs = sets.runs(directories.carriers(directory));
         runs.flat_map(move |run| self.masks.words(run, country, continent))
     }
 
@@ -79,5 +84,35 @@ impl Snapshot {
     /// Address to country; without a GeoIP database, only the operators' own networks have a country.
     pub fn geoip(&self) -> &GeoIp {
         &self.files.geoip.table
+    }
+}
+
+/// The current snapshot, shared by the workers. Taking it is lock-free. Replacing it is one pointer swap, so whatever is expensive
+/// (loading, checking) happens before, and no request waits.
+pub struct SharedSnapshot {
+    current: ArcSwap<Snapshot>,
+}
+
+impl SharedSnapshot {
+    /// Creates the shared snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(snapshot),
+        }
+    }
+
+    /// The current snapshot. A request takes it once and makes the whole answer from it.
+    pub fn current(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    /// The current snapshot, for longer than a request takes.
+    pub fn current_owned(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Replaces the current snapshot; requests in flight finish on theirs.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.current.store(snapshot);
     }
 }

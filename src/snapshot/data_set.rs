@@ -13,8 +13,7 @@ use std::thread;
 
 use super::age;
 use super::catalogue::Catalogue;
-use super::data_file::{DataFile, DataTable, FileIdentity, Loaded};
-use super::load::load;
+use super::data_file::{DataFile, DataTable, FileIdentity, Loaded, load};
 use super::load_error::{LoadError, LoadProblem};
 use super::shrink::{Count, cache_counts};
 use crate::geo::{AsTable, ContinentTable, GeoIp};
@@ -164,11 +163,7 @@ impl DataTable for Catalogue {
 
     fn entry_counts(&self) -> Vec<Count> {
         let counts = self.counts();
-        vec![
-            Count::new("hosts", counts.hosts),
-            Count::new("directories", counts.directories),
-            Count::new("repositories", counts.repositories),
-        ]
+        cache_counts(counts.hosts, counts.directories, counts.repositories).to_vec()
     }
 
     fn guarded_counts(&self) -> Vec<Count> {
@@ -194,7 +189,6 @@ impl DataTable for Catalogue {
 
 impl DataTable for AsTable {
     const KEY: &'static str = "global_netblocks";
-    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
 
     fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
         let table = Self::read(file, warnings)?;
@@ -209,7 +203,6 @@ impl DataTable for AsTable {
 
 impl DataTable for ContinentTable {
     const KEY: &'static str = "cccsv";
-    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
 
     fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
         let table = Self::read(file, warnings)?;
@@ -224,7 +217,6 @@ impl DataTable for ContinentTable {
 
 impl DataTable for GeoIp {
     const KEY: &'static str = "geoip";
-    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
 
     fn read_file(mut file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
         let mut bytes = Vec::new();
@@ -248,9 +240,6 @@ impl DataTable for GeoIp {
         self.built().map(line).into_iter().collect()
     }
 }
-
-/// Eight times as many bytes as the largest GeoIP database, which is kept in memory as it is.
-const MAX_TABLE_BYTES: u64 = 1 << 30;
 
 fn check_usable(is_usable: bool, expected: &str, warnings: &Warnings) -> Result<(), LoadProblem> {
     if is_usable {

@@ -6,7 +6,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::carriers::CarrierSet;
-use crate::cache::error::TooMany;
+use crate::budget::Budget;
+use crate::cache::error::{EntryError, TooMany};
 use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes, text_part};
 
 table_indexes! {
@@ -47,13 +48,11 @@ struct Directory {
     carriers: CarrierSet,
 }
 
-/// The changes that inserting a directory made.
-pub(super) struct Inserted {
-    /// Whether the directory is new.
-    pub(super) new: bool,
-    /// Whether its subpath is stored by itself.
-    pub(super) odd_subpath: bool,
-}
+/// The memory of a directory while the tables grow, in bytes, without its name.
+const DIRECTORY_BYTES: usize = 56;
+
+/// The memory of a subpath that is not a part of its directory's name, in bytes, without its text.
+const ODD_SUBPATH_BYTES: usize = 56;
 
 /// All directories.
 #[derive(Default)]
@@ -66,9 +65,6 @@ pub(super) struct DirectoryTable {
 }
 
 impl DirectoryTable {
-    /// The memory of a directory while the tables grow, in bytes, without its name.
-    pub(super) const DIRECTORY_BYTES: usize = 56;
-
     /// The directory with this name: no slash at either end, none doubled.
     pub(super) fn find(&self, name: &str) -> Option<DirectoryIndex> {
         let hash = self.hasher.hash_one(name);
@@ -103,23 +99,25 @@ impl DirectoryTable {
         self.directories.indexes()
     }
 
-    /// Adds a directory, or replaces the subpath and carriers of a known one. The name follows the rules of [`crate::cache::name`]; the subpath has no slash at
-    /// either end.
+    /// Adds a directory, or replaces the subpath and carriers of a known one. The name follows the rules of [`crate::cache::name`]; the
+    /// subpath has no slash at either end. Returns whether the directory is new.
     ///
     /// # Errors
-    /// If the table is full.
-    pub(super) fn insert(&mut self, name: &str, subpath: &str, carriers: CarrierSet) -> Result<Inserted, TooMany> {
+    /// If the table is full or would take too much memory.
+    pub(super) fn insert(
+        &mut self,
+        name: &str,
+        subpath: &str,
+        carriers: CarrierSet,
+        budget: &mut Budget,
+    ) -> Result<bool, EntryError> {
         let name_length = length(name)?;
-        let subpath = self.store_subpath(name, subpath)?;
-        let odd_subpath = matches!(subpath, Subpath::Odd(_));
+        let subpath = self.store_subpath(name, subpath, budget)?;
         if let Some(known) = self.find(name) {
             let directory = self.directories.at_mut(known);
             directory.subpath = subpath;
             directory.carriers = carriers;
-            return Ok(Inserted {
-                new: false,
-                odd_subpath,
-            });
+            return Ok(false);
         }
         let name_start = u32::try_from(self.names.len()).map_err(|_| TooMany::Directories)?;
         let directory = Directory {
@@ -134,7 +132,8 @@ impl DirectoryTable {
         self.by_name.insert_unique(hasher.hash_one(name), index, |index| {
             hasher.hash_one(name_in(names, directories.at(*index)))
         });
-        Ok(Inserted { new: true, odd_subpath })
+        budget.take(DIRECTORY_BYTES + 2 * name.len())?;
+        Ok(true)
     }
 
     /// Gives back the memory that was kept for growing.
@@ -148,12 +147,13 @@ impl DirectoryTable {
         self.names.capacity() + self.directories.bytes() + self.by_name.capacity() * size_of::<DirectoryIndex>()
     }
 
-    fn store_subpath(&mut self, name: &str, subpath: &str) -> Result<Subpath, TooMany> {
+    fn store_subpath(&mut self, name: &str, subpath: &str, budget: &mut Budget) -> Result<Subpath, EntryError> {
         if name.ends_with(subpath) {
             return Ok(Subpath::Suffix(length(subpath)?));
         }
+        budget.take(ODD_SUBPATH_BYTES + subpath.len())?;
         let odd = self.odd_subpaths.push(subpath.into());
-        odd.map(Subpath::Odd).ok_or(TooMany::Directories)
+        Ok(Subpath::Odd(odd.ok_or(TooMany::Directories)?))
     }
 }
 

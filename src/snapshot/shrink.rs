@@ -41,34 +41,29 @@ pub struct Loss {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            before,
-            after,
-            allowed,
-        } = self;
-        write!(f, "{after} {kind} instead of {before}, a loss of more than {allowed}")
+        let (now, before) = (self.after, self.before);
+        write!(
+            f,
+            "{now} {} instead of {before}, a loss of more than {}",
+            self.kind, self.allowed
+        )
     }
 }
 
 /// The counts that shrank by more than the allowed share. A loss of exactly this share is allowed. Both slices have the same kinds
 /// in the same order.
 pub fn losses(before: &[Count], after: &[Count], allowed: Share) -> Vec<Loss> {
-    debug_assert!(
-        before
-            .iter()
-            .map(|count| count.kind)
-            .eq(after.iter().map(|count| count.kind))
-    );
+    let kinds = |counts: &[Count]| counts.iter().map(|count| count.kind).collect::<Vec<_>>();
+    debug_assert_eq!(kinds(before), kinds(after));
     let pairs = before.iter().zip(after);
-    let shrank = pairs.filter(|(before, after)| allowed.is_exceeded_by_loss(before.number, after.number));
-    shrank
-        .map(|(before, after)| Loss {
-            kind: before.kind,
-            before: before.number,
-            after: after.number,
-            allowed,
-        })
+    let losses = pairs.map(|(before, after)| Loss {
+        kind: before.kind,
+        before: before.number,
+        after: after.number,
+        allowed,
+    });
+    losses
+        .filter(|loss| allowed.is_exceeded_by_loss(loss.before, loss.after))
         .collect()
 }
 

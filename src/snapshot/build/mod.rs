@@ -26,7 +26,7 @@ use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::{FileDetails, each_file_once};
 use super::hosts::{HostIndex, HostTable};
 use super::masks::CarrierMasks;
-use super::repositories::RepositoryCatalogueBuilder;
+use super::repositories::RepositoryTable;
 use super::urls::{StoredUrl, Urls};
 use crate::budget::{Budget, OverBudget};
 use crate::cache::error::{CacheError, EntryError};
@@ -45,12 +45,12 @@ impl Catalogue {
     /// # Errors
     /// If the file is damaged, would take too much memory, or has no creation time, directory or usable URL.
     pub fn read(file: impl BufRead, warnings: &mut Warnings) -> Result<Self, CacheError> {
-        let mut builder = CatalogueBuilder::new(warnings);
+        let mut builder = CatalogueBuilder::default();
         read_entries(file, |entry, read| {
             builder.budget.read(read);
             builder.accept(entry)
         })?;
-        builder.finish()
+        builder.finish(warnings)
     }
 }
 
@@ -59,13 +59,16 @@ type EntryResult = Result<(), EntryError>;
 type HostLists<K> = HashMap<K, Vec<HostIndex>, RandomState>;
 
 /// A catalogue while its cache is read.
-struct CatalogueBuilder<'w> {
-    warnings: &'w mut Warnings,
+#[derive(Default)]
+struct CatalogueBuilder {
+    warnings: Warnings,
     budget: Budget,
     created: Option<u64>,
     hosts: HostTable,
     base_urls: HashMap<i64, StoredUrl, RandomState>,
-    repositories: RepositoryCatalogueBuilder,
+    repositories: RepositoryTable,
+    /// The name of the directory of each repository, by `prefix+arch`.
+    repository_directories: HashMap<Box<str>, Box<str>, RandomState>,
     directories: DirectoryTable,
     file_details: BTreeMap<Box<str>, Vec<FileDetails>>,
     netblock_countries: Vec<(IpNetwork, CountryCode)>,
@@ -77,27 +80,7 @@ struct CatalogueBuilder<'w> {
     current: CurrentDirectory,
 }
 
-impl<'w> CatalogueBuilder<'w> {
-    fn new(warnings: &'w mut Warnings) -> Self {
-        Self {
-            warnings,
-            budget: Budget::default(),
-            created: None,
-            hosts: HostTable::default(),
-            base_urls: HashMap::default(),
-            repositories: RepositoryCatalogueBuilder::default(),
-            directories: DirectoryTable::default(),
-            file_details: BTreeMap::new(),
-            netblock_countries: Vec::new(),
-            continent_redirects: BTreeMap::new(),
-            host_netblocks: HashMap::default(),
-            as_hosts: HashMap::default(),
-            sets: CarrierSetsBuilder::default(),
-            drafts: CarrierDrafts::default(),
-            current: CurrentDirectory::default(),
-        }
-    }
-
+impl CatalogueBuilder {
     /// Takes one entry. Of two entries with one key the last one counts; lists of hosts are joined.
     fn accept(&mut self, entry: CacheEntry<'_>) -> EntryResult {
         match entry {
@@ -124,7 +107,7 @@ impl<'w> CatalogueBuilder<'w> {
         self.warnings.add(format_args!("{table}: {problem}"));
     }
 
-    fn finish(mut self) -> Result<Catalogue, CacheError> {
+    fn finish(mut self, warnings: &mut Warnings) -> Result<Catalogue, CacheError> {
         let created = self.created.ok_or(CacheError::Lacks("creation time"))?;
         if self.directories.len() == 0 {
             return Err(CacheError::Lacks("directory"));
@@ -137,26 +120,29 @@ impl<'w> CatalogueBuilder<'w> {
             .take(CarrierMasks::most_bytes(&self.sets.bases(), carriers.rows()))?;
         self.directories.shrink();
         let file_details = self.attach_file_details();
+        self.repositories
+            .add_all(self.repository_directories, &self.directories, &mut self.warnings);
+        *warnings = self.warnings;
         Ok(Catalogue {
             created,
             carriers,
             urls,
             sets: self.sets.finish(),
             file_details,
-            repositories: self.repositories.finish(&self.directories, self.warnings),
+            repositories: self.repositories,
             directories: self.directories,
             netblock_countries: NetworkTable::new(self.netblock_countries),
             continent_redirects: self.continent_redirects,
             host_netblocks: NetworkTable::new(each_host_once(self.host_netblocks).collect()),
             as_hosts: each_host_once(self.as_hosts).collect(),
-            hosts: self.hosts.into_hosts(),
+            hosts: self.hosts.hosts,
         })
     }
 
     /// The carriers in the order of their indexes: group by group.
     fn finish_carriers(&mut self) -> Result<(IndexTable<CarrierIndex, Carrier>, Urls), OverBudget> {
         let bases = self.sets.bases();
-        let drafts = std::mem::take(&mut self.drafts).into_drafts();
+        let drafts = std::mem::take(&mut self.drafts).table.into_rows();
         // A draft that another replaced in the only directory that it was in is no carrier.
         let members = drafts.iter().filter_map(|draft| Some((draft.member?, draft)));
         let mut drafts: Vec<(CarrierIndex, &CarrierDraft)> = members
@@ -173,7 +159,7 @@ impl<'w> CatalogueBuilder<'w> {
     }
 
     fn finish_carrier(&mut self, draft: &CarrierDraft, urls: &mut Urls) -> Result<Carrier, OverBudget> {
-        let host = self.hosts.at(draft.host);
+        let host = self.hosts.hosts.at(draft.host);
         let ids = || draft.urls.get().iter();
         let (range, protocols) = urls.add(ids(), &mut self.base_urls, host.country, &mut self.budget)?;
         if range.len() < ids().count() {

@@ -26,18 +26,13 @@ macro_rules! messages {
                 pub const fn number(self) -> u32 {
                     self as u32
                 }
-
-                /// Its name in the schema.
-                pub const fn name(self) -> &'static str {
-                    match self {
-                        $(Self::$field => $name,)*
-                    }
-                }
             }
 
             impl fmt::Display for $fields {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str(self.name())
+                    f.write_str(match self {
+                        $(Self::$field => $name,)*
+                    })
                 }
             }
         )*

@@ -7,9 +7,9 @@ use std::io::BufRead;
 
 use foldhash::fast::FixedState;
 
-use super::error::EntryError;
+use super::error::EntryResult;
 use super::name::{self, clean_directory};
-use super::read::directory::{CountryList, DirectoryMessage, DirectoryVisitor};
+use super::read::directory::{DirectoryMessage, DirectoryVisitor};
 use super::read::entry::CacheEntry;
 use super::read::ids::EncodedIds;
 use super::read::read_entries;
@@ -68,7 +68,7 @@ struct Counting {
 }
 
 impl Counting {
-    fn directory(&mut self, message: DirectoryMessage<'_>) -> Result<(), EntryError> {
+    fn directory(&mut self, message: DirectoryMessage<'_>) -> EntryResult {
         self.carried = false;
         let head = message.visit(self)?;
         // Servers leave out a directory without a name.
@@ -106,17 +106,7 @@ impl Counting {
 }
 
 impl<'a> DirectoryVisitor<'a> for Counting {
-    type Error = EntryError;
-
-    fn public(&mut self, _: i64) -> Result<(), EntryError> {
-        Ok(())
-    }
-
-    fn by_country(&mut self, _: CountryList<'a>) -> Result<(), EntryError> {
-        Ok(())
-    }
-
-    fn carrier(&mut self, host: i64, urls: EncodedIds<'a>) -> Result<(), EntryError> {
+    fn carrier(&mut self, host: i64, urls: EncodedIds<'a>) -> EntryResult {
         if urls.bytes() > 0 {
             self.hosts.insert(host);
             self.carried = true;

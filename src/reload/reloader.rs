@@ -224,7 +224,7 @@ fn wait_until_unused(snapshot: &Arc<Snapshot>) {
 
 /// Reads the files that are not the ones in use and, with a limit, compares them.
 fn renew(paths: &DataPaths, current: &Snapshot, max_shrink: Option<Share>) -> Renewal {
-    let read = DataSet::reload(paths, current.data_set());
+    let read = DataSet::reload(paths, &current.data_set);
     let passing = read.refused.iter().any(|error| error.is_passing());
     let result = match read.data_set {
         None => Err(read.refused.iter().map(ToString::to_string).collect()),

@@ -166,11 +166,6 @@ impl Catalogue {
         numbers
     }
 
-    /// How many hosts there are: the bound of [`HostIndex::get`].
-    pub fn host_count(&self) -> usize {
-        self.hosts.len()
-    }
-
     /// The details of a file in a directory.
     pub fn file_details(&self, directory: DirectoryIndex, name: &str) -> Option<&FileDetails> {
         let files = self.file_details.get(&directory)?;

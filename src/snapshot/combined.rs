@@ -15,22 +15,22 @@ use crate::settings::DataPaths;
 
 /// Everything that answers are made from.
 pub struct Snapshot {
-    files: DataSet,
+    pub(crate) data_set: DataSet,
     continents: ContinentTable,
     masks: CarrierMasks,
 }
 
 impl Snapshot {
     /// Combines the tables of all data files.
-    pub fn new(files: DataSet) -> Self {
-        let catalogue = &files.cache.table;
-        let mut continents = files.country_continent.table.clone();
+    pub fn new(data_set: DataSet) -> Self {
+        let catalogue = &data_set.cache.table;
+        let mut continents = data_set.country_continent.table.clone();
         for (country, continent) in catalogue.continent_redirects() {
             continents.set(country, continent);
         }
         let masks = CarrierMasks::new(&catalogue.sets.bases, catalogue.carriers.rows(), &continents);
         Self {
-            files,
+            data_set,
             continents,
             masks,
         }
@@ -46,17 +46,12 @@ impl Snapshot {
 
     /// The data files, in the order of reading.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
-        self.files.files()
-    }
-
-    /// The tables of the data files.
-    pub fn data_set(&self) -> &DataSet {
-        &self.files
+        self.data_set.files()
     }
 
     /// The cache's content.
     pub fn catalogue(&self) -> &Catalogue {
-        &self.files.cache.table
+        &self.data_set.cache.table
     }
 
     /// The carriers of a directory, and which of them are in a country or elsewhere on a continent.
@@ -73,7 +68,7 @@ impl Snapshot {
 
     /// Address to AS number.
     pub fn autonomous_systems(&self) -> &AsTable {
-        &self.files.global_netblocks.table
+        &self.data_set.global_netblocks.table
     }
 
     /// Country to continent, the cache's redirects included.
@@ -83,36 +78,32 @@ impl Snapshot {
 
     /// Address to country; without a GeoIP database, only the operators' own networks have a country.
     pub fn geoip(&self) -> &GeoIp {
-        &self.files.geoip.table
+        &self.data_set.geoip.table
     }
 }
 
 /// The current snapshot, shared by the workers. Taking it is lock-free. Replacing it is one pointer swap, so whatever is expensive
 /// (loading, checking) happens before, and no request waits.
-pub struct SharedSnapshot {
-    current: ArcSwap<Snapshot>,
-}
+pub struct SharedSnapshot(ArcSwap<Snapshot>);
 
 impl SharedSnapshot {
     /// Creates the shared snapshot.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(snapshot),
-        }
+        Self(ArcSwap::from_pointee(snapshot))
     }
 
     /// The current snapshot. A request takes it once and makes the whole answer from it.
     pub fn current(&self) -> Guard<Arc<Snapshot>> {
-        self.current.load()
+        self.0.load()
     }
 
     /// The current snapshot, for longer than a request takes.
     pub fn current_owned(&self) -> Arc<Snapshot> {
-        self.current.load_full()
+        self.0.load_full()
     }
 
     /// Replaces the current snapshot; requests in flight finish on theirs.
     pub fn replace(&self, snapshot: Arc<Snapshot>) {
-        self.current.store(snapshot);
+        self.0.store(snapshot);
     }
 }

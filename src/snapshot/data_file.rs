@@ -173,9 +173,11 @@ impl FileIdentity {
 /// # Errors
 /// The file can't be read, is damaged, or has no entry that can be used.
 pub fn load<T: DataTable>(path: &Path) -> Result<Arc<Loaded<T>>, LoadError> {
-    read(path)
-        .map(Arc::new)
-        .map_err(|problem| LoadError::new(path, problem))
+    let path_of = |problem| LoadError {
+        path: path.to_owned(),
+        problem,
+    };
+    read(path).map(Arc::new).map_err(path_of)
 }
 
 fn read<T: DataTable>(path: &Path) -> Result<Loaded<T>, LoadProblem> {

@@ -44,25 +44,18 @@ macro_rules! data_files {
             /// # Errors
             /// The first file that is refused, in the order of reading.
             pub fn load(paths: &DataPaths) -> Result<Self, LoadError> {
-                let files = Attempts::read(paths, None);
-                Ok(Self {
-                    $first: files.$first.loaded?,
-                    $($name: files.$name.loaded?,)*
-                })
+                let ($first, $($name,)*) = read(paths, None);
+                Ok(Self { $first: $first.loaded?, $($name: $name.loaded?,)* })
             }
 
             /// Reads the files that are not those of the current data set.
             pub fn reload(paths: &DataPaths, current: &Self) -> Reload {
-                let files = Attempts::read(paths, Some(current));
+                let ($first, $($name,)*) = read(paths, Some(current));
                 let (mut changed, mut refused) = (Vec::new(), Vec::new());
-                let $first = files.$first.note(&mut changed, &mut refused);
-                $(let $name = files.$name.note(&mut changed, &mut refused);)*
+                let $first = $first.note(&mut changed, &mut refused);
+                $(let $name = $name.note(&mut changed, &mut refused);)*
                 let all = || Some(Self { $first: $first?, $($name: $name?,)* });
-                Reload {
-                    data_set: all(),
-                    changed,
-                    refused,
-                }
+                Reload { data_set: all(), changed, refused }
             }
 
             /// All files, in the order of reading.
@@ -71,21 +64,14 @@ macro_rules! data_files {
             }
         }
 
-        struct Attempts {
-            $first: Attempt<$First>,
-            $($name: Attempt<$Table>,)*
-        }
-
-        impl Attempts {
-            fn read(paths: &DataPaths, current: Option<&DataSet>) -> Self {
-                thread::scope(|scope| {
-                    let others = scope.spawn(|| ($(Attempt::read(&paths.$name, current.map(|set| &set.$name)),)*));
-                    let $first = Attempt::read(&paths.$first, current.map(|set| &set.$first));
-                    // A panic over there is a defect; it goes on here.
-                    let ($($name,)*) = others.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
-                    Self { $first, $($name,)* }
-                })
-            }
+        fn read(paths: &DataPaths, current: Option<&DataSet>) -> (Attempt<$First>, $(Attempt<$Table>,)*) {
+            thread::scope(|scope| {
+                let others = scope.spawn(|| ($(Attempt::read(&paths.$name, current.map(|set| &set.$name)),)*));
+                let $first = Attempt::read(&paths.$first, current.map(|set| &set.$first));
+                // A panic over there is a defect; it goes on here.
+                let ($($name,)*) = others.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+                ($first, $($name,)*)
+            })
         }
     };
 }

@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use super::carriers::CarrierSet;
 use crate::budget::Budget;
 use crate::cache::error::{EntryError, TooMany};
-use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes, text_part};
+use crate::index_table::{IndexTable, MOST_ROWS, table_indexes, text_part};
 
 table_indexes! {
     /// A directory in [`super::Catalogue`].
@@ -16,13 +16,6 @@ table_indexes! {
 
     /// A subpath that is not a part of its directory's name.
     struct OddSubpath for at most MOST_ROWS;
-}
-
-impl DirectoryIndex {
-    /// The number, for tables by directory.
-    pub fn get(self) -> usize {
-        self.row()
-    }
 }
 
 /// A directory's path below its category's top directory, which is what follows a base URL.

@@ -106,10 +106,7 @@ impl HostTable {
         Ok(index)
     }
 
-    /// The host with an id, which is added if it is new.
-    ///
-    /// # Errors
-    /// If it is new and there are [`MOST_HOSTS`] others.
+    /// The same as [`Self::index_of`], for changing the host.
     pub(super) fn by_id(&mut self, id: i64) -> Result<&mut Host, TooMany> {
         let index = self.index_of(id)?;
         Ok(self.hosts.at_mut(index))

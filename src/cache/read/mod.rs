@@ -14,7 +14,7 @@ pub(crate) mod stream;
 
 use std::io::BufRead;
 
-use super::error::{CacheError, EntryError, Fault};
+use super::error::{CacheError, EntryResult, Fault};
 use super::schema::CacheField;
 use super::wire::{self, Field, Value};
 use entry::CacheEntry;
@@ -27,7 +27,7 @@ use stream::FieldReader;
 /// If the file cannot be read or is malformed, or if `take` refuses an entry.
 pub(crate) fn read_entries(
     file: impl BufRead,
-    mut take: impl FnMut(CacheEntry<'_>, u64) -> Result<(), EntryError>,
+    mut take: impl FnMut(CacheEntry<'_>, u64) -> EntryResult,
 ) -> Result<u64, CacheError> {
     let mut fields = FieldReader::new(file);
     loop {

@@ -4,17 +4,17 @@
 //! never cleared, and a host's carrier is first looked for where it was in the directory before: neighbouring directories are mostly
 //! of one category. `cargo bench --bench stages` ("load a cache") measures it.
 
+use super::CatalogueBuilder;
 use super::drafts::{CarrierKey, DraftIndex};
-use super::{CatalogueBuilder, EntryResult};
 use crate::cache::MOST_HOSTS;
-use crate::cache::error::{EntryError, TooMany};
+use crate::cache::error::{EntryResult, TooMany};
 use crate::cache::name::{self, clean_directory};
 use crate::cache::read::directory::{CountryList, DirectoryMessage, DirectoryVisitor};
 use crate::cache::read::ids::EncodedIds;
 use crate::cache::schema::{CacheField, DirectoryField};
 use crate::geo::CountryCode;
 use crate::index_table::{IndexTable, TableIndex, table_indexes};
-use crate::snapshot::carriers::{CarrierGroup, CarrierMember, CarrierSetsBuilder};
+use crate::snapshot::carriers::{CarrierGroup, CarrierMember};
 use crate::snapshot::hosts::HostIndex;
 
 table_indexes! {
@@ -104,11 +104,7 @@ impl CatalogueBuilder {
             );
             return Ok(());
         }
-        let (set, new_words) = self.sets.insert(members.into_iter())?;
-        if new_words > 0 {
-            self.budget
-                .take(CarrierSetsBuilder::SET_BYTES + new_words * CarrierSetsBuilder::WORD_BYTES)?;
-        }
+        let set = self.sets.insert(&members, &mut self.budget)?;
         let is_new = self.directories.insert(&name, subpath, set, &mut self.budget)?;
         if !is_new {
             self.warn(
@@ -144,8 +140,6 @@ impl CatalogueBuilder {
 }
 
 impl<'a> DirectoryVisitor<'a> for CatalogueBuilder {
-    type Error = EntryError;
-
     #[inline(always)]
     fn public(&mut self, host: i64) -> EntryResult {
         let host = self.hosts.index_of(host)?;

@@ -29,7 +29,7 @@ use super::masks::CarrierMasks;
 use super::repositories::RepositoryTable;
 use super::urls::{StoredUrl, Urls};
 use crate::budget::{Budget, OverBudget};
-use crate::cache::error::{CacheError, EntryError};
+use crate::cache::error::{CacheError, EntryResult};
 use crate::cache::read::entry::CacheEntry;
 use crate::cache::read::read_entries;
 use crate::cache::schema::CacheField;
@@ -53,8 +53,6 @@ impl Catalogue {
         builder.finish(warnings)
     }
 }
-
-type EntryResult = Result<(), EntryError>;
 
 type HostLists<K> = HashMap<K, Vec<HostIndex>, RandomState>;
 
@@ -141,17 +139,13 @@ impl CatalogueBuilder {
 
     /// The carriers in the order of their indexes: group by group.
     fn finish_carriers(&mut self) -> Result<(IndexTable<CarrierIndex, Carrier>, Urls), OverBudget> {
-        let bases = self.sets.bases();
-        let drafts = std::mem::take(&mut self.drafts).table.into_rows();
+        let mut drafts = std::mem::take(&mut self.drafts).table.into_rows();
         // A draft that another replaced in the only directory that it was in is no carrier.
-        let members = drafts.iter().filter_map(|draft| Some((draft.member?, draft)));
-        let mut drafts: Vec<(CarrierIndex, &CarrierDraft)> = members
-            .map(|(member, draft)| (bases.at(member.group).plus(member.bit), draft))
-            .collect();
-        drafts.sort_unstable_by_key(|(index, _)| *index);
+        drafts.retain(|draft| draft.member.is_some());
+        drafts.sort_unstable_by_key(|draft| draft.member);
         let mut urls = Urls::default();
         let mut carriers = Vec::with_capacity(drafts.len());
-        for (_, draft) in drafts {
+        for draft in &drafts {
             carriers.push(self.finish_carrier(draft, &mut urls)?);
         }
         urls.finish();

@@ -1,8 +1,8 @@
 //! The small tables of a cache: networks, URLs, files, repositories and the attributes of hosts.
 
-use super::{CatalogueBuilder, EntryResult};
+use super::CatalogueBuilder;
 use crate::budget::Budget;
-use crate::cache::error::EntryError;
+use crate::cache::error::{EntryError, EntryResult};
 use crate::cache::name::{self, clean_directory};
 use crate::cache::read::entry::TextList;
 use crate::cache::read::files::{FileDetailsEntry, FileEntry};

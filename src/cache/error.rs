@@ -6,37 +6,25 @@ use thiserror::Error;
 
 use crate::budget::OverBudget;
 
-/// Why a file is no usable cache.
+/// Why a file is no usable cache. `at` is the offset of the first byte of an entry.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum CacheError {
     #[error(transparent)]
     Read(io::Error),
     #[error("the file ends inside the entry that begins at byte {at}")]
-    Truncated {
-        /// Offset of the field's first byte.
-        at: u64,
-    },
+    Truncated { at: u64 },
     #[error("the entry at byte {at} is malformed: it claims to have {length} bytes")]
-    TooLong {
-        /// Offset of the field's first byte.
-        at: u64,
-        /// The length that it claims.
-        length: u64,
-    },
+    TooLong { at: u64, length: u64 },
     #[error("the entry at byte {at} is malformed: {fault}")]
     Malformed {
-        /// Offset of the field's first byte.
         at: u64,
-        /// The fault in it.
         #[source]
         fault: Fault,
     },
     #[error("the entry at byte {at} is one too many: {limit}")]
     TooMany {
-        /// Offset of the entry's first byte.
         at: u64,
-        /// The limit that the entry breaks.
         #[source]
         limit: TooMany,
     },
@@ -89,11 +77,8 @@ pub(crate) type EntryResult = Result<(), EntryError>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(transparent)]
 pub(crate) enum EntryError {
-    /// It is not what the schema says.
     Malformed(#[from] Fault),
-    /// The tables have no room for it.
     TooMany(#[from] TooMany),
-    /// Its file may not take more memory.
     TooLarge(#[from] OverBudget),
 }
 

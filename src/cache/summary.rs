@@ -21,7 +21,6 @@ pub(crate) struct CacheSummary {
     pub(crate) created: Option<u64>,
     /// Hosts that carry a directory.
     pub(crate) hosts: usize,
-    /// Directories.
     pub(crate) directories: usize,
     /// Repositories (prefix and arch).
     pub(crate) repositories: usize,

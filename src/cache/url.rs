@@ -8,14 +8,11 @@ pub const LONGEST_URL: usize = 2_000;
 
 /// A protocol that mirrors are reached by, in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "named like their schemes")]
 pub enum Protocol {
-    /// `https`.
     Https,
-    /// `http`.
     Http,
-    /// `ftp`.
     Ftp,
-    /// `rsync`.
     Rsync,
 }
 

@@ -23,7 +23,6 @@ pub(crate) enum Value<'a> {
     Skipped,
 }
 
-/// The fields of a message that is in memory.
 #[inline]
 pub(crate) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, Fault>> {
     std::iter::from_fn(move || {
@@ -167,7 +166,6 @@ pub(crate) fn integers(value: Value<'_>) -> impl Iterator<Item = Result<i64, Fau
     })
 }
 
-/// The value of an integer field.
 pub(super) fn integer(value: Value<'_>) -> Result<u64, Fault> {
     match value {
         Value::Integer(integer) => Ok(integer),
@@ -175,12 +173,10 @@ pub(super) fn integer(value: Value<'_>) -> Result<u64, Fault> {
     }
 }
 
-/// The value of a signed integer field.
 pub(super) fn signed(value: Value<'_>) -> Result<i64, Fault> {
     integer(value).map(u64::cast_signed)
 }
 
-/// The value of a `string` field.
 pub(crate) fn text(value: Value<'_>) -> Result<&str, Fault> {
     match value {
         Value::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| Fault::Text),
@@ -188,7 +184,6 @@ pub(crate) fn text(value: Value<'_>) -> Result<&str, Fault> {
     }
 }
 
-/// The value of a message field.
 pub(super) fn message(value: Value<'_>) -> Result<&[u8], Fault> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),

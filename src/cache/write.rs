@@ -41,7 +41,6 @@ pub(crate) const HOST_BANDWIDTH: CacheTable<IntIntMap> = table(CacheField::HostB
 pub(crate) const HOST_ALLOWED_COUNTRIES: CacheTable<IntRepeatedStringMap> = table(CacheField::HostCountryAllowed);
 pub(crate) const HOST_NETBLOCK: CacheTable<StringRepeatedIntMap> = table(CacheField::HostNetblock);
 
-/// Writes a cache.
 pub(crate) struct CacheWriter<W> {
     out: W,
     entry: Vec<u8>,
@@ -64,7 +63,6 @@ impl<W: Write> CacheWriter<W> {
         Ok(writer)
     }
 
-    /// Writes an entry of a table.
     #[expect(clippy::needless_pass_by_value, reason = "callers make the entry for this")]
     pub(crate) fn entry<M: Message>(&mut self, table: &CacheTable<M>, entry: M) -> io::Result<()> {
         prost::encoding::message::encode(table.0.number(), &entry, &mut self.entry);
@@ -101,7 +99,6 @@ impl<W: Write> CacheWriter<W> {
 /// A host with its URLs for one category.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CarrierColumn {
-    /// The host's id.
     pub(crate) host: i64,
     pub(crate) country: Option<CountryCode>,
     /// Whether it is listed for all clients.
@@ -254,6 +251,7 @@ impl Piece {
 }
 
 /// The hosts that a list has.
+#[derive(Clone, Copy)]
 enum DirectoryList {
     Public,
     Internet2,

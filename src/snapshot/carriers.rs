@@ -226,7 +226,6 @@ impl CarrierSetsBuilder {
         }
     }
 
-    /// A new carrier in a group.
     pub(super) fn new_member(&mut self, group: CarrierGroup) -> CarrierMember {
         let bits = self.groups.at_mut(group);
         let bit = bits.size;
@@ -280,18 +279,15 @@ impl CarrierSetsBuilder {
     }
 
     fn intern(&mut self, budget: &mut Budget) -> Result<CarrierSet, EntryError> {
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(self.encoded.as_slice());
-        let sets = &self.sets;
-        if let Some(set) = self.known.find(hash, |set| sets.encoded(*set) == self.encoded) {
+        let hash = self.hasher.hash_one(self.encoded.as_slice());
+        if let Some(set) = self.known.find(hash, |set| self.sets.encoded(*set) == self.encoded) {
             return Ok(*set);
         }
         let offset = u32::try_from(self.sets.words.len());
         let set = CarrierSet(offset.map_err(|_| TooMany::Directories)?);
         self.sets.words.extend_from_slice(&self.encoded);
-        let sets = &self.sets;
-        self.known
-            .insert_unique(hash, set, |set| hasher.hash_one(sets.encoded(*set)));
+        let rehash = |set: &CarrierSet| self.hasher.hash_one(self.sets.encoded(*set));
+        self.known.insert_unique(hash, set, rehash);
         budget.take(SET_BYTES + self.encoded.len() * WORD_BYTES)?;
         Ok(set)
     }
@@ -303,7 +299,6 @@ impl CarrierSetsBuilder {
         self.sets
     }
 
-    /// The first carrier of each group.
     pub(super) fn bases(&self) -> GroupBases {
         let sizes = self.groups.rows().iter().map(|group| group.size);
         let bases: Vec<CarrierIndex> = sizes

@@ -66,7 +66,7 @@ impl Catalogue {
         CatalogueCounts {
             hosts: self.hosts.len(),
             carriers: self.carriers.len(),
-            directories: self.directories.len(),
+            directories: self.directories.table.len(),
             repositories: self.repositories.by_key.len(),
             directories_with_files: self.file_details.len(),
             host_netblocks: self.host_netblocks.len(),
@@ -102,7 +102,7 @@ impl Catalogue {
 
     /// Every directory.
     pub fn directories(&self) -> impl Iterator<Item = DirectoryIndex> + use<> {
-        self.directories.iter()
+        self.directories.table.indexes()
     }
 
     /// The carriers of a directory: each host once, in ascending order within each group of carriers.

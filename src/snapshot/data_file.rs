@@ -132,11 +132,8 @@ impl<T: DataTable> Loaded<T> {
     }
 
     /// An empty table for a file that is not there.
-    pub fn without_file(empty: T) -> Arc<Self> {
-        Arc::new(Self {
-            table: empty,
-            file: None,
-        })
+    pub fn without_file(table: T) -> Arc<Self> {
+        Arc::new(Self { table, file: None })
     }
 }
 
@@ -199,15 +196,12 @@ fn read<T: DataTable>(path: &Path) -> Result<Loaded<T>, LoadProblem> {
         return Err(LoadProblem::Changing);
     }
     let table = table?;
-    let file = DataFile {
+    let file = Some(DataFile {
         duration: started.elapsed(),
         warnings,
         ..DataFile::new(&table, path, Some(identity))
-    };
-    Ok(Loaded {
-        table,
-        file: Some(file),
-    })
+    });
+    Ok(Loaded { table, file })
 }
 
 /// Opens a regular file. Opening a pipe would wait for a writer for ever, and a device has no end.

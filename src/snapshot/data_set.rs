@@ -112,15 +112,10 @@ impl<T: DataTable> Attempt<T> {
             let file = loaded.file.as_ref();
             identity.is_some() && file.is_some_and(|file| file.path == path && file.identity == identity)
         };
-        match current.filter(is_same) {
-            Some(loaded) => Self {
-                loaded: Ok(Arc::clone(loaded)),
-                is_changed: false,
-            },
-            None => Self {
-                loaded: load(path),
-                is_changed: true,
-            },
+        let same = current.filter(is_same);
+        Self {
+            is_changed: same.is_none(),
+            loaded: same.map_or_else(|| load(path), |loaded| Ok(Arc::clone(loaded))),
         }
     }
 

@@ -34,7 +34,7 @@ impl Default for Subpath {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Directory {
+pub(super) struct Directory {
     name_start: u32,
     name_length: u16,
     subpath: Subpath,
@@ -47,11 +47,10 @@ const DIRECTORY_BYTES: usize = 56;
 /// The memory of a subpath that is not a part of its directory's name, in bytes, without its text.
 const ODD_SUBPATH_BYTES: usize = 56;
 
-/// All directories.
 #[derive(Default)]
 pub(super) struct DirectoryTable {
     names: String,
-    directories: IndexTable<DirectoryIndex, Directory>,
+    pub(super) table: IndexTable<DirectoryIndex, Directory>,
     by_name: HashTable<DirectoryIndex>,
     hasher: RandomState,
     odd_subpaths: IndexTable<OddSubpath, Box<str>>,
@@ -65,11 +64,11 @@ impl DirectoryTable {
     }
 
     pub(super) fn name(&self, index: DirectoryIndex) -> &str {
-        name_in(&self.names, self.directories.at(index))
+        name_in(&self.names, self.table.at(index))
     }
 
     pub(super) fn subpath(&self, index: DirectoryIndex) -> &str {
-        let directory = self.directories.at(index);
+        let directory = self.table.at(index);
         match directory.subpath {
             Subpath::Suffix(length) => {
                 let name = name_in(&self.names, directory);
@@ -80,16 +79,7 @@ impl DirectoryTable {
     }
 
     pub(super) fn carriers(&self, index: DirectoryIndex) -> CarrierSet {
-        self.directories.at(index).carriers
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.directories.len()
-    }
-
-    /// All directories, in the order of the cache.
-    pub(super) fn iter(&self) -> impl Iterator<Item = DirectoryIndex> + use<> {
-        self.directories.indexes()
+        self.table.at(index).carriers
     }
 
     /// Adds a directory, or replaces the subpath and carriers of a known one. The name follows the rules of [`crate::cache::name`]; the
@@ -107,7 +97,7 @@ impl DirectoryTable {
         let name_length = length(name)?;
         let subpath = self.store_subpath(name, subpath, budget)?;
         if let Some(known) = self.find(name) {
-            let directory = self.directories.at_mut(known);
+            let directory = self.table.at_mut(known);
             directory.subpath = subpath;
             directory.carriers = carriers;
             return Ok(false);
@@ -119,11 +109,10 @@ impl DirectoryTable {
             subpath,
             carriers,
         };
-        let index = self.directories.push(directory).ok_or(TooMany::Directories)?;
+        let index = self.table.push(directory).ok_or(TooMany::Directories)?;
         self.names.push_str(name);
-        let (hasher, names, directories) = (&self.hasher, &self.names, &self.directories);
-        self.by_name.insert_unique(hasher.hash_one(name), index, |index| {
-            hasher.hash_one(name_in(names, directories.at(*index)))
+        self.by_name.insert_unique(self.hasher.hash_one(name), index, |index| {
+            self.hasher.hash_one(name_in(&self.names, self.table.at(*index)))
         });
         budget.take(DIRECTORY_BYTES + 2 * name.len())?;
         Ok(true)
@@ -132,12 +121,12 @@ impl DirectoryTable {
     /// Gives back the memory that was kept for growing.
     pub(super) fn shrink(&mut self) {
         self.names.shrink_to_fit();
-        self.directories.shrink_to_fit();
+        self.table.shrink_to_fit();
     }
 
     /// Memory that the table takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.names.capacity() + self.directories.bytes() + self.by_name.capacity() * size_of::<DirectoryIndex>()
+        self.names.capacity() + self.table.bytes() + self.by_name.capacity() * size_of::<DirectoryIndex>()
     }
 
     fn store_subpath(&mut self, name: &str, subpath: &str, budget: &mut Budget) -> Result<Subpath, EntryError> {

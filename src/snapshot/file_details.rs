@@ -33,14 +33,10 @@ pub struct FileDetails {
 
 /// Of files with the same name the last is kept; they come out in the order of their names.
 pub(super) fn each_file_once(mut files: Vec<FileDetails>) -> Box<[FileDetails]> {
+    // The sort is stable, so that the last file of a name comes first.
+    files.reverse();
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    files.dedup_by(|later, earlier| {
-        let same = later.name == earlier.name;
-        if same {
-            std::mem::swap(later, earlier);
-        }
-        same
-    });
+    files.dedup_by(|a, b| a.name == b.name);
     files.into()
 }
 

@@ -20,7 +20,6 @@ pub struct Repository {
     pub repodata: Option<DirectoryIndex>,
 }
 
-/// All repositories.
 #[derive(Default)]
 pub(super) struct RepositoryTable {
     /// By `prefix+arch`.

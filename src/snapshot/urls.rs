@@ -109,7 +109,6 @@ pub(super) struct Urls {
 }
 
 impl Urls {
-    /// The URLs of a carrier.
     pub(super) fn get(&self, range: UrlRange) -> &[Url] {
         let start = range.start as usize;
         part(&self.urls, start..start + range.len())

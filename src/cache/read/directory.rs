@@ -170,7 +170,6 @@ impl<'a> CountryList<'a> {
         }
     }
 
-    /// The hosts.
     pub(crate) fn hosts(self) -> EncodedIds<'a> {
         EncodedIds::new(self.0)
     }

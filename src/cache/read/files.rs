@@ -8,7 +8,6 @@ use crate::cache::wire;
 /// The files of a directory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileDetailsEntry<'a> {
-    /// The directory's name.
     pub(crate) directory: &'a str,
     message: &'a [u8],
 }
@@ -41,7 +40,6 @@ impl<'a> FileDetailsEntry<'a> {
         Ok(Self { directory, message })
     }
 
-    /// The files, in order.
     pub(crate) fn files(self) -> impl Iterator<Item = Result<FileEntry<'a>, Fault>> {
         repeated(self.message, DirectoryFilesField::Files.number()).map(|file| FileEntry::decode(file?))
     }
@@ -53,7 +51,6 @@ impl<'a> FileEntry<'a> {
         Ok(Self { name, message })
     }
 
-    /// How many versions there are.
     pub(crate) fn version_count(self) -> usize {
         repeated(self.message, FileField::Versions.number()).count()
     }

@@ -16,7 +16,6 @@ pub(crate) struct FieldReader<R> {
 }
 
 impl<R: BufRead> FieldReader<R> {
-    /// A reader at the beginning of a file.
     pub(crate) fn new(source: R) -> Self {
         Self {
             source,
@@ -64,13 +63,10 @@ impl<R: BufRead> FieldReader<R> {
     fn varint(&mut self, at: u64) -> Result<Option<u64>, CacheError> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
-            let buffered = self.source.fill_buf().map_err(CacheError::Read)?;
-            let Some(&byte) = buffered.first() else {
-                return if shift == 0 {
-                    Ok(None)
-                } else {
-                    Err(CacheError::Truncated { at })
-                };
+            let byte = match self.source.fill_buf().map_err(CacheError::Read)? {
+                [byte, ..] => *byte,
+                [] if shift == 0 => return Ok(None),
+                [] => return Err(CacheError::Truncated { at }),
             };
             self.source.consume(1);
             self.position += 1;

@@ -14,7 +14,7 @@ use crate::cache::read::ids::EncodedIds;
 use crate::cache::schema::{CacheField, DirectoryField};
 use crate::geo::CountryCode;
 use crate::index_table::{IndexTable, TableIndex, table_indexes};
-use crate::snapshot::carriers::{CarrierGroup, CarrierMember};
+use crate::snapshot::carriers::CarrierMember;
 use crate::snapshot::hosts::HostIndex;
 
 table_indexes! {
@@ -119,23 +119,16 @@ impl CatalogueBuilder {
     fn group_new_carriers(&mut self) -> Result<Vec<CarrierMember>, TooMany> {
         let present = self.current.present.rows();
         let known = |index: &DraftIndex| Some(self.drafts.table.at(*index).member?.group);
-        let mut group: Option<CarrierGroup> = present.iter().find_map(known);
-        let mut members = Vec::with_capacity(present.len());
-        for index in present {
-            let draft = self.drafts.table.at_mut(*index);
-            let member = match draft.member {
-                Some(member) => member,
-                None => {
-                    let group = match group {
-                        Some(group) => group,
-                        None => *group.insert(self.sets.new_group()?),
-                    };
-                    *draft.member.insert(self.sets.new_member(group))
-                }
-            };
-            members.push(member);
-        }
-        Ok(members)
+        let group = match present.iter().find_map(known) {
+            Some(group) => group,
+            None if present.is_empty() => return Ok(Vec::new()),
+            None => self.sets.new_group()?,
+        };
+        let members = present.iter().map(|index| {
+            let member = &mut self.drafts.table.at_mut(*index).member;
+            *member.get_or_insert_with(|| self.sets.new_member(group))
+        });
+        Ok(members.collect())
     }
 }
 

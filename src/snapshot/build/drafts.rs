@@ -83,18 +83,12 @@ impl CarrierDrafts {
         urls: IdList<'_>,
         budget: &mut Budget,
     ) -> Result<DraftIndex, EntryError> {
-        let Self {
-            table,
-            hasher,
-            by_encoding,
-            by_urls,
-        } = self;
-        let hash = hash_urls(hasher, key.host, urls);
+        let hash = hash_urls(&self.hasher, key.host, urls);
         let same = |index: &DraftIndex| {
-            let draft = table.at(*index);
+            let draft = self.table.at(*index);
             key.is_like(draft) && draft.urls.get().iter().eq(urls.iter())
         };
-        if let Some(known) = by_urls.find(hash, same) {
+        if let Some(known) = self.by_urls.find(hash, same) {
             return Ok(*known);
         }
         budget.take(CARRIER_BYTES + key.urls.bytes())?;
@@ -105,15 +99,15 @@ impl CarrierDrafts {
             public: key.public,
             member: None,
         };
-        let index = table.push(draft).ok_or(TooMany::Carriers)?;
-        by_urls.insert_unique(hash, index, |index| {
-            let draft = table.at(*index);
-            hash_urls(hasher, draft.host, draft.urls.get())
+        let index = self.table.push(draft).ok_or(TooMany::Carriers)?;
+        self.by_urls.insert_unique(hash, index, |index| {
+            let draft = self.table.at(*index);
+            hash_urls(&self.hasher, draft.host, draft.urls.get())
         });
-        let hash = hasher.hash_one((key.host, table.at(index).urls.encoded()));
-        by_encoding.insert_unique(hash, index, |index| {
-            let draft = table.at(*index);
-            hasher.hash_one((draft.host, draft.urls.encoded()))
+        let hash = self.hasher.hash_one((key.host, self.table.at(index).urls.encoded()));
+        self.by_encoding.insert_unique(hash, index, |index| {
+            let draft = self.table.at(*index);
+            self.hasher.hash_one((draft.host, draft.urls.encoded()))
         });
         Ok(index)
     }

@@ -107,7 +107,7 @@ impl CatalogueBuilder {
 
     fn finish(mut self, warnings: &mut Warnings) -> Result<Catalogue, CacheError> {
         let created = self.created.ok_or(CacheError::Lacks("creation time"))?;
-        if self.directories.len() == 0 {
+        if self.directories.table.len() == 0 {
             return Err(CacheError::Lacks("directory"));
         }
         let (carriers, urls) = self.finish_carriers()?;

@@ -13,56 +13,31 @@ use crate::cache::wire::{Value, integer, message, signed, text};
 pub(crate) enum CacheEntry<'a> {
     /// The creation time, in seconds since the Unix epoch.
     Time(u64),
-    NetblockCountry {
-        network: &'a str,
-        country: &'a str,
-    },
-    HostCategoryUrl {
-        id: i64,
-        url: &'a str,
-    },
+    /// The country of a network.
+    NetblockCountry { network: &'a str, country: &'a str },
+    /// The base URL with an id.
+    HostCategoryUrl { id: i64, url: &'a str },
+    /// The files of a directory.
     FileDetails(FileDetailsEntry<'a>),
-    DisabledRepository {
-        prefix: &'a str,
-        disabled: bool,
-    },
+    /// Whether a repository prefix is disabled.
+    DisabledRepository { prefix: &'a str, disabled: bool },
     /// The continent that a country counts to.
-    ContinentRedirect {
-        country: &'a str,
-        continent: &'a str,
-    },
-    RepositoryRedirect {
-        from: &'a str,
-        to: &'a str,
-    },
+    ContinentRedirect { country: &'a str, continent: &'a str },
+    /// The repository prefix that answers for another.
+    RepositoryRedirect { from: &'a str, to: &'a str },
     /// The directory of a repository; the key is `prefix+arch`.
-    Repository {
-        key: &'a str,
-        directory: &'a str,
-    },
-    HostAsn {
-        asn: i64,
-        hosts: EncodedIds<'a>,
-    },
-    HostCountry {
-        host: i64,
-        country: &'a str,
-    },
+    Repository { key: &'a str, directory: &'a str },
+    /// The hosts of an autonomous system.
+    HostAsn { asn: i64, hosts: EncodedIds<'a> },
+    /// The country of a host.
+    HostCountry { host: i64, country: &'a str },
     /// The bandwidth of a host, in Mbit/s.
-    HostBandwidth {
-        host: i64,
-        bandwidth: i64,
-    },
+    HostBandwidth { host: i64, bandwidth: i64 },
     /// The only countries whose clients a host is offered to.
-    HostCountryAllowed {
-        host: i64,
-        countries: TextList<'a>,
-    },
+    HostCountryAllowed { host: i64, countries: TextList<'a> },
     /// The hosts that registered a network.
-    HostNetblock {
-        network: &'a str,
-        hosts: EncodedIds<'a>,
-    },
+    HostNetblock { network: &'a str, hosts: EncodedIds<'a> },
+    /// A directory and who carries it.
     Directory(DirectoryMessage<'a>),
 }
 

@@ -40,7 +40,7 @@ use directory::CurrentDirectory;
 use drafts::{CarrierDraft, CarrierDrafts};
 
 impl Catalogue {
-    /// Reads a cache.
+    /// Reads a cache. `warnings` become those about the entries that are left out.
     ///
     /// # Errors
     /// If the file is damaged, would take too much memory, or has no creation time, directory or usable URL.

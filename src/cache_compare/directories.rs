@@ -199,8 +199,6 @@ impl CarriedDirectories {
 }
 
 impl<'a> DirectoryVisitor<'a> for CarriedDirectories {
-    type Error = EntryError;
-
     fn public(&mut self, host: i64) -> Result<(), EntryError> {
         self.list(host, HostList::Global)
     }

@@ -33,7 +33,7 @@ use thiserror::Error;
 
 pub use report::{CacheComparison, TableDifferences};
 
-use crate::cache::error::{CacheError, WireError};
+use crate::cache::error::CacheError;
 use compared::ComparedCaches;
 
 /// A file that cannot be compared.
@@ -59,7 +59,7 @@ enum UnusableFile {
 impl From<CacheError> for UnusableFile {
     fn from(error: CacheError) -> Self {
         match error {
-            CacheError::Wire(WireError::Read(error)) => Self::Read(error),
+            CacheError::Read(error) => Self::Read(error),
             error => Self::Cache(error),
         }
     }

@@ -8,20 +8,11 @@ use hashbrown::HashTable;
 use crate::index_table::{IndexTable, TableIndex};
 
 /// Distinct values, in the order in which they were first seen.
+#[derive(Default)]
 pub(super) struct DistinctTable<I, T> {
     values: IndexTable<I, T>,
     indexes: HashTable<I>,
     hasher: FixedState,
-}
-
-impl<I, T: Default> Default for DistinctTable<I, T> {
-    fn default() -> Self {
-        Self {
-            values: IndexTable::default(),
-            indexes: HashTable::new(),
-            hasher: FixedState::default(),
-        }
-    }
 }
 
 impl<I: TableIndex + Default, T: Hash + Eq + Default> DistinctTable<I, T> {

@@ -96,21 +96,12 @@ const BY_NAME: [Rule; 9] = [
 /// The rules for caches that give the same hosts the same ids.
 const BY_ID: [Rule; 2] = [
     |host| vec![digest((9, host.id, &host.attributes))],
-    |host| {
-        if host.urls.is_empty() {
-            vec![digest((10, host.id))]
-        } else {
-            Vec::new()
-        }
-    },
+    |host| Vec::from_iter(host.urls.is_empty().then(|| digest((10, host.id)))),
 ];
 
 /// A digest, for hosts that have a URL.
 fn when(host: &HostFacts<'_>, digest: u64) -> Vec<u64> {
-    match host.urls.is_empty() {
-        true => Vec::new(),
-        false => vec![digest],
-    }
+    Vec::from_iter((!host.urls.is_empty()).then_some(digest))
 }
 
 fn digest(value: impl Hash) -> u64 {

@@ -114,13 +114,7 @@ pub enum RequestsError {
 /// The file can't be read, or a line is no request.
 pub(super) fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(usize::MAX, NonZeroUsize::get));
-    for_each_line(path, |number, line| {
-        let bad = |problem| RequestsError::Line {
-            path: path.to_owned(),
-            number,
-            line: line.to_owned(),
-            problem,
-        };
+    for_each_line(path, |line| {
         let mut words = line.split_ascii_whitespace();
         let (Some(target), client) = (words.next(), words.next()) else {
             return Ok(());
@@ -129,9 +123,9 @@ pub(super) fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<V
             return Ok(());
         }
         if client.is_some_and(|client| parse_address(client).is_none()) || words.next().is_some() {
-            return Err(bad("expected a target, and at most the client's address after it"));
+            return Err("expected a target, and at most the client's address after it");
         }
-        sample.add(RequestTarget::parse(target, client).map_err(bad)?);
+        sample.add(RequestTarget::parse(target, client)?);
         Ok(())
     })?;
     sample.finish(path, "a target like /mirrorlist?repo=fedora-41&arch=x86_64 a line")
@@ -144,7 +138,7 @@ pub(super) fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<V
 /// The file can't be read, or has no line of an access log.
 pub(super) fn from_log(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(ENOUGH, NonZeroUsize::get));
-    for_each_line(path, |_, line| {
+    for_each_line(path, |line| {
         if let Some((client, repo, arch)) = log_line(line) {
             let query = format!("repo={}&arch={}&ip={}", encoded(repo), encoded(arch), encoded(client));
             for endpoint in ["mirrorlist", "metalink"] {
@@ -170,31 +164,31 @@ fn log_line(line: &str) -> Option<(&str, &str, &str)> {
     Some((client, repo, arch))
 }
 
-fn for_each_line(
-    path: &Path,
-    mut each: impl FnMut(usize, &str) -> Result<(), RequestsError>,
-) -> Result<(), RequestsError> {
+fn for_each_line(path: &Path, mut each: impl FnMut(&str) -> Result<(), &'static str>) -> Result<(), RequestsError> {
     let unreadable = |source| RequestsError::Read {
         path: path.to_owned(),
         source,
     };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
-    let mut line = Vec::new();
+    let mut bytes = Vec::new();
     for number in 1.. {
-        line.clear();
+        bytes.clear();
         let mut limited = io::Read::take(&mut reader, LONGEST_LINE);
-        if limited.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+        if limited.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
             break;
         }
-        if !line.ends_with(b"\n") && limited.limit() == 0 {
-            return Err(RequestsError::Line {
-                path: path.to_owned(),
-                number,
-                line: String::new(),
-                problem: "the line is longer than 64 KB",
-            });
+        let bad = |line: &str, problem| RequestsError::Line {
+            path: path.to_owned(),
+            number,
+            line: line.to_owned(),
+            problem,
+        };
+        if !bytes.ends_with(b"\n") && limited.limit() == 0 {
+            return Err(bad("", "the line is longer than 64 KB"));
         }
-        each(number, String::from_utf8_lossy(&line).trim_end())?;
+        let text = String::from_utf8_lossy(&bytes);
+        let line = text.trim_end();
+        each(line).map_err(|problem| bad(line, problem))?;
     }
     Ok(())
 }

@@ -72,9 +72,7 @@ fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions)
             (printed, None) if outcome.explained => printed,
             (_, None) => ExitCode::FAILURE,
         },
-        Err(error @ (CompareError::NoAnswer { .. } | CompareError::NoMirrorlistServer { .. })) => {
-            fail(UNAVAILABLE, &error)
-        }
+        Err(error @ (CompareError::NoAnswer(..) | CompareError::NoMirrorlistServer(..))) => fail(UNAVAILABLE, &error),
         Err(error @ (CompareError::Requests(_) | CompareError::NothingToAsk)) => fail(BAD_DATA, &error),
     }
 }

@@ -81,13 +81,12 @@ pub fn compare(
             problem,
         })
     };
-    let (a, b) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| read(b));
+    let caches = std::thread::scope(|scope| {
+        let b = scope.spawn(|| read(b));
         let a = read(a);
-        let b = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (a, b)
-    });
-    let caches = [a?, b?];
+        let b = b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok([a?, b?])
+    })?;
     let compared = ComparedCaches::new(&caches, examples);
     let mut tables = tables::compare(&compared);
     tables.push(files::compare(&compared));

@@ -7,9 +7,9 @@ use super::metalink::Malformed;
 use super::requests::RequestTarget;
 use crate::geo::CountryCode;
 use crate::http::client_address::parse_address;
-use crate::mirrorlist::choose::{RankedHost, choose_observed};
+use crate::mirrorlist::choose::{RankedHost, choose};
 use crate::mirrorlist::explain::reason::Observations;
-use crate::mirrorlist::render::suffix::suffix;
+use crate::mirrorlist::render::text::suffix;
 use crate::mirrorlist::{Answerer, Choice, MirrorQuery, MirrorRequest, Refusal, Scratch, Tier, answer, refuse};
 use crate::snapshot::{Carrier, Catalogue, DirectoryIndex, Snapshot};
 
@@ -129,7 +129,7 @@ impl<'a> OwnServer<'a> {
         let mut observations = Observations::default();
         let choice = self
             .request(target, &query)
-            .and_then(|request| choose_observed(self.snapshot, &request, &mut self.scratch, &mut observations));
+            .and_then(|request| choose(self.snapshot, &request, &mut self.scratch, &mut observations));
         if let Ok(choice) = choice {
             let catalogue = self.snapshot.catalogue();
             let suffix = suffix(catalogue, &choice.target);

@@ -76,7 +76,7 @@ pub(crate) fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
         }
         if let Some(file) = new_file {
             let step = context.progress.phase("publish");
-            file.publish(config.previous)?;
+            file.publish(!config.no_previous)?;
             step.finish(contents.bytes);
         }
         Ok(run.finish(contents, warnings))

@@ -2,11 +2,10 @@
 //! itself: see [`super::choose()`].
 
 use super::Endpoint;
-use super::body::{Body, Content};
 use super::choose::{AnswerForm, Choice, MirrorRequest, Scratch, Tier, choose};
 use super::refusal::Refusal;
 use super::render::buffer::ResponseBuffer;
-use super::render::{metalink, text};
+use super::render::{Body, Content, metalink, text};
 use super::target::Asked;
 use crate::geo::CountryCode;
 use crate::snapshot::{Catalogue, Snapshot};
@@ -75,7 +74,7 @@ pub fn answer<'a>(
 ) -> Answer<'a> {
     let catalogue = snapshot.catalogue();
     let Answerer { scratch, buffer } = answerer;
-    let choice = match choose(snapshot, request, scratch) {
+    let choice = match choose(snapshot, request, scratch, &mut ()) {
         Ok(choice) => choice,
         Err(refusal) => return refuse(Some(catalogue), Some(request.endpoint), &refusal, date),
     };

@@ -15,7 +15,7 @@ use crate::background::Background;
 use crate::clock::since_epoch;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
 use crate::settings::DataPaths;
-use crate::settings::{ReloadLimits, Share};
+use crate::settings::Share;
 use crate::snapshot::{DataSet, SharedSnapshot, Snapshot};
 
 /// Reloads the data files, one reload at a time.
@@ -36,7 +36,7 @@ impl Reloader {
     /// The thread can't be started.
     pub fn new(
         paths: DataPaths,
-        limits: ReloadLimits,
+        max_shrink: Share,
         shared: Arc<SharedSnapshot>,
         metrics: Arc<ServerMetrics>,
         logger: Logger,
@@ -44,7 +44,7 @@ impl Reloader {
         let queue = Arc::new(Queue::default());
         let worker = ReloadWorker {
             paths: paths.clone(),
-            limits,
+            max_shrink,
             shared: Arc::clone(&shared),
             metrics,
             logger,
@@ -110,7 +110,7 @@ impl Drop for Reloader {
 /// The thread that reloads.
 struct ReloadWorker {
     paths: DataPaths,
-    limits: ReloadLimits,
+    max_shrink: Share,
     shared: Arc<SharedSnapshot>,
     metrics: Arc<ServerMetrics>,
     logger: Logger,
@@ -178,7 +178,7 @@ impl ReloadWorker {
 
     /// Reads the files that changed. A panic in a parser is a refusal.
     fn renew(&self, current: &Snapshot, force: bool) -> Renewal {
-        let max_shrink = (!force).then_some(self.limits.max_shrink);
+        let max_shrink = (!force).then_some(self.max_shrink);
         let renewal = catch_unwind(AssertUnwindSafe(|| renew(&self.paths, current, max_shrink)));
         renewal.unwrap_or_else(|_| Renewal {
             result: Err(vec![

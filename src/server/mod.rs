@@ -227,7 +227,7 @@ async fn load_data(
     let reloader = watched.then(|| {
         Reloader::new(
             config.files.clone(),
-            config.reload,
+            config.max_shrink,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
             admin.logger.clone(),

@@ -4,17 +4,17 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches};
 use slog::Level;
 
-use super::command_line::{Arguments, Flags, flag, read};
-use super::error::ConfigError;
+use super::command_line::{flag, read};
 use super::parsers::{YEAR, number, optional, path, share, socket_address, time_in};
-use super::setting::{Definition, Expected, SWITCHED_ON, Setting, Texts, settings};
-use super::values::{CacheCompareSettings, Previous, Share};
+use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
+use super::values::{CacheCompareSettings, Share};
 
 /// The definitions of all flags, in the order of the documentation.
 pub fn generator_flags() -> &'static [Definition] {
@@ -43,10 +43,7 @@ settings! {
         /// publish even if the cache shrank by more than --max-shrink, or a category or repository is gone
         force: bool = Setting::switch("force");
         /// do not keep the replaced file as FILE.previous
-        previous: Previous = Setting::switch_to("no-previous", |text| match text {
-            SWITCHED_ON => Ok(Previous::Drop),
-            _ => Ok(Previous::Keep),
-        });
+        no_previous: bool = Setting::switch("no-previous");
         /// refuse a cache that lost more of its hosts, directories or repositories
         max_shrink: Share = Setting::new("max-shrink", "PERCENT", share).default("25%");
         /// write all warnings and what each host carries to this file, as JSON
@@ -119,17 +116,16 @@ impl GeneratorCommand {
     /// The first mistake, in one line.
     pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, ConfigError> {
         let matches = match read(grammar(), arguments)? {
-            Arguments::Matches(matches) => matches,
-            Arguments::Print(text) => return Ok(Self::Print(text)),
+            ControlFlow::Continue(matches) => matches,
+            ControlFlow::Break(text) => return Ok(Self::Print(text)),
         };
-        let flags = Flags(&matches);
         match matches.subcommand() {
             Some((COMPARE, arguments)) => compare_settings(arguments).map(Self::Compare),
             Some((HEALTHCHECK, _)) => {
-                let address = flags.get(&METRICS_LISTEN)?;
+                let address = matches.get(&METRICS_LISTEN)?;
                 Ok(Self::Healthcheck(address.unwrap_or(HEALTH_ADDRESS)))
             }
-            _ => GeneratorConfig::check(&flags).map(Self::Generate),
+            _ => GeneratorConfig::check(&matches).map(Self::Generate),
         }
     }
 }
@@ -144,7 +140,7 @@ fn compare_settings(arguments: &ArgMatches) -> Result<CacheCompareSettings, Conf
     })?;
     Ok(CacheCompareSettings {
         caches,
-        examples: Flags(arguments).get(&EXAMPLES)?,
+        examples: arguments.get(&EXAMPLES)?,
     })
 }
 

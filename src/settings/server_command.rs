@@ -4,18 +4,18 @@
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Arg;
 
-use super::command_line::{Arguments, Flags, flag, read};
-use super::error::ConfigError;
+use super::command_line::{flag, read};
 use super::parsers::{base_url, deadline, number, optional, path};
 use super::raw::RawSettings;
 use super::server::{AdminConfig, ServerConfig, server_settings};
-use super::setting::{Definition, Expected, Setting, Texts, settings};
+use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 
 /// A command of the server, with its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +47,14 @@ settings! {
     /// The flags of the server that are not settings.
     struct ServerFlags {
         /// read settings from this TOML file [variable: MIRRORLIST_CONFIG]
-        config: Option<String> = Setting::new("config", "FILE", |text| optional(text, any_text)).arg(|arg| arg.global(true));
+        config: Option<String> = Setting::new("config", "FILE", |text| optional(text, |text| Ok(text.to_owned()))).arg(|arg| arg.global(true));
         /// answer from a small data set inside the binary, and print requests to try
         demo: bool = Setting::switch("demo");
     }
 }
 
 /// The argument of `explain`.
-const QUERY: Setting<String> = Setting::new("query", "QUERY", any_text);
+const QUERY: &str = "query";
 
 /// The flag of `reload`.
 const FORCE: Setting<bool> =
@@ -81,10 +81,6 @@ settings! {
     }
 }
 
-fn any_text(text: &str) -> Result<String, Expected> {
-    Ok(text.to_owned())
-}
-
 fn at_least_one<T: FromStr>(text: &str) -> Result<T, Expected> {
     number(text, "a number, at least 1")
 }
@@ -105,10 +101,10 @@ impl ServerCommand {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let matches = match read(grammar(), arguments)? {
-            Arguments::Matches(matches) => matches,
-            Arguments::Print(text) => return Ok(Self::Print(text)),
+            ControlFlow::Continue(matches) => matches,
+            ControlFlow::Break(text) => return Ok(Self::Print(text)),
         };
-        let ServerFlags { config: file, demo } = ServerFlags::check(&Flags(&matches))?;
+        let ServerFlags { config: file, demo } = ServerFlags::check(&matches)?;
         let table = server_settings();
         let set = table.iter().filter_map(|setting| {
             let text = matches.get_one::<String>(setting.key)?;
@@ -119,18 +115,15 @@ impl ServerCommand {
         Ok(match matches.subcommand() {
             Some((name, _)) if demo => return Err(ConfigError::new(format!("--demo does not go with {name}"))),
             Some((CHECK, _)) => Self::Check(config),
-            Some((EXPLAIN, arguments)) => Self::Explain(
-                config,
-                arguments
-                    .get_one::<String>(QUERY.definition.key)
-                    .cloned()
-                    .unwrap_or_default(),
-            ),
-            Some((COMPARE, arguments)) => Self::Compare(config, CompareOptions::check(&Flags(arguments))?),
+            Some((EXPLAIN, arguments)) => {
+                let query = arguments.get_one(QUERY).cloned();
+                Self::Explain(config, query.unwrap_or_default())
+            }
+            Some((COMPARE, arguments)) => Self::Compare(config, CompareOptions::check(arguments)?),
             Some((HEALTHCHECK, _)) => Self::Healthcheck(admin(config)?),
             Some((RELOAD, arguments)) => Self::Reload {
                 admin: admin(config)?,
-                force: Flags(arguments).get(&FORCE)?,
+                force: arguments.get(&FORCE)?,
             },
             _ if demo => Self::Demo(config.for_demo(&raw)),
             _ => Self::Serve(config),
@@ -161,7 +154,7 @@ fn grammar() -> clap::Command {
         .subcommand(
             clap::Command::new(EXPLAIN)
                 .about("Load all data files and print, as JSON, why a client gets its mirrors or what is known of a mirror")
-                .arg(Arg::new(QUERY.definition.key).value_name("QUERY").required(true).help(
+                .arg(Arg::new(QUERY).value_name("QUERY").required(true).help(
                     "the query string of a request, like 'repo=fedora-41&arch=x86_64&ip=192.0.2.1', with \
                      'endpoint=metalink' in it for a metalink; or 'host=mirror.example.org' or 'host_id=1'",
                 )),
@@ -276,7 +269,7 @@ mod tests {
         );
         assert!(!proxies.contains("192.168.0.1".parse().unwrap()));
         assert_eq!((config.watch, config.logging.level), (None, slog::Level::Info));
-        assert_eq!(config.reload.max_shrink.to_string(), "12.5%");
+        assert_eq!(config.max_shrink.to_string(), "12.5%");
         assert_eq!(config.shutdown_grace, Duration::from_secs(90));
         let admin = config.admin.unwrap();
         assert!(!admin.is_set && admin.listen == AdminAddress::Tcp("127.0.0.1:3001".parse().unwrap()));

@@ -145,13 +145,6 @@ pub struct WatchSettings {
     pub settle: Duration,
 }
 
-/// How new data may differ from the current data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReloadLimits {
-    /// The share of a count of entries that may be lost.
-    pub max_shrink: Share,
-}
-
 /// The levels of messages and their names, the most severe first.
 pub(crate) const LEVELS: [(&str, Level); 5] = [
     ("error", Level::Error),
@@ -179,13 +172,4 @@ pub struct CacheCompareSettings {
     pub caches: [PathBuf; 2],
     /// How many differences of a kind are shown for each table.
     pub examples: usize,
-}
-
-/// Whether a generator keeps the file that it replaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Previous {
-    /// As `….previous`.
-    Keep,
-    /// Not at all. A `….previous` of an earlier run stays as it is.
-    Drop,
 }

@@ -15,7 +15,6 @@ use super::unfinished::Unfinished;
 use super::validate::write_and_validate;
 use crate::generate::deadline::Deadline;
 use crate::generate::error::GenerateError;
-use crate::settings::Previous;
 use crate::snapshot::Catalogue;
 
 /// A new cache file that is not in its place yet. Dropped, it disappears.
@@ -103,12 +102,12 @@ impl NewFile {
     ///
     /// # Errors
     /// If that can't be done, or not in time; the old file is where it was.
-    pub(crate) fn publish(mut self, previous: Previous) -> Result<(), GenerateError> {
+    pub(crate) fn publish(mut self, keep_previous: bool) -> Result<(), GenerateError> {
         self.deadline.check(WRITING)?;
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
         self.take_over().map_err(failed)?;
-        if previous == Previous::Keep {
-            keep_previous(&self.target).map_err(failed)?;
+        if keep_previous {
+            link_previous(&self.target).map_err(failed)?;
         }
         if !is_at(&self.file, &self.path) {
             return Err(failed(io::Error::other(format!(
@@ -139,7 +138,7 @@ impl Drop for NewFile {
 }
 
 /// Gives the current file a second name. On a file system without links, it is copied.
-fn keep_previous(target: &Path) -> io::Result<()> {
+fn link_previous(target: &Path) -> io::Result<()> {
     let link = previous_link(target);
     files::remove(&link)?;
     match fs::hard_link(target, &link) {
@@ -204,7 +203,7 @@ mod tests {
             assert_eq!(second.exit_code(), 73);
             assert!(second.to_string().contains("another generator"), "{second}");
             new.write_bytes(content.as_bytes());
-            new.publish(Previous::Keep).unwrap();
+            new.publish(true).unwrap();
         }
         assert_eq!(fs::read_to_string(&target).unwrap(), "three");
         assert_eq!(
@@ -224,7 +223,7 @@ mod tests {
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let new = begin(&link).unwrap();
         new.write_bytes(b"new");
-        new.publish(Previous::Keep).unwrap();
+        new.publish(true).unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }

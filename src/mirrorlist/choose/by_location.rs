@@ -18,44 +18,44 @@ use crate::snapshot::{Carrier, CarrierIndex, CarrierWord};
 /// Most answers have at most so many hosts.
 const USUAL_HOSTS: usize = 128;
 
-/// Hosts that the global tier would add: some bits of a word.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct GlobalWord {
-    word: CarrierWord,
-    bits: u64,
-}
-
 impl<'s, O: Observer> Selector<'s, '_, O> {
     pub(super) fn by_location<'a>(&mut self) -> Selection<'a> {
         let mut selection = Selection {
             hosts: Vec::with_capacity(USUAL_HOSTS),
             ..Selection::default()
         };
-        self.find_near_hosts(&mut selection);
+        if self.network_off {
+            self.report_network_tiers_off();
+        } else {
+            let (snapshot, address) = (self.snapshot, self.location.address);
+            selection.asn = client_as(snapshot, address);
+            let near = near_hosts(snapshot, address, selection.asn);
+            self.scratch.near_hosts.fill(near);
+        }
         let (snapshot, client) = (self.snapshot, self.client());
         let home = client.and_then(|country| snapshot.continents().of(country));
         let mut countries = Vec::new();
         let (mut usable, mut any_public) = (0, false);
         self.scratch.global.clear();
         for mut word in snapshot.carriers_near(self.directory, client, home) {
-            if self.options.names_countries {
+            if self.names_countries {
                 let near = self.carriers(word, word.in_country | word.on_continent);
                 countries.extend(near.filter_map(|(_, _, carrier)| carrier.country));
             }
             self.withdraw_limited(&mut word);
             any_public |= word.public != 0;
             if !self.scratch.near_hosts.is_empty() {
-                usable += self.add_near_hosts(&mut word, &mut selection);
+                usable += self.add_near_hosts(&mut word, &mut selection.hosts);
             }
             usable += self.add_nearby(&word, &mut selection.hosts);
-            let bits = word.public & !word.in_country & !word.on_continent;
-            if bits != 0 {
-                self.scratch.global.push(GlobalWord { word, bits });
+            word.public &= !word.in_country & !word.on_continent;
+            if word.public != 0 {
+                self.scratch.global.push(word);
             }
         }
         self.scratch.near_hosts.clear();
         selection.countries = names(countries, client);
-        if usable < self.options.minimum {
+        if usable < self.minimum {
             self.observer.needs_global_tier();
             if any_public {
                 self.add_global(&mut selection.hosts);
@@ -63,19 +63,6 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             }
         }
         selection
-    }
-
-    /// Finds the hosts near the client by network, unless the request turns their tiers off.
-    fn find_near_hosts(&mut self, selection: &mut Selection<'_>) {
-        if self.options.prefer_network {
-            let (snapshot, address) = (self.snapshot, self.location.address);
-            selection.asn = client_as(snapshot, address);
-            self.scratch
-                .near_hosts
-                .fill(near_hosts(snapshot, address, selection.asn));
-        } else {
-            self.report_network_tiers_off();
-        }
     }
 
     /// Tells the observer that no host is chosen for its network.
@@ -94,8 +81,8 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         bits: u64,
     ) -> impl Iterator<Item = (u64, CarrierIndex, &'s Carrier)> + use<'s, O> {
         let catalogue = self.snapshot.catalogue();
-        let indexes = word.indexes(bits);
-        indexes.map(|(bit, index)| (bit, index, catalogue.carrier(index)))
+        word.indexes(bits)
+            .map(|(bit, index)| (bit, index, catalogue.carrier(index)))
     }
 
     /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.
@@ -119,17 +106,15 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 
     /// Adds the hosts near the client by network, whatever countries they are limited to, and takes them out of the other tiers.
     /// Returns how many of them are usable.
-    fn add_near_hosts(&mut self, word: &mut CarrierWord, selection: &mut Selection<'_>) -> usize {
+    fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>) -> usize {
         let mut usable = 0;
         for (bit, index, carrier) in self.carriers(*word, word.carriers) {
             let rng = &mut self.scratch.rng;
-            let host = match self.scratch.near_hosts.get(carrier.host) {
+            hosts.push(match self.scratch.near_hosts.get(carrier.host) {
                 Some(Proximity::Netblock(length)) => RankedHost::in_netblock(length, rng.next_u32(), index),
                 Some(Proximity::AutonomousSystem) => RankedHost::new(Tier::AutonomousSystem, rng.next_u32(), index),
                 None => continue,
-            };
-            selection.hosts.push(host);
-            selection.preferred_netblock |= host.tier() == Tier::Netblock;
+            });
             usable += self.usable(carrier);
             word.in_country &= !bit;
             word.on_continent &= !bit;
@@ -155,8 +140,8 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Adds all other public hosts.
     fn add_global(&mut self, hosts: &mut Vec<RankedHost>) {
         let words = std::mem::take(&mut self.scratch.global);
-        for GlobalWord { word, bits } in &words {
-            for (_, index, carrier) in self.carriers(*word, *bits) {
+        for word in &words {
+            for (_, index, carrier) in self.carriers(*word, word.public) {
                 self.add_weighted(Tier::Global, index, carrier, hosts);
             }
         }
@@ -165,7 +150,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 
     /// 1 for a host with a URL that the answer can list, else 0.
     fn usable(&self, carrier: &Carrier) -> usize {
-        usize::from(self.options.protocols.takes_any(carrier.protocols))
+        usize::from(self.protocols.takes_any(carrier.protocols))
     }
 }
 
@@ -173,8 +158,5 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 fn names<'a>(mut countries: Vec<CountryCode>, client: Option<CountryCode>) -> Vec<Cow<'a, str>> {
     countries.sort_unstable_by_key(|country| (Some(*country) != client, *country));
     countries.dedup();
-    countries
-        .into_iter()
-        .map(|country| country.to_string().into())
-        .collect()
+    countries.iter().map(|country| country.to_string().into()).collect()
 }

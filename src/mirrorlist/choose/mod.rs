@@ -2,13 +2,12 @@
 //! text.
 //!
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
-//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. An [`observer`]
+//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. An [`Observer`]
 //! learns why hosts are left out.
 
 mod by_country;
 mod by_location;
 mod by_network;
-pub mod observer;
 pub mod rank;
 mod select;
 
@@ -18,8 +17,8 @@ use std::net::IpAddr;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
-pub use observer::Observer;
 pub use rank::{RankedHost, Tier};
+pub use select::Observer;
 
 use super::locate::{ClientLocation, locate};
 use super::protocols::ProtocolFilter;
@@ -27,11 +26,10 @@ use super::query::MirrorQuery;
 use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
-use crate::snapshot::{Carrier, Catalogue, FileDetails, Snapshot, Url};
+use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
 use by_country::asked_countries;
-use by_location::GlobalWord;
 use by_network::NearHosts;
-use select::{SelectionOptions, Selector};
+use select::Selector;
 
 /// A client's request.
 #[derive(Debug, Clone, Copy)]
@@ -77,8 +75,6 @@ pub struct Choice<'a> {
 pub struct Selection<'a> {
     /// The hosts.
     pub hosts: Vec<RankedHost>,
-    /// Whether a host is in the netblock tier.
-    pub preferred_netblock: bool,
     /// The client's AS, if any host is in it.
     pub asn: Option<AsNumber>,
     /// The countries in which hosts were found, as the comment line repeats them; one that is found for two countries asked for
@@ -94,7 +90,8 @@ pub struct Selection<'a> {
 pub struct Scratch {
     rng: Xoshiro256PlusPlus,
     near_hosts: NearHosts,
-    global: Vec<GlobalWord>,
+    /// Words with hosts that the global tier would add, which are their `public` bits.
+    global: Vec<CarrierWord>,
     key: String,
 }
 
@@ -110,23 +107,11 @@ impl Scratch {
     }
 }
 
-/// Chooses the hosts for a request.
-///
-/// # Errors
-/// Returns the refusal of a request that gets no mirrors.
-pub fn choose<'a>(
-    snapshot: &'a Snapshot,
-    request: &MirrorRequest<'a>,
-    scratch: &mut Scratch,
-) -> Result<Choice<'a>, Refusal<'a>> {
-    choose_observed(snapshot, request, scratch, &mut ())
-}
-
 /// Chooses the hosts for a request and reports to an observer what keeps others out.
 ///
 /// # Errors
 /// Returns the refusal of a request that gets no mirrors.
-pub fn choose_observed<'a>(
+pub fn choose<'a>(
     snapshot: &'a Snapshot,
     request: &MirrorRequest<'a>,
     scratch: &mut Scratch,
@@ -142,21 +127,25 @@ pub fn choose_observed<'a>(
     let location = locate(snapshot, request.address);
     let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
-    let selector = Selector {
+    let mut selector = Selector {
         snapshot,
         directory: target.directory,
         location,
-        options: SelectionOptions {
-            protocols,
-            prefer_network: query.prefer_network,
-            minimum: request.minimum,
-            names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
-        },
+        protocols,
+        network_off: query.network_off,
+        minimum: request.minimum,
+        names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
         scratch,
         observer,
     };
+    let asked = query.country.as_deref().map(asked_countries);
+    let mut selection = match asked.filter(|asked| !asked.is_empty()) {
+        Some(asked) => selector.by_country(&asked),
+        None => selector.by_location(),
+    };
+    selection.hosts.sort_unstable();
     let mut choice = Choice {
-        selection: selector.select(query.country.as_deref()),
+        selection,
         target,
         location,
         protocols,
@@ -168,19 +157,6 @@ pub fn choose_observed<'a>(
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
-}
-
-impl<O: Observer> Selector<'_, '_, O> {
-    /// Selects the hosts of a directory; `countries` is the value of `country=`.
-    fn select<'a>(mut self, countries: Option<&'a str>) -> Selection<'a> {
-        let asked = countries.map(asked_countries).filter(|asked| !asked.is_empty());
-        let mut selection = match asked {
-            Some(asked) => self.by_country(&asked),
-            None => self.by_location(),
-        };
-        selection.hosts.sort_unstable();
-        selection
-    }
 }
 
 fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a FileDetails, Refusal<'a>> {

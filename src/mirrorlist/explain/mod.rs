@@ -1,5 +1,5 @@
-//! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose_observed`]
-//! chose and reported.
+//! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
+//! and reported.
 //!
 //! [`client`] tells where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
 //! the request.
@@ -12,9 +12,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose_observed};
-use super::refusal::Refusal;
-use super::render::suffix::suffix;
+use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
 use super::render::text;
 use super::target::{Asked, Target, resolve};
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
@@ -40,16 +38,13 @@ pub struct Explanation {
 /// The target of a request.
 #[derive(Debug, Serialize)]
 pub struct ExplainedTarget {
-    /// The directory whose hosts are candidates.
-    pub directory: String,
-    /// The file in it.
-    pub file: Option<String>,
+    directory: String,
+    file: Option<String>,
     /// The repository, after redirects.
-    pub repo: Option<String>,
-    /// The architecture.
-    pub arch: Option<String>,
+    repo: Option<String>,
+    arch: Option<String>,
     /// How many hosts carry the directory.
-    pub hosts: usize,
+    hosts: usize,
 }
 
 /// A tier and its hosts.
@@ -66,12 +61,10 @@ pub struct ExplainedTier {
 pub struct ListedHost {
     /// MirrorManager2's id.
     pub host_id: i64,
-    /// The name in its URLs.
-    pub name: String,
-    /// Its country.
-    pub country: Option<String>,
-    /// Bandwidth in Mbit/s; the weight in the tiers that are shuffled by weight.
-    pub bandwidth: u32,
+    name: String,
+    country: Option<String>,
+    /// In Mbit/s; the weight in the tiers that are shuffled by weight.
+    bandwidth: u32,
     /// The probability that it is the first of its tier.
     pub first_probability: f64,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
@@ -83,10 +76,8 @@ pub struct ListedHost {
 pub struct UnlistedHost {
     /// MirrorManager2's id.
     pub host_id: i64,
-    /// The name in its URLs.
-    pub name: String,
-    /// Its country.
-    pub country: Option<String>,
+    name: String,
+    country: Option<String>,
     /// Why it is not listed: each reason is true by itself.
     pub reasons: Vec<Reason>,
 }
@@ -104,17 +95,20 @@ pub struct ExplainedRefusal {
 pub fn explain(snapshot: &Snapshot, request: &MirrorRequest<'_>, seed: u64) -> Explanation {
     let catalogue = snapshot.catalogue();
     let mut observations = Observations::default();
-    let choice = choose_observed(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
+    let choice = choose(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
     let (tiers, not_listed, refused) = match &choice {
         Ok(choice) => {
             let explained = ExplainedChoice {
                 catalogue,
                 choice,
-                suffix: suffix(catalogue, &choice.target),
+                suffix: text::suffix(catalogue, &choice.target),
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
-        Err(refusal) => (Vec::new(), Vec::new(), Some(explained_refusal(refusal))),
+        Err(refusal) => {
+            let (status, text) = (refusal.status(), text::words(refusal));
+            (Vec::new(), Vec::new(), Some(ExplainedRefusal { status, text }))
+        }
     };
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
@@ -123,13 +117,6 @@ pub fn explain(snapshot: &Snapshot, request: &MirrorRequest<'_>, seed: u64) -> E
         tiers,
         not_listed,
         refused,
-    }
-}
-
-fn explained_refusal(refusal: &Refusal<'_>) -> ExplainedRefusal {
-    ExplainedRefusal {
-        status: refusal.status(),
-        text: text::words(refusal),
     }
 }
 
@@ -167,15 +154,12 @@ impl ExplainedChoice<'_> {
 
     /// The hosts of a tier that have a URL in the answer.
     fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost> {
-        let hosts = hosts.iter().filter_map(|ranked| {
+        let hosts = hosts.iter().map(|ranked| {
             let carrier = self.catalogue.carrier(ranked.carrier());
-            let host = self.catalogue.host(carrier.host);
-            self.choice
-                .protocols
-                .takes_any(carrier.protocols)
-                .then_some((*ranked, carrier, host))
+            (*ranked, carrier, self.catalogue.host(carrier.host))
         });
-        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.collect();
+        let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
+        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
         let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
         let weight = |ranked: RankedHost, host: &Host| match ranked.tier() {
             Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),

@@ -15,7 +15,7 @@ pub(super) struct DistinctTable<I, T> {
     hasher: FixedState,
 }
 
-impl<I, T: Default> Default for DistinctTable<I, T> {
+impl<I: Default, T: Default> Default for DistinctTable<I, T> {
     fn default() -> Self {
         Self {
             values: IndexTable::default(),

@@ -109,11 +109,7 @@ fn chosen<'a>(content: Content, choice: &Choice<'a>) -> Answer<'a> {
         location: None,
         body: Body::default(),
         repository: match choice.target.asked {
-            Asked::Repository { asked, arch, .. } => Some(AnsweredRepository {
-                country,
-                repo: asked,
-                arch,
-            }),
+            Asked::Repository { asked: repo, arch, .. } => Some(AnsweredRepository { country, repo, arch }),
             Asked::Path(_) => None,
         },
         listed: Some(Listed {

@@ -133,15 +133,13 @@ impl GeneratorCommand {
 fn compare_settings(arguments: &ArgMatches) -> Result<CacheCompareSettings, ConfigError> {
     let caches: Vec<PathBuf> = arguments.get_many(CACHES).into_iter().flatten().cloned().collect();
     let caches = <[PathBuf; 2]>::try_from(caches).map_err(|caches| {
+        let number = caches.len();
         ConfigError::new(format!(
-            "compare: expected two cache files, like compare A.proto B.proto, not {}",
-            caches.len()
+            "compare: expected two cache files, like compare A.proto B.proto, not {number}"
         ))
     })?;
-    Ok(CacheCompareSettings {
-        caches,
-        examples: arguments.get(&EXAMPLES)?,
-    })
+    let examples = arguments.get(&EXAMPLES)?;
+    Ok(CacheCompareSettings { caches, examples })
 }
 
 /// The grammar of the command line, for clap.
@@ -201,14 +199,10 @@ mod tests {
         let config = generate("generate-mirrorlist-cache -o /o -c /nonexistent -d");
         assert_eq!(config.outfile, Path::new("/o"));
         assert!(config.debug && !config.check && !config.force && config.interval.is_none());
-        assert_eq!(
-            (config.max_shrink.to_string().as_str(), config.dns_limit()),
-            ("25%", Some(Duration::from_secs(5)))
-        );
-        assert_eq!(
-            generate("generate-mirrorlist-cache").outfile,
-            Path::new("/var/lib/mirrormanager/mirrorlist_cache.proto")
-        );
+        assert_eq!(config.max_shrink, Share::percent(25));
+        assert_eq!(config.dns_limit(), Some(Duration::from_secs(5)));
+        let outfile = generate("generate-mirrorlist-cache").outfile;
+        assert_eq!(outfile, Path::new("/var/lib/mirrormanager/mirrorlist_cache.proto"));
     }
 
     #[test]
@@ -232,18 +226,15 @@ mod tests {
             ("g --metrics-listen [::]:1234 healthcheck", "[::]:1234"),
             ("g healthcheck --metrics-listen 127.0.0.1:1234", "127.0.0.1:1234"),
         ] {
-            match parse(line).unwrap() {
-                GeneratorCommand::Healthcheck(address) => assert_eq!(address.to_string(), asked, "{line}"),
-                other => panic!("{other:?}"),
-            }
+            let asked = GeneratorCommand::Healthcheck(asked.parse().unwrap());
+            assert_eq!(parse(line), Ok(asked), "{line}");
         }
-        match parse("g compare a b --examples 9").unwrap() {
-            GeneratorCommand::Compare(settings) => {
-                assert_eq!(settings.caches, ["a", "b"].map(PathBuf::from));
-                assert_eq!(settings.examples, 9);
-            }
-            other => panic!("{other:?}"),
-        }
+        let compared = CacheCompareSettings {
+            caches: ["a", "b"].map(PathBuf::from),
+            examples: 9,
+        };
+        let command = parse("g compare a b --examples 9");
+        assert_eq!(command, Ok(GeneratorCommand::Compare(compared)));
         for (line, said) in [
             ("g compare", "not 0"),
             ("g compare a", "not 1"),

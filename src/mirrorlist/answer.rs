@@ -58,10 +58,8 @@ pub struct Answerer {
 impl Answerer {
     /// An answerer whose random order follows from this seed.
     pub fn seeded(seed: u64) -> Self {
-        Self {
-            scratch: Scratch::seeded(seed),
-            buffer: ResponseBuffer::default(),
-        }
+        let (scratch, buffer) = (Scratch::seeded(seed), ResponseBuffer::default());
+        Self { scratch, buffer }
     }
 }
 

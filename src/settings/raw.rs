@@ -10,9 +10,7 @@ use super::setting::{ConfigError, Definition, Setting, Texts};
 
 /// All settings that are set, as texts.
 #[derive(Debug, Clone)]
-pub(super) struct RawSettings {
-    values: BTreeMap<String, RawValue>,
-}
+pub(super) struct RawSettings(BTreeMap<String, RawValue>);
 
 #[derive(Debug, Clone)]
 struct RawValue {
@@ -67,19 +65,19 @@ impl RawSettings {
             let value = RawValue::new(table, &key, value)?;
             Ok((key, value))
         });
-        values.collect::<Result<_, _>>().map(|values| Self { values })
+        Ok(Self(values.collect::<Result<_, _>>()?))
     }
 
     /// Whether a setting is set anywhere.
     pub(super) fn is_set<T>(&self, setting: &Setting<T>) -> bool {
-        self.values.contains_key(setting.definition.key)
+        self.0.contains_key(setting.definition.key)
     }
 }
 
 impl Texts for RawSettings {
     fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
         let Definition { key, default, .. } = setting.definition;
-        let value = self.values.get(key);
+        let value = self.0.get(key);
         let text = value.map_or(default, |value| value.text.trim());
         (setting.parse)(text).map_err(|expected| {
             let origin = value.map_or("the defaults", |value| &value.origin);

@@ -79,22 +79,18 @@ impl fmt::Display for AdminAddress {
 
 /// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AllowedHosts {
-    /// As [`host_name`] gives them.
-    names: Vec<String>,
-}
+pub struct AllowedHosts(Vec<String>);
 
 impl AllowedHosts {
     /// Reads a comma list of names without ports; `None` if one of them is no host name.
     pub fn parse(list: &str) -> Option<Self> {
         let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let names = names.map(host_name).collect::<Option<_>>()?;
-        Some(Self { names })
+        names.map(host_name).collect::<Option<_>>().map(Self)
     }
 
     /// Whether this name, as [`host_name`] gives it, is one of them.
     pub(crate) fn contains(&self, name: &String) -> bool {
-        self.names.contains(name)
+        self.0.contains(name)
     }
 }
 
@@ -111,14 +107,12 @@ pub(crate) fn host_name(text: &str) -> Option<String> {
 
 /// The networks of the proxies whose X-Forwarded-For counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustedProxies {
-    networks: Vec<IpNetwork>,
-}
+pub struct TrustedProxies(Vec<IpNetwork>);
 
 impl TrustedProxies {
     /// Trusts these networks.
     pub fn new(networks: Vec<IpNetwork>) -> Self {
-        Self { networks }
+        Self(networks)
     }
 
     /// Trusts this machine.
@@ -132,7 +126,7 @@ impl TrustedProxies {
 
     /// Whether an address is a trusted proxy's.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(address))
+        self.0.iter().any(|network| network.contains(address))
     }
 }
 

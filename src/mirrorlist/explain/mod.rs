@@ -144,10 +144,8 @@ impl ExplainedChoice<'_> {
     fn tiers(&self) -> Vec<ExplainedTier> {
         let tiers = self.choice.selection.hosts.chunk_by(|a, b| a.tier() == b.tier());
         let explained = tiers.filter_map(|hosts| {
-            Some(ExplainedTier {
-                tier: hosts.first()?.tier(),
-                hosts: self.listed(hosts),
-            })
+            let (tier, hosts) = (hosts.first()?.tier(), self.listed(hosts));
+            Some(ExplainedTier { tier, hosts })
         });
         explained.filter(|tier| !tier.hosts.is_empty()).collect()
     }

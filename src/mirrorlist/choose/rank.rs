@@ -21,17 +21,6 @@ pub enum Tier {
     Global,
 }
 
-impl Tier {
-    /// All tiers, best first.
-    pub const ALL: [Self; 5] = [
-        Self::Netblock,
-        Self::AutonomousSystem,
-        Self::Country,
-        Self::Continent,
-        Self::Global,
-    ];
-}
-
 /// A chosen host: tier (8 bits), key within the tier (32), carrier (24).
 ///
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
@@ -83,12 +72,13 @@ mod tests {
 
     #[test]
     fn hosts_are_in_order_of_tier_then_key_and_tell_both_tier_and_carrier() {
+        use Tier::{AutonomousSystem, Continent, Country, Global, Netblock};
         let keys = [(0, 7), (0, 8), (u32::MAX, 0)];
-        let hosts = Tier::ALL.map(|tier| {
+        let hosts = [Netblock, AutonomousSystem, Country, Continent, Global].map(|tier| {
             keys.map(|(key, carrier)| {
                 let host = RankedHost::new(tier, key, CarrierIndex::from_number(carrier));
                 assert_eq!((host.tier(), host.carrier().get()), (tier, carrier));
-                assert!(tier == Tier::Netblock || host.prefix_length().is_none());
+                assert!(tier == Netblock || host.prefix_length().is_none());
                 host
             })
         });

@@ -57,10 +57,8 @@ fn generate(config: &GeneratorConfig) -> Result<(), GenerateError> {
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let printed = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(printed.is_err()))
 }
 
 fn fail(error: &GenerateError) -> ExitCode {

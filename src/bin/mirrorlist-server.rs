@@ -90,10 +90,8 @@ fn serve(config: &ServerConfig, data: Data, announce: impl FnOnce(SocketAddr)) -
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let printed = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(printed.is_err()))
 }
 
 fn fail(code: u8, error: &impl std::fmt::Display) -> ExitCode {

@@ -6,9 +6,9 @@ use super::answer::{ParsedAnswer, RawAnswer, media_type, parse};
 use super::metalink::Malformed;
 use super::requests::RequestTarget;
 use crate::http::client_address::parse_address;
-use crate::mirrorlist::choose::{RankedHost, choose_observed};
+use crate::mirrorlist::choose::{RankedHost, choose};
 use crate::mirrorlist::explain::reason::Observations;
-use crate::mirrorlist::render::suffix::suffix;
+use crate::mirrorlist::render::text::suffix;
 use crate::mirrorlist::{Answerer, Choice, MirrorQuery, MirrorRequest, Refusal, Scratch, Tier, answer, refuse};
 use crate::snapshot::{Carrier, Catalogue, Snapshot};
 
@@ -126,7 +126,7 @@ impl<'a> OwnServer<'a> {
         let mut observations = Observations::default();
         let choice = self
             .request(target, &query)
-            .and_then(|request| choose_observed(self.snapshot, &request, &mut self.scratch, &mut observations));
+            .and_then(|request| choose(self.snapshot, &request, &mut self.scratch, &mut observations));
         if let Ok(choice) = choice {
             let catalogue = self.snapshot.catalogue();
             let suffix = suffix(catalogue, &choice.target);
@@ -141,7 +141,7 @@ impl<'a> OwnServer<'a> {
 fn groups(catalogue: &Catalogue, choice: &Choice<'_>, suffix: &str) -> Vec<HostGroup> {
     let rank = |host: &RankedHost| (host.tier(), host.prefix_length());
     let urls = |carrier: &Carrier| {
-        let urls = choice.protocols.urls(catalogue, carrier);
+        let urls = choice.protocols.urls(0, catalogue, carrier);
         urls.map(|url| [catalogue.base_url(url), suffix].concat()).collect()
     };
     let groups = choice.selection.hosts.chunk_by(|a, b| rank(a) == rank(b));

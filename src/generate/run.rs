@@ -82,7 +82,7 @@ pub(crate) fn run(context: &RunContext) -> Result<Outcome, GenerateError> {
         }
         if let Some(file) = new_file {
             let step = context.progress.phase("publish");
-            file.publish(config.previous)?;
+            file.publish(!config.no_previous)?;
             step.finish(contents.bytes);
         }
         Ok(run.finish(contents, warnings))

@@ -15,7 +15,7 @@ use crate::background::Background;
 use crate::clock::since_epoch;
 use crate::metrics::table::LabelValue as _;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
-use crate::settings::{DataPaths, HealthSettings, ReloadLimits, Share};
+use crate::settings::{DataPaths, HealthSettings, Share};
 use crate::snapshot::shrink::losses;
 use crate::snapshot::{DataFile, SharedSnapshot, Snapshot, age};
 
@@ -39,7 +39,7 @@ impl Reloader {
     pub fn new(
         paths: DataPaths,
         health: HealthSettings,
-        limits: ReloadLimits,
+        max_shrink: Share,
         shared: Arc<SharedSnapshot>,
         metrics: Arc<ServerMetrics>,
         logger: Logger,
@@ -48,7 +48,7 @@ impl Reloader {
         let worker = ReloadWorker {
             paths: paths.clone(),
             health: health.clone(),
-            limits,
+            max_shrink,
             shared: Arc::clone(&shared),
             metrics,
             logger,
@@ -111,7 +111,7 @@ impl Drop for Reloader {
 struct ReloadWorker {
     paths: DataPaths,
     health: HealthSettings,
-    limits: ReloadLimits,
+    max_shrink: Share,
     shared: Arc<SharedSnapshot>,
     metrics: Arc<ServerMetrics>,
     logger: Logger,
@@ -155,7 +155,7 @@ impl ReloadWorker {
     fn reload(&mut self, cause: Cause, force: bool) -> ReloadReport {
         let (started, begin) = (SystemTime::now(), Instant::now());
         let current = self.shared.current_owned();
-        let max_shrink = (!force).then_some(self.limits.max_shrink);
+        let max_shrink = (!force).then_some(self.max_shrink);
         // A panic in a parser is a refusal.
         let renewal = catch_unwind(AssertUnwindSafe(|| {
             renew(&self.paths, &self.health, &current, max_shrink)

@@ -214,7 +214,7 @@ async fn load_data(
         Reloader::new(
             config.files.clone(),
             config.health.clone(),
-            config.reload,
+            config.max_shrink,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
             admin.logger.clone(),

@@ -15,7 +15,6 @@ use super::unfinished::Unfinished;
 use super::validate::write_and_validate;
 use crate::generate::deadline::Deadline;
 use crate::generate::error::GenerateError;
-use crate::settings::Previous;
 use crate::snapshot::Catalogue;
 
 /// A new cache file that is not in its place yet. Dropped, it disappears.
@@ -101,12 +100,12 @@ impl NewFile {
     ///
     /// # Errors
     /// If that can't be done, or not in time; the old file is where it was.
-    pub(crate) fn publish(self, previous: Previous) -> Result<(), GenerateError> {
+    pub(crate) fn publish(self, keep_previous: bool) -> Result<(), GenerateError> {
         self.deadline.check(WRITING)?;
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
         self.take_over().map_err(failed)?;
-        if previous == Previous::Keep {
-            keep_previous(&self.target).map_err(failed)?;
+        if keep_previous {
+            link_previous(&self.target).map_err(failed)?;
         }
         if !is_at(&self.file, &self.path) {
             let path = self.path.display();
@@ -137,7 +136,7 @@ impl Drop for NewFile {
 }
 
 /// Gives the current file a second name. On a file system without links, it is copied.
-fn keep_previous(target: &Path) -> io::Result<()> {
+fn link_previous(target: &Path) -> io::Result<()> {
     let link = previous_link(target);
     files::remove(&link)?;
     if let Err(error) = fs::hard_link(target, &link) {
@@ -166,7 +165,7 @@ mod tests {
 
     fn publish(mut new: NewFile, content: &str) {
         new.file.write_all(content.as_bytes()).unwrap();
-        new.publish(Previous::Keep).unwrap();
+        new.publish(true).unwrap();
     }
 
     fn begin(outfile: &Path) -> Result<NewFile, GenerateError> {

@@ -141,7 +141,7 @@ impl<'a> OwnServer<'a> {
 fn groups(catalogue: &Catalogue, choice: &Choice<'_>, suffix: &str) -> Vec<HostGroup> {
     let rank = |host: &RankedHost| (host.tier(), host.prefix_length());
     let urls = |carrier: &Carrier| {
-        let urls = choice.protocols.urls(0, catalogue, carrier);
+        let urls = choice.protocols.urls(catalogue, carrier);
         urls.map(|url| [catalogue.base_url(url), suffix].concat()).collect()
     };
     let groups = choice.selection.hosts.chunk_by(|a, b| rank(a) == rank(b));

@@ -40,9 +40,16 @@ impl ProtocolFilter {
         !self.protocols.intersection(protocols).is_empty()
     }
 
-    /// A host's URLs that are listed, but for those whose bits are set in a mask. Beyond 64 URLs nothing is withheld.
+    /// A host's URLs that are listed.
     #[inline]
-    pub fn urls<'a>(
+    pub fn urls<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> impl Iterator<Item = &'a Url> + use<'a> {
+        let urls = catalogue.urls(carrier).iter();
+        urls.filter(move |url| self.takes(url.protocol))
+            .take(self.most_per_host)
+    }
+
+    /// The same without those whose bits are set in a mask. Beyond 64 URLs nothing is withheld.
+    pub(super) fn urls_but<'a>(
         self,
         mut withheld: u64,
         catalogue: &'a Catalogue,

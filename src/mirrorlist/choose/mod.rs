@@ -193,14 +193,37 @@ impl Choice<'_> {
     }
 
     /// The URLs of a chosen host that the answer lists: bad ones only if it has no good one.
-    #[inline]
     pub fn urls_of<'c>(&self, host: RankedHost, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> + use<'c> {
         let carrier = catalogue.carrier(host.carrier());
-        let listed = self.protocols;
-        let withheld = self.health.map_or(0, |view| {
-            HealthOfHosts { view, listed }.withheld(catalogue, host.carrier(), carrier, host.tier())
-        });
-        listed.urls(withheld, catalogue, carrier)
+        self.protocols
+            .urls_but(self.withheld(host, carrier, catalogue), catalogue, carrier)
+    }
+
+    /// Calls a function with each of these URLs.
+    ///
+    /// Optimised: a host of which nothing is withheld takes a loop of its own (`cargo bench --bench instructions`, `render`).
+    #[inline(always)]
+    pub fn each_url_of(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue, mut each: impl FnMut(&Url)) {
+        match self.withheld(host, carrier, catalogue) {
+            0 => {
+                for url in self.protocols.urls(catalogue, carrier) {
+                    each(url);
+                }
+            }
+            withheld => self.protocols.urls_but(withheld, catalogue, carrier).for_each(each),
+        }
+    }
+
+    /// The bad URLs of a chosen host that are not listed, as a mask.
+    #[inline]
+    fn withheld(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue) -> u64 {
+        match self.health {
+            Some(view) if !host.is_demoted() => {
+                let listed = self.protocols;
+                HealthOfHosts { view, listed }.withheld(catalogue, host.carrier(), carrier, host.tier())
+            }
+            _ => 0,
+        }
     }
 
     /// Whether a host comes last because it has no good URL while others have one.

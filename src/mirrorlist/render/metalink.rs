@@ -52,12 +52,12 @@ pub fn metalink(
     });
     for ((host, carrier), [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
         let preference = if carrier.public { public } else { private };
-        for url in choice.urls_of(host, catalogue) {
+        choice.each_url_of(host, carrier, catalogue, |url| {
             writer.padded(catalogue.text(url.element_start));
             writer.padded(preference.get());
             writer.padded(catalogue.text(url.escaped));
             writer.padded(path.get());
-        }
+        });
     }
     writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
     writer.finish()

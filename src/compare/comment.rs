@@ -36,9 +36,18 @@ pub(super) fn compare(here: &str, there: &str, chosen_otherwise: bool) -> Option
     let class = if there.len() > LONG && here.len() < there.len() {
         Class::LongComment
     } else {
-        countries.dedup();
-        their_countries.dedup();
-        match rest == their_rest && countries == their_countries {
+        // Of several spellings this server names the first.
+        let spelled_alike = countries.iter().all(|country| their_countries.contains(country));
+        for countries in [&mut countries, &mut their_countries] {
+            countries.sort_unstable_by_key(|country| country.to_ascii_lowercase());
+            countries.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+        }
+        let same = countries.len() == their_countries.len()
+            && countries
+                .iter()
+                .zip(&their_countries)
+                .all(|(one, other)| one.eq_ignore_ascii_case(other));
+        match rest == their_rest && spelled_alike && same {
             true => Class::CountryOnce,
             false => Class::Comment,
         }
@@ -60,6 +69,8 @@ mod tests {
         let there = "# repo = a arch = b country = FR country = global country = DE protocol = http";
         assert_eq!(class(here, there), None);
         assert_eq!(class(here, &format!("{there} country = DE")), Some(Class::CountryOnce));
+        assert_eq!(class(here, &format!("{there} country = de")), Some(Class::CountryOnce));
+        assert_eq!(class(here, &there.replace("DE", "de")), Some(Class::Comment));
         assert_eq!(class(here, &format!("{there} country = IT")), Some(Class::Comment));
         assert_eq!(
             class(here, &there.replace("repo = a", "repo = c")),

@@ -24,7 +24,7 @@ enum AskedPlace {
     World,
 }
 
-/// The entries of `country=`; what is no country's code is left out.
+/// The entries of `country=`, each country once; what is no country's code is left out.
 pub(super) fn asked_countries(text: &str) -> Vec<AskedCountry<'_>> {
     let entries = text.split(',').map(str::trim);
     let parsed = entries.filter_map(|spelling| {
@@ -34,7 +34,13 @@ pub(super) fn asked_countries(text: &str) -> Vec<AskedCountry<'_>> {
         };
         Some(AskedCountry { spelling, place })
     });
-    parsed.collect()
+    let mut asked: Vec<AskedCountry<'_>> = Vec::new();
+    for entry in parsed {
+        if asked.iter().all(|other| other.place != entry.place) {
+            asked.push(entry);
+        }
+    }
+    asked
 }
 
 /// The hosts that a condition takes, and the countries in which it takes some, offered to the client or not.

@@ -29,6 +29,8 @@ pub(crate) struct Connector {
     database: Database,
     tls: Option<MakeRustlsConnect>,
     passwords: Option<Passwords>,
+    /// The reason why the password file does not count.
+    no_passwords: Option<String>,
     /// The server to which the last connection leads that could go anywhere.
     chosen: Mutex<Option<ServerAddress>>,
 }
@@ -56,24 +58,23 @@ impl Connector {
     /// If a file of certificates is asked for and can't be used.
     pub(crate) fn new(database: &Database, logger: &Logger) -> Result<Self, ConfigError> {
         let file = database.password_file().filter(|_| database.password().is_none());
-        let passwords = match file.map(|file| (file, Passwords::read(&file.path))) {
-            None => None,
+        let (passwords, no_passwords) = match file.map(|file| (file, Passwords::read(&file.path))) {
+            None => (None, None),
             Some((file, Ok(None))) => {
-                if file.asked_for {
-                    warn!(logger, "the password file is not there"; "file" => %file.path.display());
-                }
-                None
+                let problem = format!("the password file {} is not there", file.path.display());
+                (None, file.asked_for.then_some(problem))
             }
-            Some((_, Ok(passwords))) => passwords,
-            Some((_, Err(problem))) => {
-                warn!(logger, "{problem}");
-                None
-            }
+            Some((_, Ok(passwords))) => (passwords, None),
+            Some((_, Err(problem))) => (None, Some(problem)),
         };
+        if let Some(problem) = &no_passwords {
+            warn!(logger, "{problem}");
+        }
         Ok(Self {
             database: database.clone(),
             tls: tls::prepare(database.tls())?,
             passwords,
+            no_passwords,
             chosen: Mutex::new(None),
         })
     }
@@ -274,8 +275,12 @@ impl Connector {
         let advice = match error.last() {
             Some(Failure::Driver(error)) => {
                 let advice = advice_on(error);
-                match self.database.password_file() {
-                    Some(file) if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() => {
+                let password_missing = said(error).contains("password missing");
+                match (self.database.password_file(), &self.no_passwords) {
+                    (_, Some(problem)) if password_missing => problem.clone(),
+                    (Some(file), _)
+                        if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() =>
+                    {
                         format!("{advice}; the password is of {}", file.path.display())
                     }
                     _ => advice.to_owned(),

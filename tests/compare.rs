@@ -640,3 +640,23 @@ fn requests_of_a_cache_are_the_same_each_time_and_ask_for_all_there_is() {
         assert!(targets.iter().any(|target| target.contains(wanted)), "{wanted}");
     }
 }
+
+#[test]
+fn redirected_and_disabled_repositories_are_asked_for_among_many_directories() {
+    let (snapshot, _) = fixture::snapshot_with(|cache| {
+        let directory = cache.mirror_list_cache[0].clone();
+        for number in 0..2_000 {
+            let mut directory = directory.clone();
+            directory.directory = format!("pub/linux/many/{number}");
+            cache.mirror_list_cache.push(directory);
+        }
+    });
+    let requests = from_cache::requests(&snapshot, None);
+    for wanted in ["repo=linux-rolling&arch=x86_64", "repo=linux-0&arch="] {
+        for endpoint in ["mirrorlist", "metalink"] {
+            let wanted = format!("/{endpoint}?{wanted}");
+            let mut targets = requests.iter().map(RequestTarget::target);
+            assert!(targets.any(|target| target.starts_with(&wanted)), "{wanted}");
+        }
+    }
+}

@@ -1,5 +1,5 @@
-//! Requests made of the data files: every repository as a mirrorlist and a metalink, and directories, files and odd names, for clients
-//! in every tier and with every parameter. The same data gives the same requests.
+//! Requests made of the data files: every repository, redirected and disabled ones too, as a mirrorlist and a metalink, and
+//! directories, files and odd names, for clients in every tier and with every parameter. The same data gives the same requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,7 +42,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
         .map(|target| (target, Some(ALL_MIRRORS)));
     let near = repositories(catalogue).into_iter().map(|target| (target, None));
     let mut repositories = [Deck::new(whole.collect()), Deck::new(near.collect())];
-    let mut others = Deck::new([paths(catalogue), odd_names(catalogue)].concat());
+    let mut others = Deck::new([paths(catalogue), odd_names()].concat());
     let mut clients: Vec<Deck<String>> = clients(snapshot).into_iter().map(Deck::new).collect();
     clients.retain(|deck| deck.len() > 0);
     let mut parameters = Deck::new(parameters(catalogue));
@@ -101,11 +101,22 @@ fn both(query: &str) -> [String; 2] {
     ["mirrorlist", "metalink"].map(|endpoint| format!("/{endpoint}?{query}"))
 }
 
+/// Repositories, and the names that are redirected or disabled, with the archs of what answers for them.
 fn repositories(catalogue: &Catalogue) -> Vec<String> {
-    let mut keys: Vec<&str> = catalogue.repositories().map(|(key, _)| key).collect();
-    keys.sort_unstable();
-    let keys = keys.into_iter().filter_map(|key| key.rsplit_once('+'));
-    keys.flat_map(|(repo, arch)| both(&format!("repo={}&arch={}", encoded(repo), encoded(arch))))
+    let keys = catalogue.repositories().filter_map(|(key, _)| key.rsplit_once('+'));
+    let mut keys: BTreeSet<(&str, &str)> = keys.collect();
+    let usual_arch = keys.iter().map(|(_, arch)| *arch).max().unwrap_or("x86_64");
+    for prefix in catalogue.special_prefixes() {
+        let target = catalogue.repository_redirect(prefix).unwrap_or(prefix);
+        let archs = keys.range((target, "")..).take_while(|(other, _)| *other == target);
+        let mut archs: Vec<&str> = archs.map(|(_, arch)| *arch).collect();
+        if archs.is_empty() {
+            archs.push(usual_arch);
+        }
+        keys.extend(archs.into_iter().map(|arch| (prefix, arch)));
+    }
+    keys.into_iter()
+        .flat_map(|(repo, arch)| both(&format!("repo={}&arch={}", encoded(repo), encoded(arch))))
         .collect()
 }
 
@@ -139,30 +150,15 @@ fn paths(catalogue: &Catalogue) -> Vec<String> {
         .collect()
 }
 
-/// Redirected and disabled repositories, and names that no cache has.
-fn odd_names(catalogue: &Catalogue) -> Vec<String> {
-    let mut archs: Vec<&str> = catalogue
-        .repositories()
-        .filter_map(|(key, _)| Some(key.rsplit_once('+')?.1))
-        .collect();
-    archs.sort_unstable();
-    archs.dedup();
-    let arch = encoded(archs.last().copied().unwrap_or("x86_64"));
-    let mut prefixes: Vec<&str> = catalogue.special_prefixes().collect();
-    prefixes.sort_unstable();
-    let special = prefixes
-        .into_iter()
-        .map(|prefix| format!("repo={}&arch={arch}", encoded(prefix)));
-    let unknown = [
+/// Names that no cache has.
+fn odd_names() -> Vec<String> {
+    let queries = [
         "repo=no-such-repository&arch=x86_64",
         "repo=only-a-repository",
         "path=no/such/directory/file",
         "nothing=at-all",
     ];
-    special
-        .chain(unknown.map(str::to_owned))
-        .flat_map(|query| both(&query))
-        .collect()
+    queries.into_iter().flat_map(both).collect()
 }
 
 /// Addresses of clients, kind by kind: in networks of hosts, in their autonomous systems, in countries with mirrors, and elsewhere.

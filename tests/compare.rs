@@ -549,6 +549,24 @@ fn https_is_spoken_with_servers_that_the_system_trusts() {
 }
 
 #[test]
+fn a_report_that_can_not_be_written_is_no_difference() {
+    let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
+        println!("SKIPPED: this system has no /dev/full");
+        return;
+    };
+    let files = data();
+    let server = Server::start(&files, &[]);
+    let mut command = compare_command(&files, &server.url(""));
+    let output = command.args(["--count", "10"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(74), "{}", describe(&output));
+    assert!(
+        describe(&output).contains("cannot print the report"),
+        "{}",
+        describe(&output)
+    );
+}
+
+#[test]
 fn requests_come_from_an_access_log() {
     let files = data();
     let server = Server::start(&files, &[]);

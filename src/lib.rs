@@ -33,6 +33,7 @@ pub mod demo;
 mod descriptors;
 pub mod generate;
 pub mod geo;
+pub mod health;
 pub mod http;
 pub(crate) mod index_table;
 pub mod logging;

@@ -24,10 +24,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use mirrorlist_server::cache::proto::MirrorList;
-use mirrorlist_server::compare::from_cache;
-use mirrorlist_server::compare::own::OwnServer;
-use mirrorlist_server::compare::requests::RequestTarget;
 use mirrorlist_server::compare::run::differences;
+use mirrorlist_server::compare::{OwnServer, RequestTarget, from_cache};
 use proptest::prelude::*;
 use stub::{Reply, Stub};
 use support::data::DataFiles;

@@ -5,7 +5,8 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::client::{self, Method};
+use actix_web::http::Method;
+use mirrorlist_server::admin::client;
 use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome};
 use mirrorlist_server::generate::database::Environment;
 use mirrorlist_server::generate::{self, DatabaseSource, GenerateError};
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         Ok(GeneratorCommand::Healthcheck(address)) => {
-            client::ask(PROGRAM, &AdminAddress::Tcp(address), Method::Get, "/healthz")
+            client::ask(PROGRAM, &AdminAddress::Tcp(address), &Method::GET, "/healthz")
         }
         Ok(GeneratorCommand::Compare(settings)) => compare(&settings),
         Err(error) => fail(&error.into()),
@@ -56,10 +57,8 @@ fn generate(config: &GeneratorConfig) -> Result<(), GenerateError> {
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let printed = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(printed.is_err()))
 }
 
 fn fail(error: &GenerateError) -> ExitCode {

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::client::{self, Method};
+use actix_web::http::Method;
+use mirrorlist_server::admin::client;
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::compare;
 use mirrorlist_server::compare::run::CompareError;
@@ -43,10 +44,10 @@ fn main() -> ExitCode {
         Ok(ServerCommand::Compare(config, options)) => {
             with_data(&config, |snapshot| compare(snapshot, &config, &options))
         }
-        Ok(ServerCommand::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, Method::Get, "/readyz"),
+        Ok(ServerCommand::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, &Method::GET, "/readyz"),
         Ok(ServerCommand::Reload { admin, force }) => {
             let target = format!("/admin/reload?force={force}");
-            client::ask(PROGRAM, &admin.listen, Method::Post, &target)
+            client::ask(PROGRAM, &admin.listen, &Method::POST, &target)
         }
         Ok(ServerCommand::Serve(config)) => serve(&config, Data::Files, |_| {}),
         Ok(ServerCommand::Demo(config)) => match demo::snapshot() {
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {
-    match Snapshot::load(&config.files) {
+    match Snapshot::load(&config.files, &config.health) {
         Ok(snapshot) => then(&snapshot),
         Err(error) => fail(BAD_DATA, &error),
     }
@@ -74,9 +75,7 @@ fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions)
             (Ok(()), None) if outcome.explained => ExitCode::SUCCESS,
             (Ok(()), None) => ExitCode::FAILURE,
         },
-        Err(error @ (CompareError::NoAnswer { .. } | CompareError::NoMirrorlistServer { .. })) => {
-            fail(UNAVAILABLE, &error)
-        }
+        Err(error @ (CompareError::NoAnswer(..) | CompareError::NoMirrorlistServer(..))) => fail(UNAVAILABLE, &error),
         Err(error @ (CompareError::Requests(_) | CompareError::NothingToAsk)) => fail(BAD_DATA, &error),
     }
 }
@@ -94,10 +93,8 @@ fn serve(config: &ServerConfig, data: Data, announce: impl FnOnce(SocketAddr)) -
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let printed = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(printed.is_err()))
 }
 
 fn fail(code: u8, error: &impl std::fmt::Display) -> ExitCode {

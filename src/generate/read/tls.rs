@@ -19,9 +19,9 @@ use rustls::pki_types::{
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme,
-    SupportedProtocolVersion, version,
+    CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme, version,
 };
+use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use webpki::RawPublicKeyEntity;
 
@@ -41,17 +41,13 @@ pub(super) fn prepare(settings: &TlsSettings) -> Result<Option<MakeRustlsConnect
         algorithms: provider.signature_verification_algorithms,
         signed: signed_certificates(settings, &provider)?,
     };
-    let versions: Vec<&'static SupportedProtocolVersion> = [
-        (settings.version_1_3, &version::TLS13),
-        (settings.version_1_2, &version::TLS12),
-    ]
-    .into_iter()
-    .filter_map(|(allowed, version)| allowed.then_some(version))
-    .collect();
-    let unusable = |error: rustls::Error| ConfigError::new(format!("TLS: {error}"));
+    let versions: Vec<_> = [(3, &version::TLS13), (2, &version::TLS12)]
+        .into_iter()
+        .filter_map(|(minor, version)| settings.versions.contains(&minor).then_some(version))
+        .collect();
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)
-        .map_err(unusable)?
+        .map_err(|error| ConfigError::new(format!("TLS: {error}")))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let provider = builder.crypto_provider().clone();
@@ -68,7 +64,7 @@ pub(super) fn prepare(settings: &TlsSettings) -> Result<Option<MakeRustlsConnect
         }
     };
     config.enable_sni = settings.server_name;
-    if settings.direct {
+    if settings.negotiation == SslNegotiation::Direct {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(Some(MakeRustlsConnect::new(config)))
@@ -97,10 +93,10 @@ fn signed_certificates(
             return Ok(None);
         }
     };
-    let mut lists: Vec<CertificateRevocationListDer<'static>> = match revoked {
-        Some(file) => entries_of(file, "revocation list")?,
-        None => Vec::new(),
-    };
+    let mut lists: Vec<CertificateRevocationListDer<'static>> = Vec::new();
+    if let Some(file) = revoked {
+        lists = entries_of(file, "revocation list")?;
+    }
     if let Some(folder) = &settings.revoked_folder {
         lists.extend(lists_of(folder)?);
     }
@@ -143,7 +139,6 @@ fn entries_of<T: PemObject>(file: &ClientFile, kind: &str) -> Result<Vec<T>, Con
     Ok(entries)
 }
 
-/// The roots of a file, and its certificates as they are.
 fn roots_of(file: &ClientFile) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), ConfigError> {
     let certificates: Vec<CertificateDer<'static>> = entries_of(file, "certificate")?;
     let mut roots = RootCertStore::empty();
@@ -235,25 +230,21 @@ impl ServerCertVerifier for LikeLibpq {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(SignedCertificates {
-            verifier,
-            roots,
-            any_name,
-        }) = &self.signed
-        else {
+        let Some(signed) = &self.signed else {
             return Ok(ServerCertVerified::assertion());
         };
+        let verifier = &signed.verifier;
         match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // The name is looked at last, when the signatures have been found good.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if *any_name => Ok(ServerCertVerified::assertion()),
+            )) if signed.any_name => Ok(ServerCertVerified::assertion()),
             // A certificate that `openssl req -x509` made signs itself and may sign others. It has been found to be of this time.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
                 if other.0.downcast_ref::<webpki::Error>() == Some(&webpki::Error::CaUsedAsEndEntity)
-                    && roots.iter().any(|root| root == end_entity) =>
+                    && signed.roots.contains(end_entity) =>
             {
-                if !any_name {
+                if !signed.any_name {
                     verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 }
                 Ok(ServerCertVerified::assertion())

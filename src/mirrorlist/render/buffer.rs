@@ -49,7 +49,7 @@ impl ResponseWriter<'_> {
     /// Appends a text in whole blocks.
     #[inline(always)]
     pub fn padded(&mut self, text: PaddedText<'_>) {
-        let (mut bytes, mut left) = (text.bytes(), text.length());
+        let (mut bytes, mut left) = (text.bytes, text.length);
         while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
             if let Some(room) = self.room(BLOCK).first_chunk_mut() {
                 *room = *block;
@@ -113,8 +113,10 @@ mod tests {
             writer.number(round);
             writer.hex(&[0, 0x1f, 0xa9, 0xff]);
             let long = "long ".repeat(100);
-            writer.padded(PaddedText::of(&long));
-            writer.padded(PaddedText::of(""));
+            for text in [&*long, ""] {
+                let (bytes, length) = (text.as_bytes(), text.len());
+                writer.padded(PaddedText { bytes, length });
+            }
             writer.text("é");
             assert_eq!(writer.finish(), format!("<a>{round}001fa9ff{long}é"));
         }

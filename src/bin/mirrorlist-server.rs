@@ -24,6 +24,8 @@ const USAGE: u8 = 64;
 const BAD_DATA: u8 = 66;
 /// An address or a file that the server needs and can't have (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
+/// A report that can't be written (EX_IOERR).
+const NOT_PRINTED: u8 = 74;
 
 const PROGRAM: &str = "mirrorlist-server";
 
@@ -67,10 +69,11 @@ fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) ->
 
 fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions) -> ExitCode {
     match compare::run::run(snapshot, config.public.minimum, options) {
-        Ok(outcome) => match (print(&outcome.text), outcome.stopped) {
+        Ok(outcome) => match (io::stdout().write_all(outcome.text.as_bytes()), outcome.stopped) {
             (_, Some(reason)) => fail(UNAVAILABLE, &reason),
-            (printed, None) if outcome.explained => printed,
-            (_, None) => ExitCode::FAILURE,
+            (Err(error), None) => fail(NOT_PRINTED, &format!("cannot print the report: {error}")),
+            (Ok(()), None) if outcome.explained => ExitCode::SUCCESS,
+            (Ok(()), None) => ExitCode::FAILURE,
         },
         Err(error @ (CompareError::NoAnswer(..) | CompareError::NoMirrorlistServer(..))) => fail(UNAVAILABLE, &error),
         Err(error @ (CompareError::Requests(_) | CompareError::NothingToAsk)) => fail(BAD_DATA, &error),

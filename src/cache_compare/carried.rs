@@ -199,7 +199,7 @@ impl ComparedCaches<'_> {
 }
 
 fn directories(topdir: Option<&str>, group: &ChangedDirectories<'_>) -> String {
-    let first = group.first.iter().map(|name| shown(name));
+    let first = group.first.iter().map(|name| shown_topdir(Some(name)));
     match group.count {
         1 => format!("directory {}", listed(first)),
         count if count <= NAMED => format!("directories {}", listed(first)),

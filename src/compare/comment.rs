@@ -35,9 +35,18 @@ pub(super) fn compare(here: &str, there: &str, chosen_otherwise: bool) -> Option
     let class = if there.len() > LONG && here.len() < there.len() {
         Class::LongComment
     } else {
-        countries.dedup();
-        their_countries.dedup();
-        match rest == their_rest && countries == their_countries {
+        // Of several spellings this server names the first.
+        let spelled_alike = countries.iter().all(|country| their_countries.contains(country));
+        for countries in [&mut countries, &mut their_countries] {
+            countries.sort_unstable_by_key(|country| country.to_ascii_lowercase());
+            countries.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+        }
+        let same = countries.len() == their_countries.len()
+            && countries
+                .iter()
+                .zip(&their_countries)
+                .all(|(one, other)| one.eq_ignore_ascii_case(other));
+        match rest == their_rest && spelled_alike && same {
             true => Class::CountryOnce,
             false => Class::Comment,
         }
@@ -57,6 +66,8 @@ mod tests {
         for (here, there, class) in [
             (here, there, None),
             (here, &format!("{there} country = DE"), Some(Class::CountryOnce)),
+            (here, &format!("{there} country = de"), Some(Class::CountryOnce)),
+            (here, &there.replace("DE", "de"), Some(Class::Comment)),
             (here, &format!("{there} country = IT"), Some(Class::Comment)),
             (here, &there.replace("repo = a", "repo = c"), Some(Class::Comment)),
             (&long[..1_200], &long, Some(Class::LongComment)),

@@ -1,5 +1,5 @@
-//! Requests made of the data files: every repository as a mirrorlist and a metalink, and directories, files and odd names, for clients
-//! in every tier and with every parameter. The same data gives the same requests.
+//! Requests made of the data files: every repository, redirected and disabled ones too, as a mirrorlist and a metalink, and
+//! directories, files and odd names, for clients in every tier and with every parameter. The same data gives the same requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -41,7 +41,7 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
         let targets = repositories(catalogue).into_iter();
         Deck::new(targets.map(|target| (target, parameter)).collect())
     });
-    let mut others = Deck::new([paths(catalogue), odd_names(catalogue)].concat());
+    let mut others = Deck::new([paths(catalogue), odd_names()].concat());
     let clients = clients(snapshot).into_iter().filter(|addresses| !addresses.is_empty());
     let mut clients: Vec<Deck<String>> = clients.map(Deck::new).collect();
     let mut parameters = Deck::new(parameters(catalogue));
@@ -104,10 +104,21 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     items
 }
 
+/// Repositories, and the names that are redirected or disabled, with the archs of what answers for them.
 fn repositories(catalogue: &Catalogue) -> Vec<String> {
-    let keys = sorted(catalogue.repositories().map(|(key, _)| key));
-    let names = keys.into_iter().filter_map(|key| key.rsplit_once('+'));
-    names
+    let keys = catalogue.repositories().filter_map(|(key, _)| key.rsplit_once('+'));
+    let mut keys: BTreeSet<(&str, &str)> = keys.collect();
+    let usual_arch = keys.iter().map(|(_, arch)| *arch).max().unwrap_or("x86_64");
+    for prefix in catalogue.special_prefixes() {
+        let target = catalogue.repository_redirect(prefix).unwrap_or(prefix);
+        let archs = keys.range((target, "")..).take_while(|(other, _)| *other == target);
+        let mut archs: Vec<&str> = archs.map(|(_, arch)| *arch).collect();
+        if archs.is_empty() {
+            archs.push(usual_arch);
+        }
+        keys.extend(archs.into_iter().map(|arch| (prefix, arch)));
+    }
+    keys.into_iter()
         .flat_map(|(repo, arch)| both(&format!("repo={}&arch={}", encoded(repo), encoded(arch))))
         .collect()
 }
@@ -133,21 +144,15 @@ fn paths(catalogue: &Catalogue) -> Vec<String> {
     directories.chain(files).collect()
 }
 
-/// Redirected and disabled repositories, and names that no cache has.
-fn odd_names(catalogue: &Catalogue) -> Vec<String> {
-    let keys = catalogue.repositories();
-    let archs = keys.filter_map(|(key, _)| Some(key.rsplit_once('+')?.1));
-    let arch = encoded(archs.max().unwrap_or("x86_64"));
-    let prefixes = sorted(catalogue.special_prefixes()).into_iter();
-    let special = prefixes.map(|prefix| format!("repo={}&arch={arch}", encoded(prefix)));
-    let unknown = [
+/// Names that no cache has.
+fn odd_names() -> Vec<String> {
+    let queries = [
         "repo=no-such-repository&arch=x86_64",
         "repo=only-a-repository",
         "path=no/such/directory/file",
         "nothing=at-all",
     ];
-    let queries = special.chain(unknown.map(str::to_owned));
-    queries.flat_map(|query| both(&query)).collect()
+    queries.into_iter().flat_map(both).collect()
 }
 
 /// Addresses of clients, kind by kind: in networks of hosts, in their autonomous systems, in countries with mirrors, and elsewhere.

@@ -160,11 +160,14 @@ impl MaxMindDb {
     }
 
     fn decode(&self, offset: usize) -> Option<(CountryCode, GeoIpField)> {
-        let mut record = Record::new(&self.records, offset);
-        let text_of = |(field, path): (GeoIpField, &[&str])| Some((record.text(path)?, field));
-        let (code, field) = FIELDS.into_iter().find_map(text_of)?;
-        Some((CountryCode::parse(code)?, field))
+        country_in(Record::new(&self.records, offset))
     }
+}
+
+/// The first field that has a country's code: a name, or nothing, in one of them does not hide the next.
+fn country_in(mut record: Record<'_>) -> Option<(CountryCode, GeoIpField)> {
+    let code_of = |(field, path): (GeoIpField, &[&str])| Some((CountryCode::parse(record.text(path)?)?, field));
+    FIELDS.into_iter().find_map(code_of)
 }
 
 /// The countries of the records that were decoded, so that none is decoded for every request: a database has millions of networks
@@ -219,6 +222,26 @@ impl DecodedRecords {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_code_counts_and_not_the_first_text() {
+        for (record, country, field) in [
+            (
+                &b"\xe2\x4ccountry_code\x40\x47country\x42de"[..],
+                "DE",
+                GeoIpField::PlainCountry,
+            ),
+            (
+                b"\xe2\x47country\x45Japan\x4ccountry_code\x42JP",
+                "JP",
+                GeoIpField::CountryCode,
+            ),
+        ] {
+            let found = country_in(Record::new(record, 0));
+            assert_eq!(found, CountryCode::parse(country).map(|country| (country, field)));
+        }
+        assert_eq!(country_in(Record::new(b"\xe1\x47country\x45Japan", 0)), None);
+    }
 
     #[test]
     fn decoded_records_are_remembered_as_they_were() {

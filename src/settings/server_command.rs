@@ -165,7 +165,7 @@ fn grammar() -> clap::Command {
                     "Load all data files and compare the answers made from them with those of another server: status, headers, \
                      mirrors of each tier, hashes and comments. Prints what differs, an example each, and why if it is on \
                      purpose. Exit code 0 if nothing differs but on purpose, 1 if something does, 69 if the other server does \
-                     not answer or is not a mirrorlist server",
+                     not answer or is not a mirrorlist server, 74 if the report can't be written",
                 )
                 .args(CompareOptions::TABLE.iter().map(|definition| flag(definition).help_heading("Comparison"))),
         )

@@ -29,6 +29,8 @@ pub(crate) struct Connector {
     database: Database,
     tls: Option<MakeRustlsConnect>,
     passwords: Option<Passwords>,
+    /// The reason why the password file does not count.
+    no_passwords: Option<String>,
     /// The server, at one of its addresses, to which the last connection leads that could go anywhere.
     chosen: Mutex<Option<Server>>,
 }
@@ -49,19 +51,24 @@ impl Connector {
     /// If a file of certificates is asked for and can't be used.
     pub(crate) fn new(database: &Database, logger: &Logger) -> Result<Self, ConfigError> {
         let mut passwords = None;
+        let mut no_passwords = None;
         if let Some(file) = database.password_file.as_ref().filter(|_| database.password.is_none()) {
             match Passwords::read(&file.path) {
                 Ok(None) if file.asked_for => {
-                    warn!(logger, "the password file is not there"; "file" => %file.path.display());
+                    no_passwords = Some(format!("the password file {} is not there", file.path.display()));
                 }
                 Ok(read) => passwords = read,
-                Err(problem) => warn!(logger, "{problem}"),
+                Err(problem) => no_passwords = Some(problem),
             }
+        }
+        if let Some(problem) = &no_passwords {
+            warn!(logger, "{problem}");
         }
         Ok(Self {
             database: database.clone(),
             tls: tls::prepare(&database.tls)?,
             passwords,
+            no_passwords,
             chosen: Mutex::new(None),
         })
     }
@@ -252,8 +259,9 @@ impl Connector {
     /// A failure to connect, in words.
     pub(super) fn explain_refusal(&self, error: &ConnectError) -> ReadFailure {
         let advice = match error.last() {
-            Some(Failure::Driver(error)) => match &self.database.password_file {
-                Some(file) if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() => {
+            Some(Failure::Driver(error)) => match (&self.database.password_file, &self.no_passwords) {
+                (_, Some(problem)) if said(error).contains("password missing") => problem.clone(),
+                (Some(file), _) if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() => {
                     format!("{}; the password is of {}", advice_on(error), file.path.display())
                 }
                 _ => advice_on(error).to_owned(),

@@ -8,13 +8,22 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, version};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme, version,
+};
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use webpki::RawPublicKeyEntity;
 
 use super::database::{ClientFile, Roots, TlsMode, TlsSettings};
 use crate::settings::ConfigError;
@@ -41,6 +50,7 @@ pub(super) fn prepare(settings: &TlsSettings) -> Result<Option<MakeRustlsConnect
         .map_err(|error| ConfigError::new(format!("TLS: {error}")))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
+    let provider = builder.crypto_provider().clone();
     let mut config = match settings.certificate.as_ref().filter(|file| file.counts()) {
         None => builder.with_no_client_auth(),
         Some(file) => {
@@ -48,9 +58,9 @@ pub(super) fn prepare(settings: &TlsSettings) -> Result<Option<MakeRustlsConnect
             let Some(key_file) = &settings.key else {
                 return Err(file.mistake("its key is missing; name the key's file with sslkey"));
             };
-            builder
-                .with_client_auth_cert(chain, private_key(key_file)?)
-                .map_err(|error| key_file.mistake(format!("it is not usable with the certificate: {error}")))?
+            let certified = certified_key(&provider, chain, private_key(key_file)?)
+                .map_err(|error| key_file.mistake(format!("it is not usable with the certificate: {error}")))?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
     };
     config.enable_sni = settings.server_name;
@@ -172,6 +182,28 @@ fn private_key(file: &ClientFile) -> Result<PrivateKeyDer<'static>, ConfigError>
     PrivateKeyDer::from_pem_slice(&content).map_err(|_| file.mistake("there is no private key in PEM form in it"))
 }
 
+/// A client's certificate with its key. Only the key in the certificate is looked at, so that one of X.509 version 1 will do,
+/// as `openssl x509 -req` makes them.
+fn certified_key(
+    provider: &CryptoProvider,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    let key = provider.key_provider.load_private_key(key)?;
+    if let (Some(certificate), Some(own_key)) = (chain.first(), key.public_key())
+        && public_key(certificate)? != own_key
+    {
+        return Err(InconsistentKeys::KeyMismatch.into());
+    }
+    Ok(CertifiedKey::new(chain, key))
+}
+
+/// The key in a certificate of any version.
+fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
+    let anchor = webpki::anchor_from_trusted_cert(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    Ok(webpki::spki_for_anchor(&anchor))
+}
+
 /// Takes certificates as libpq does. Without roots, it takes every one, as `prefer` and `require` want it: protection from
 /// listeners, not from impostors.
 #[derive(Debug)]
@@ -217,6 +249,15 @@ impl ServerCertVerifier for LikeLibpq {
                 }
                 Ok(ServerCertVerified::assertion())
             }
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+                if other.0.downcast_ref::<webpki::Error>() == Some(&webpki::Error::UnsupportedCertVersion) =>
+            {
+                Err(rustls::Error::General(
+                    "the server's certificate is of X.509 version 1, which can't be verified; sign one with alternative names \
+                     (openssl x509 -extfile)"
+                        .to_owned(),
+                ))
+            }
             verified => verified,
         }
     }
@@ -227,7 +268,22 @@ impl ServerCertVerifier for LikeLibpq {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        if self.signed.is_some() {
+            return verify_tls12_signature(message, certificate, signature, &self.algorithms);
+        }
+        // Without roots a certificate of version 1 is as good as another one, which that function refuses.
+        let key = public_key(certificate)?;
+        let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
+        let known = self.algorithms.mapping.iter();
+        let mut algorithms = known
+            .filter(|(scheme, _)| *scheme == signature.scheme)
+            .flat_map(|(_, algorithms)| *algorithms);
+        let verified =
+            algorithms.any(|algorithm| key.verify_signature(*algorithm, message, signature.signature()).is_ok());
+        match verified {
+            true => Ok(HandshakeSignatureValid::assertion()),
+            false => Err(CertificateError::BadSignature.into()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -236,7 +292,10 @@ impl ServerCertVerifier for LikeLibpq {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        if self.signed.is_some() {
+            return verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        }
+        verify_tls13_signature_with_raw_key(message, &public_key(certificate)?, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -19,7 +19,7 @@ pub(super) struct AskedCountry<'a> {
     country: Option<CountryCode>,
 }
 
-/// The entries of `country=`; what is no country's code is left out.
+/// The entries of `country=`, each country once; what is no country's code is left out.
 pub(super) fn asked_countries(text: &str) -> Vec<AskedCountry<'_>> {
     let entries = text.split(',').map(str::trim);
     let parsed = entries.filter_map(|spelling| {
@@ -29,7 +29,13 @@ pub(super) fn asked_countries(text: &str) -> Vec<AskedCountry<'_>> {
         };
         Some(AskedCountry { spelling, country })
     });
-    parsed.collect()
+    let mut asked: Vec<AskedCountry<'_>> = Vec::new();
+    for entry in parsed {
+        if asked.iter().all(|other| other.country != entry.country) {
+            asked.push(entry);
+        }
+    }
+    asked
 }
 
 impl<O: Observer> Selector<'_, '_, O> {

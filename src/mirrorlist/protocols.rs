@@ -49,6 +49,7 @@ impl ProtocolFilter {
     }
 
     /// The same without those whose bits are set in a mask. Beyond 64 URLs nothing is withheld.
+    #[inline]
     pub(super) fn urls_but<'a>(
         self,
         mut withheld: u64,

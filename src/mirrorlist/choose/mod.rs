@@ -193,25 +193,11 @@ impl Choice<'_> {
     }
 
     /// The URLs of a chosen host that the answer lists: bad ones only if it has no good one.
+    #[inline]
     pub fn urls_of<'c>(&self, host: RankedHost, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> + use<'c> {
         let carrier = catalogue.carrier(host.carrier());
         self.protocols
             .urls_but(self.withheld(host, carrier, catalogue), catalogue, carrier)
-    }
-
-    /// Calls a function with each of these URLs.
-    ///
-    /// Optimised: a host of which nothing is withheld takes a loop of its own (`cargo bench --bench instructions`, `render`).
-    #[inline(always)]
-    pub fn each_url_of(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue, mut each: impl FnMut(&Url)) {
-        match self.withheld(host, carrier, catalogue) {
-            0 => {
-                for url in self.protocols.urls(catalogue, carrier) {
-                    each(url);
-                }
-            }
-            withheld => self.protocols.urls_but(withheld, catalogue, carrier).for_each(each),
-        }
     }
 
     /// The bad URLs of a chosen host that are not listed, as a mask.

@@ -41,6 +41,18 @@ pub fn metalink(
     document_start(&mut writer, date);
     file(&mut writer, details);
     writer.text("   <resources maxconnections=\"1\">\n");
+    let mut writer = resources(writer, catalogue, choice, &path);
+    writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
+    writer.finish()
+}
+
+/// Appends the `url` elements.
+fn resources<'a>(
+    mut writer: ResponseWriter<'a>,
+    catalogue: &Catalogue,
+    choice: &Choice<'_>,
+    path: &PaddedString,
+) -> ResponseWriter<'a> {
     let [.., last] = &*PREFERENCES;
     let hosts = choice.selection.hosts.iter();
     let listed = hosts.filter_map(|host| {
@@ -52,15 +64,14 @@ pub fn metalink(
     });
     for ((host, carrier), [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
         let preference = if carrier.public { public } else { private };
-        choice.each_url_of(host, carrier, catalogue, |url| {
+        for url in choice.urls_of(host, catalogue) {
             writer.padded(catalogue.text(url.element_start));
             writer.padded(preference.get());
             writer.padded(catalogue.text(url.escaped));
             writer.padded(path.get());
-        });
+        }
     }
-    writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
-    writer.finish()
+    writer
 }
 
 /// Renders a refusal as a metalink without files; with a catalogue, all its repositories follow.

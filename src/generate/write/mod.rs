@@ -9,7 +9,7 @@
 
 pub(crate) mod current;
 pub(crate) mod encode;
-mod files;
+pub(crate) mod files;
 mod follow;
 pub(crate) mod gone;
 mod lock;

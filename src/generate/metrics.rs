@@ -1,36 +1,20 @@
-//! The listener of `--metrics-listen`:
-//!
-//! | path | answer |
-//! |---|---|
-//! | `/metrics` | metrics in Prometheus' text format |
-//! | `/healthz` | 200 while the last run succeeded or none has ended yet, and that is at most three intervals ago; else 503 and why |
+//! What a generator shows of itself: metrics, and its health. That is good while the last run succeeded or none has ended yet, and
+//! that is at most three intervals ago.
 
 use std::fmt::Write as _;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use actix_service::map_config;
-use actix_web::dev::AppConfig;
-use actix_web::http::StatusCode;
-use actix_web::http::header::ContentType;
-use actix_web::{App, HttpResponse, web};
 use parking_lot::Mutex;
-use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
-use slog::Logger;
+use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::error::GenerateError;
 use super::progress::{RunProgress, StepKind};
 use super::run::Outcome;
 use super::warnings::WarningKind;
-use crate::http::connection::limits::{ConnectionLimits, Connections};
 use crate::http::connection::metrics::ConnectionMetrics;
-use crate::http::listener::{self, Listener, Serving};
+use crate::http::monitoring::{Monitored, in_words};
 use crate::metrics::table::metric_table;
-use crate::settings::{Deadlines, TrustedProxies};
 
 metric_table! {
     /// The metrics of runs.
@@ -105,6 +89,16 @@ impl GeneratorMetrics {
             health.good = Instant::now();
         }
     }
+}
+
+impl Monitored for GeneratorMetrics {
+    fn registry(&self) -> &Registry {
+        &self.metrics.registry
+    }
+
+    fn connections(&self) -> &Arc<ConnectionMetrics> {
+        &self.connections
+    }
 
     /// The problem with the runs so far, if there is one.
     fn problem(&self) -> Option<String> {
@@ -124,10 +118,6 @@ impl GeneratorMetrics {
             let _ = write!(problem, "; the last one failed: {failure}");
         }
         Some(problem)
-    }
-
-    fn text(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.metrics.registry.gather())
     }
 }
 
@@ -158,76 +148,19 @@ const PREFIX: &str = "mirrorlist_generator";
 const SUCCESS: &str = "success";
 const FAILURE: &str = "failure";
 
-fn in_words(time: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(time.as_secs()))
-}
-
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Connections that are served at once: a Prometheus has one, a health check another.
-const MOST_CONNECTIONS: usize = 32;
-
-/// Serves the metrics in a thread of its own, until the process ends. Returns the address that it listens on.
-///
-/// # Errors
-/// If the address can't be listened on.
-pub(super) fn serve(metrics: Arc<GeneratorMetrics>, address: SocketAddr, logger: Logger) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address)?;
-    let bound = listener.local_addr()?;
-    let limits = ConnectionLimits {
-        all: MOST_CONNECTIONS,
-        per_address: None,
-        exempt: TrustedProxies::loopback(),
-    };
-    let serving = Serving {
-        workers: NonZeroUsize::MIN,
-        deadlines: Deadlines::STANDARD,
-        connections: Connections::new(limits, Arc::clone(&metrics.connections), logger),
-        stop_seconds: 0,
-    };
-    let server = move || {
-        let app = move || {
-            let app = App::new()
-                .app_data(web::Data::from(metrics.clone()))
-                .route("/metrics", web::get().to(metrics_page))
-                .route("/healthz", web::get().to(health_page));
-            map_config(app, |()| AppConfig::default())
-        };
-        actix_web::rt::System::new().block_on(async { listener::serve(Listener::Tcp(listener), serving, app)?.await })
-    };
-    thread::Builder::new().name("metrics".to_owned()).spawn(server)?;
-    Ok(bound)
-}
-
-async fn metrics_page(metrics: web::Data<GeneratorMetrics>) -> HttpResponse {
-    match metrics.text() {
-        Ok(text) => HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text),
-        Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-async fn health_page(metrics: web::Data<GeneratorMetrics>) -> HttpResponse {
-    match metrics.problem() {
-        None => answer(StatusCode::OK, "ok"),
-        Some(problem) => answer(StatusCode::SERVICE_UNAVAILABLE, &problem),
-    }
-}
-
-fn answer(status: StatusCode, text: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .content_type(ContentType::plaintext())
-        .body(format!("{text}\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::monitoring;
 
     #[test]
     fn no_two_metrics_have_the_same_name() {
-        let text = GeneratorMetrics::new(None).unwrap().text().unwrap();
+        let metrics = GeneratorMetrics::new(None).unwrap();
+        let text = String::from_utf8(monitoring::text(metrics.registry()).unwrap()).unwrap();
         let failures = "mirrorlist_generator_runs_total{outcome=\"failure\"} 0";
         assert!(text.contains(failures), "{text}");
     }

@@ -27,9 +27,9 @@ mod metrics;
 mod progress;
 pub mod read;
 mod run;
-mod schedule;
+pub(crate) mod schedule;
 mod supervise;
-mod threads;
+pub(crate) mod threads;
 pub mod warnings;
 pub mod write;
 
@@ -44,6 +44,7 @@ pub use read::database;
 pub use read::silence::SilenceLimits;
 pub use read::source::DatabaseSource;
 
+use crate::http::monitoring;
 use crate::settings::{ConfigError, GeneratorConfig};
 use metrics::GeneratorMetrics;
 use schedule::{Schedule, stop_signals};
@@ -58,7 +59,7 @@ pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logg
     let metrics = GeneratorMetrics::new(config.interval);
     let metrics = Arc::new(metrics.map_err(|error| ConfigError::new(format!("metrics: {error}")))?);
     if let Some(address) = config.metrics_listen {
-        let bound = metrics::serve(metrics.clone(), address, logger.clone()).map_err(|error| {
+        let bound = monitoring::serve(metrics.clone(), address, logger.clone()).map_err(|error| {
             ConfigError::new(format!(
                 "--metrics-listen: cannot listen on {address}: {error}; choose another address"
             ))

@@ -8,11 +8,13 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 use slog::Level;
 
 use super::command_line::{flag, read};
 use super::parsers::{YEAR, number, optional, path, share, socket_address, time_in};
+use super::probe::ProbeConfig;
 use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 use super::values::{CacheCompareSettings, Share};
 
@@ -57,11 +59,12 @@ settings! {
     }
 }
 
-/// The address for metrics. A constant, since `healthcheck` reads it alone.
-const METRICS_LISTEN: Setting<Option<SocketAddr>> =
+/// The address for metrics. A constant, since `healthcheck` and `probe` read it, too.
+pub(super) const METRICS_LISTEN: Setting<Option<SocketAddr>> =
     Setting::new("metrics-listen", "ADDRESS", |text| optional(text, socket_address)).arg(|arg| arg.global(true));
 
-fn limit(text: &str) -> Result<Duration, Expected> {
+/// A limit of time.
+pub(super) fn limit(text: &str) -> Result<Duration, Expected> {
     time_in(text, Duration::from_secs(1)..=YEAR)
 }
 
@@ -98,12 +101,15 @@ pub enum GeneratorCommand {
     Healthcheck(SocketAddr),
     /// Compare two caches.
     Compare(CacheCompareSettings),
+    /// Ask mirrors how they are.
+    Probe(ProbeConfig),
     /// Print this text and exit: the help or the version.
     Print(String),
 }
 
 const HEALTHCHECK: &str = "healthcheck";
 const COMPARE: &str = "compare";
+const PROBE: &str = "probe";
 const CACHES: &str = "caches";
 
 /// The address that is asked for its health unless `--metrics-listen` names another.
@@ -121,12 +127,30 @@ impl GeneratorCommand {
         };
         match matches.subcommand() {
             Some((COMPARE, arguments)) => compare_settings(arguments).map(Self::Compare),
+            Some((PROBE, arguments)) => {
+                check_order(&matches)?;
+                ProbeConfig::check(arguments).map(Self::Probe)
+            }
             Some((HEALTHCHECK, _)) => {
                 let address = matches.get(&METRICS_LISTEN)?;
                 Ok(Self::Healthcheck(address.unwrap_or(HEALTH_ADDRESS)))
             }
             _ => GeneratorConfig::check(&matches).map(Self::Generate),
         }
+    }
+}
+
+/// Checks that no flag of a generator stands before `probe`, where it would mean nothing.
+fn check_order(matches: &ArgMatches) -> Result<(), ConfigError> {
+    let before = |flag: &&Definition| {
+        let key = flag.key;
+        key != METRICS_LISTEN.definition.key && matches.value_source(key) == Some(ValueSource::CommandLine)
+    };
+    match generator_flags().iter().find(before) {
+        None => Ok(()),
+        Some(Definition { key, .. }) => Err(ConfigError::new(format!(
+            "--{key} before {PROBE} is for making a cache; write it after the command if it is meant for the probe: {PROBE} --{key}"
+        ))),
     }
 }
 
@@ -175,6 +199,23 @@ fn grammar() -> clap::Command {
                 )
                 .arg(flag(&EXAMPLES.definition)),
         )
+        .subcommand(probe_grammar())
+}
+
+fn probe_grammar() -> clap::Command {
+    let own = |flag: &&Definition| flag.key != METRICS_LISTEN.definition.key;
+    clap::Command::new(PROBE)
+        .about(
+            "Ask the mirrors of a cache for files of their repositories, and write for mirrorlist-server which of them are dead, stale \
+             or lack something",
+        )
+        .after_help(
+            "Only http and https are asked, and no private host. Two rounds without an answer make a mirror dead, three make it stale \
+             or lacking something, and two good rounds end that; the health file keeps count.\n\
+             Exit codes: 0 done, 64 mistake in the configuration, 66 cache not usable, 73 output not writable.",
+        )
+        .args_override_self(true)
+        .args(ProbeConfig::TABLE.iter().filter(own).map(flag))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! - `server`: the settings of `mirrorlist-server`, a struct per concern; `raw`: the layers that their texts come from (flag over
 //!   variable over file over default); `server_command`: its command line
 //! - `generator`: the settings of `generate-mirrorlist-cache`, which are flags, and its command line. `DB_URL` is read in
-//!   [`crate::generate`].
+//!   [`crate::generate`]. `probe`: those of its command of that name
 //! - `command_line`: definitions of settings to flags, for both
 //!
 //! A new setting is a row in `server` or `generator`; flag, variable, file key, check and documents follow. A row in a struct of one
@@ -17,6 +17,7 @@
 mod command_line;
 mod generator;
 mod parsers;
+mod probe;
 mod raw;
 mod server;
 mod server_command;
@@ -24,6 +25,7 @@ mod setting;
 mod values;
 
 pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
+pub use probe::{Patterns, ProbeConfig, probe_flags};
 pub use server::{
     AdminConfig, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig,
     server_settings,

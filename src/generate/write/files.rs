@@ -3,9 +3,11 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+
+use super::unfinished::Unfinished;
 
 /// Attempts to remove something that comes into the way again and again.
 const ATTEMPTS: usize = 8;
@@ -36,6 +38,37 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(MODE).open(path)
+}
+
+/// Replaces a small file, or a link, in one step: readers see the old content or the new one. The new file takes over mode and group,
+/// and is on the disk before it has its name.
+///
+/// # Errors
+/// If it can't be written; the old file is where it was.
+pub(crate) fn replace(
+    path: &Path,
+    unfinished: &Unfinished,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let new = sibling(path, ".", ".new");
+    let replaced = (|| {
+        let file = create(&new)?;
+        unfinished.add(&new);
+        match fs::symlink_metadata(path) {
+            Ok(old) if old.is_file() => take_over(&file, &old)?,
+            _ => {}
+        }
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()?;
+        out.get_ref().sync_all()?;
+        unfinished.finish(&new, || fs::rename(&new, path))
+    })();
+    if replaced.is_err() {
+        // The next run replaces a file that can't be removed.
+        let _ = unfinished.finish(&new, || fs::remove_file(&new));
+    }
+    replaced
 }
 
 /// Gives a file that will replace another one its mode and its group, and its owner as far as that is permitted. A group that
@@ -84,7 +117,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// If it can't be opened, or is no file.
-pub(super) fn open_file(path: &Path, flags: libc::c_int) -> io::Result<File> {
+pub(crate) fn open_file(path: &Path, flags: libc::c_int) -> io::Result<File> {
     let flags = libc::O_NONBLOCK | flags;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
@@ -111,7 +144,7 @@ pub(super) fn sibling(path: &Path, before: &str, after: &str) -> PathBuf {
 }
 
 /// The problem with a path that leads to something other than a file; `None` if nothing is there.
-pub(super) fn not_a_file(path: &Path, flag: &str) -> Option<String> {
+pub(crate) fn not_a_file(path: &Path, flag: &str) -> Option<String> {
     let there = fs::metadata(path).ok()?;
     (!there.is_file())
         .then(|| format!("it is no file but a folder, a pipe or a device; name another one with {flag}, or remove it"))
@@ -120,7 +153,6 @@ pub(super) fn not_a_file(path: &Path, flag: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     #[test]
     fn a_file_takes_over_the_mode_and_the_group() {

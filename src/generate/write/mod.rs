@@ -8,7 +8,7 @@
 //! - `files`: files that are created, never opened; `unfinished`: those that have to go if the process ends
 
 pub(crate) mod encode;
-mod files;
+pub(crate) mod files;
 mod follow;
 pub(crate) mod gone;
 mod lock;

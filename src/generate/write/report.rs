@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs;
-use std::io::{self, BufWriter, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::files::{self, sibling};
+use super::files;
 use super::gone::Gone;
 use super::unfinished::Unfinished;
 use crate::generate::build::MirrorData;
@@ -104,24 +103,11 @@ impl<'a> Report<'a> {
     /// If it can't be written.
     pub(crate) fn write(&self, path: &Path, unfinished: &Unfinished) -> Result<(), GenerateError> {
         check_path(path)?;
-        let new = sibling(path, ".", ".new");
-        let write = || -> io::Result<()> {
-            let file = files::create(&new)?;
-            unfinished.add(&new);
-            if let Some(old) = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file) {
-                files::take_over(&file, &old)?;
-            }
-            let mut out = BufWriter::new(file);
-            serde_json::to_writer_pretty(&mut out, self)?;
-            out.write_all(b"\n")?;
-            out.flush()?;
-            unfinished.finish(&new, || fs::rename(&new, path))
-        };
-        write().map_err(|error| {
-            // The next run replaces a file that can't be removed.
-            let _ = unfinished.finish(&new, || fs::remove_file(&new));
-            cannot_write(path, &error)
-        })
+        let written = files::replace(path, unfinished, |out| {
+            serde_json::to_writer_pretty(&mut *out, self)?;
+            out.write_all(b"\n")
+        });
+        written.map_err(|error| cannot_write(path, &error))
     }
 }
 

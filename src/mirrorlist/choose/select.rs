@@ -71,6 +71,7 @@ impl<O: Observer> Selector<'_, '_, O> {
     }
 
     /// Adds a host of a tier that is shuffled by bandwidth. Returns whether it is bad.
+    #[inline(always)]
     pub(super) fn add_weighted(
         &mut self,
         tier: Tier,

@@ -40,19 +40,16 @@ pub fn metalink(
     let mut writer = buffer.writer();
     document_start(&mut writer, date);
     file(&mut writer, details);
-    writer.text("   <resources maxconnections=\"1\">\n");
-    let mut writer = resources(writer, catalogue, choice, &path);
-    writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
-    writer.finish()
+    resources_and_end(writer, catalogue, choice, &path)
 }
 
-/// Appends the `url` elements.
-fn resources<'a>(
-    mut writer: ResponseWriter<'a>,
+fn resources_and_end(
+    mut writer: ResponseWriter<'_>,
     catalogue: &Catalogue,
     choice: &Choice<'_>,
     path: &PaddedString,
-) -> ResponseWriter<'a> {
+) -> Bytes {
+    writer.text("   <resources maxconnections=\"1\">\n");
     let [.., last] = &*PREFERENCES;
     let hosts = choice.selection.hosts.iter();
     let listed = hosts.filter_map(|host| {
@@ -71,7 +68,8 @@ fn resources<'a>(
             writer.padded(path.get());
         }
     }
-    writer
+    writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
+    writer.finish()
 }
 
 /// Renders a refusal as a metalink without files; with a catalogue, all its repositories follow.

@@ -52,9 +52,7 @@ impl ResponseWriter<'_> {
     pub fn padded(&mut self, text: PaddedText<'_>) {
         let (mut bytes, mut left) = (text.bytes, text.length);
         while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
-            if let Some(room) = self.room(BLOCK).first_chunk_mut() {
-                *room = *block;
-            }
+            self.block(block);
             if left <= BLOCK {
                 self.length += left;
                 return;
@@ -63,6 +61,21 @@ impl ResponseWriter<'_> {
             (bytes, left) = (rest, left - BLOCK);
         }
         self.text(bytes.get(..left).unwrap_or(bytes));
+    }
+
+    /// Writes a block after the response so far, without making it part of that.
+    #[inline(always)]
+    fn block(&mut self, block: &[u8; BLOCK]) {
+        loop {
+            let rest = self.memory.split_at_mut_checked(self.length);
+            match rest.and_then(|(_, rest)| rest.first_chunk_mut()) {
+                Some(room) => {
+                    *room = *block;
+                    return;
+                }
+                None => lengthen(&mut self.memory, self.length + BLOCK),
+            }
+        }
     }
 
     /// Appends a number in decimal digits.

@@ -113,7 +113,7 @@ impl Run {
                     }
                 }
                 3 => {
-                    let _ = black_box(choose(snapshot, &request, &mut self.scratch));
+                    let _ = black_box(choose(snapshot, &request, &mut self.scratch, &mut ()));
                 }
                 _ => {
                     black_box(answer(snapshot, &request, DATE, &mut self.answerer));

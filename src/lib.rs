@@ -13,6 +13,8 @@
 //! [`reload`] renews the snapshot under load, [`metrics`] count, [`readiness`] tells a proxy whether to send requests, and the
 //! [`admin`] listener shows all three.
 //!
+//! Beside it, [`probe`] asks the mirrors of a cache how they are, and writes a file of their [`health`].
+//!
 //! Around this: [`settings`] of both programs, [`logging`], [`server`] (a server's life), [`check`], [`compare`] (two servers),
 //! [`cache_compare`] (two caches), [`demo`]; and the small `background` (threads that hold up no stop), `bits`, [`clock`], `descriptors`
 //! (how many may be open) and `throttle` (log lines).
@@ -39,6 +41,7 @@ pub(crate) mod index_table;
 pub mod logging;
 pub mod metrics;
 pub mod mirrorlist;
+pub mod probe;
 pub mod readiness;
 pub mod reload;
 pub mod server;

@@ -18,9 +18,8 @@ use std::process::Command;
 
 use mirrorlist_server::health::file::FORMAT;
 use mirrorlist_server::health::{HealthFile, RepositoryHealth, Standing, UrlHealth, Verdict};
-use mirrorlist_server::mirrorlist::Answerer;
 use mirrorlist_server::mirrorlist::explain::explain;
-use mirrorlist_server::mirrorlist::{MirrorQuery, Tier};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Tier, answer};
 use mirrorlist_server::settings::{HealthSettings, Share};
 use mirrorlist_server::snapshot::{Snapshot, age};
 use proptest::prelude::*;
@@ -164,7 +163,7 @@ impl Oracle<'_> {
     /// All web URLs that the answer could list, before it takes the first few.
     fn web_urls(&self, host: usize) -> Vec<&'static str> {
         let all = Question {
-            endpoint: mirrorlist_server::mirrorlist::Endpoint::Metalink,
+            endpoint: Endpoint::Metalink,
             ..self.question.clone()
         };
         let mut urls = usable_urls(&self.hosts[host], &all);
@@ -258,6 +257,14 @@ proptest! {
                 prop_assert_eq!(oracle.listed(*host, *tier), [protocol]);
             }
             return Ok(());
+        }
+        if question.endpoint == Endpoint::Mirrorlist {
+            let query = query(&question);
+            let query = MirrorQuery::parse(&query);
+            let answer = answer(&snapshot, &request(&question, &query), "", &mut Answerer::seeded(0));
+            let comment = std::str::from_utf8(&answer.body.start).unwrap().lines().next().unwrap();
+            let by_netblock = expected(&snapshot, &hosts, &question).iter().any(|(tier, hosts)| *tier == Tier::Netblock && !hosts.is_empty());
+            prop_assert_eq!(comment.contains("Using preferred netblock"), by_netblock, "{}", comment);
         }
         let mut rest = found.as_slice();
         for (tier, mut of_tier) in tiers {

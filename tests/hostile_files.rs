@@ -388,7 +388,7 @@ fn pipes_devices_and_folders_are_no_data_files() {
         assert_eq!(error.trim_end(), expected);
     }
     for path in ["/dev/zero", "/dev/null", "/dev/full", "/tmp", "/proc/self"] {
-        let error = load::load::<Catalogue>(Path::new(path)).err().unwrap().to_string();
+        let error = load::<Catalogue>(Path::new(path)).err().unwrap().to_string();
         assert_eq!(error, format!("{path}: it is no regular file"));
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use mirrorlist_server::compare::classes::CLASSES;
 use mirrorlist_server::generate::database::parameters::{PARAMETERS, VARIABLES};
-use mirrorlist_server::settings::{generator_flags, server_settings};
+use mirrorlist_server::settings::{Definition, generator_flags, probe_flags, server_settings};
 
 fn code(text: &str) -> String {
     match text {
@@ -26,10 +26,10 @@ fn settings() -> String {
     table
 }
 
-/// The flags of the generator.
-fn flags() -> String {
+/// The flags of a command.
+fn flags(definitions: &[Definition]) -> String {
     let mut table = String::new();
-    for flag in generator_flags() {
+    for flag in definitions {
         let short = flag.short.map(|short| format!("`-{short}`, ")).unwrap_or_default();
         let value = flag.value_name.map(|name| format!(" {name}")).unwrap_or_default();
         let default = code(flag.default);
@@ -91,7 +91,13 @@ fn the_tables_are_the_code_s() {
             "docs/generator.md",
             "| flag | default | meaning |\n|---|---|---|\n",
             "<!-- /flags -->",
-            flags(),
+            flags(generator_flags()),
+        ),
+        (
+            "docs/generator.md",
+            "| flag of `probe` | default | meaning |\n|---|---|---|\n",
+            "<!-- /probe flags -->",
+            flags(probe_flags()),
         ),
         (
             "docs/generator.md",

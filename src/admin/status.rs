@@ -2,12 +2,10 @@
 //! reloads. What changes the server is in [`super::actions`].
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::response::{error, text};
@@ -24,11 +22,8 @@ pub(super) async fn livez() -> HttpResponse {
 }
 
 pub(super) async fn readyz(admin: Data<Admin>) -> HttpResponse {
-    let created = admin
-        .data
-        .get()
-        .map(|data| data.snapshot.current().catalogue().created());
-    let age = created.map(|created| age::age(created, age::now()));
+    let data = admin.data.get();
+    let age = data.map(|data| age::age(data.snapshot.current().catalogue().created(), age::now()));
     match admin.readiness.status(age) {
         ReadinessStatus::Ready => text(StatusCode::OK, "ready\n"),
         ReadinessStatus::Degraded(reason) => text(StatusCode::OK, format!("degraded: {reason}\n")),
@@ -44,23 +39,6 @@ pub(super) async fn metrics(admin: Data<Admin>) -> HttpResponse {
             .body(body),
         Err(problem) => error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
     }
-}
-
-/// A data file, as `/admin/status` shows it.
-#[derive(Serialize)]
-struct FileStatus<'a> {
-    path: &'a Path,
-    bytes: Option<u64>,
-    /// Seconds since 1970.
-    modified: Option<u64>,
-    /// When the content was made, in seconds since 1970, if the file says so.
-    created: Option<u64>,
-    /// Seconds since the content was made or, if the file does not say, since the file was modified.
-    age: Option<u64>,
-    load_seconds: f64,
-    counts: BTreeMap<&'static str, usize>,
-    warnings: u64,
-    first_warnings: &'a [String],
 }
 
 pub(super) async fn status(admin: Data<Admin>) -> HttpResponse {
@@ -123,22 +101,25 @@ fn health_status(snapshot: &Snapshot) -> Value {
     })
 }
 
+/// The data files by the keys of their settings. `modified` and `created` are in seconds since 1970; `created`, when the content
+/// was made, is there if the file says so. `age` is in seconds from that or, without it, from the modification.
 fn file_statuses(snapshot: &Snapshot) -> Map<String, Value> {
     let now = age::now();
     let statuses = snapshot.files().map(|file| {
         let modified = file.modified().map(|time| since_epoch(time).as_secs());
-        let status = FileStatus {
-            path: &file.path,
-            bytes: file.identity.map(|_| file.bytes()),
-            modified,
-            created: file.created,
-            age: file.created.or(modified).map(|made| age::age(made, now).as_secs()),
-            load_seconds: file.duration.as_secs_f64(),
-            counts: file.counts.iter().map(|count| (count.kind, count.number)).collect(),
-            warnings: file.warnings.count(),
-            first_warnings: file.warnings.first(),
-        };
-        (file.key.to_owned(), json!(status))
+        let counts: BTreeMap<&str, usize> = file.counts.iter().map(|count| (count.kind, count.number)).collect();
+        let status = json!({
+            "path": file.path,
+            "bytes": file.identity.map(|_| file.bytes()),
+            "modified": modified,
+            "created": file.created,
+            "age": file.created.or(modified).map(|made| age::age(made, now).as_secs()),
+            "load_seconds": file.duration.as_secs_f64(),
+            "counts": counts,
+            "warnings": file.warnings.count(),
+            "first_warnings": file.warnings.first(),
+        });
+        (file.key.to_owned(), status)
     });
     statuses.collect()
 }

@@ -15,7 +15,7 @@ use crate::budget::{Budget, OverBudget};
 pub const FORMAT: u32 = 1;
 
 /// What one probe found at one place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HealthFile {
     /// The version of the format.
     pub format: u32,

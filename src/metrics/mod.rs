@@ -100,16 +100,13 @@ label_values! {
 
 label_values! {
     /// Why the admin listener refuses a request.
-    pub enum AdminRefusal {
-        /// It comes from a web page of another site.
+    pub(crate) enum AdminRefusal {
         Browser = "browser",
         /// It is for a host name that is not this server's.
         Host = "host",
         /// It comes from another machine or through a proxy, and no token is set.
         Elsewhere = "elsewhere",
-        /// It has no token.
         NoToken = "no_token",
-        /// It has a wrong token.
         WrongToken = "wrong_token",
         /// Its sender has sent too many wrong tokens, so this one is not compared.
         TooManyTokens = "too_many_tokens",
@@ -131,11 +128,6 @@ impl ServerMetrics {
         Ok(metrics)
     }
 
-    /// The registry, for metrics that are declared elsewhere.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     /// Counts an answer to a request. `endpoint` is `None` if the path is no endpoint.
     pub fn answered(&self, endpoint: Option<Endpoint>, answer: &Answer<'_>, duration: Duration) {
         let tier = answer.listed.and_then(|listed| listed.first_tier);
@@ -143,7 +135,6 @@ impl ServerMetrics {
         self.latency.observe(duration.as_secs_f64());
         self.response_bytes.inc_by(answer.body.len() as u64);
         if let Some(listed) = &answer.listed {
-            #[expect(clippy::cast_precision_loss, reason = "far fewer hosts than 2^52")]
             self.hosts.observe(listed.hosts as f64);
             self.countries.of(listed.country).inc();
             if listed.demotes {
@@ -154,7 +145,7 @@ impl ServerMetrics {
 
     /// Counts a reload.
     pub fn reloaded(&self, outcome: ReloadOutcome, duration: Duration) {
-        self.reloads.inc(outcome);
+        self.reloads.of(outcome).inc();
         self.reload_duration.observe(duration.as_secs_f64());
         if outcome != ReloadOutcome::Refused {
             self.loaded();
@@ -172,19 +163,13 @@ impl ServerMetrics {
     /// None in practice: writing to memory can't fail.
     pub fn render(&self, snapshot: Option<&Snapshot>) -> prometheus::Result<Vec<u8>> {
         if let Some(snapshot) = snapshot {
-            self.describe(snapshot);
+            snapshot.files().for_each(|file| self.describe(file));
+            self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
+            self.describe_health(snapshot.health());
         }
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(out)
-    }
-
-    fn describe(&self, snapshot: &Snapshot) {
-        for file in snapshot.files() {
-            self.describe_file(file);
-        }
-        self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
-        self.describe_health(snapshot.health());
     }
 
     fn describe_health(&self, health: &MirrorHealth) {
@@ -208,17 +193,15 @@ impl ServerMetrics {
         }
         if !health.sources().is_empty() {
             for (verdict, hosts) in health.hosts_by_verdict(now) {
-                self.health_hosts
-                    .with_label_values(&[verdict.name()])
-                    .set(signed(hosts));
+                let gauge = self.health_hosts.with_label_values(&[verdict.name()]);
+                gauge.set(signed(hosts));
             }
         }
     }
 
-    fn describe_file(&self, file: &DataFile) {
+    fn describe(&self, file: &DataFile) {
         let labels = &[file.key];
         let modified = file.modified().map(unix_seconds);
-        #[expect(clippy::cast_precision_loss, reason = "times are far below 2^52 seconds")]
         let created = file.created.map(|created| created as f64);
         if let Some(created) = created {
             self.data_created.with_label_values(labels).set(created);
@@ -230,10 +213,9 @@ impl ServerMetrics {
             let age = (unix_seconds(SystemTime::now()) - made).max(0.0);
             self.data_age.with_label_values(labels).set(age);
         }
-        let signed_64 = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.data_bytes.with_label_values(labels).set(signed_64(file.bytes()));
-        let warnings = signed_64(file.warnings.count());
-        self.data_warnings.with_label_values(labels).set(warnings);
+        self.data_bytes.with_label_values(labels).set(signed(file.bytes()));
+        let warnings = self.data_warnings.with_label_values(labels);
+        warnings.set(signed(file.warnings.count()));
         for count in &file.counts {
             let entries = self.data_entries.with_label_values(&[file.key, count.kind]);
             entries.set(signed(count.number));
@@ -241,8 +223,8 @@ impl ServerMetrics {
     }
 }
 
-fn signed(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn signed(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {

@@ -2,11 +2,10 @@
 //! itself: see [`super::choose()`].
 
 use super::Endpoint;
-use super::body::{Body, Content};
 use super::choose::{AnswerForm, Choice, MirrorRequest, Scratch, Tier, choose};
 use super::refusal::Refusal;
 use super::render::buffer::ResponseBuffer;
-use super::render::{metalink, text};
+use super::render::{Body, Content, metalink, text};
 use super::target::Asked;
 use crate::geo::CountryCode;
 use crate::snapshot::{Catalogue, Snapshot};
@@ -61,10 +60,8 @@ pub struct Answerer {
 impl Answerer {
     /// An answerer whose random order follows from this seed.
     pub fn seeded(seed: u64) -> Self {
-        Self {
-            scratch: Scratch::seeded(seed),
-            buffer: ResponseBuffer::default(),
-        }
+        let (scratch, buffer) = (Scratch::seeded(seed), ResponseBuffer::default());
+        Self { scratch, buffer }
     }
 }
 
@@ -77,7 +74,7 @@ pub fn answer<'a>(
 ) -> Answer<'a> {
     let catalogue = snapshot.catalogue();
     let Answerer { scratch, buffer } = answerer;
-    let choice = match choose(snapshot, request, scratch) {
+    let choice = match choose(snapshot, request, scratch, &mut ()) {
         Ok(choice) => choice,
         Err(refusal) => return refuse(Some(catalogue), Some(request.endpoint), &refusal, date),
     };
@@ -112,11 +109,7 @@ fn chosen<'a>(content: Content, choice: &Choice<'a>) -> Answer<'a> {
         location: None,
         body: Body::default(),
         repository: match choice.target.asked {
-            Asked::Repository { asked, arch, .. } => Some(AnsweredRepository {
-                country,
-                repo: asked,
-                arch,
-            }),
+            Asked::Repository { asked: repo, arch, .. } => Some(AnsweredRepository { country, repo, arch }),
             Asked::Path(_) => None,
         },
         listed: Some(Listed {

@@ -9,21 +9,21 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 use slog::{Logger, debug, error, info};
 
-use super::comparison::objections;
 use super::queue::Queue;
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::clock::since_epoch;
+use crate::metrics::table::LabelValue as _;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
-use crate::settings::{DataPaths, HealthSettings};
-use crate::settings::{ReloadLimits, Share};
-use crate::snapshot::{SharedSnapshot, Snapshot};
+use crate::settings::{DataPaths, HealthSettings, Share};
+use crate::snapshot::shrink::losses;
+use crate::snapshot::{DataFile, SharedSnapshot, Snapshot, age};
 
 /// Reloads the data files, one reload at a time.
 pub struct Reloader {
     paths: DataPaths,
     health: HealthSettings,
-    shared: Arc<SharedSnapshot>,
+    pub(super) shared: Arc<SharedSnapshot>,
     queue: Arc<Queue>,
     thread: Mutex<Option<Background>>,
 }
@@ -39,7 +39,7 @@ impl Reloader {
     pub fn new(
         paths: DataPaths,
         health: HealthSettings,
-        limits: ReloadLimits,
+        max_shrink: Share,
         shared: Arc<SharedSnapshot>,
         metrics: Arc<ServerMetrics>,
         logger: Logger,
@@ -48,7 +48,7 @@ impl Reloader {
         let worker = ReloadWorker {
             paths: paths.clone(),
             health: health.clone(),
-            limits,
+            max_shrink,
             shared: Arc::clone(&shared),
             metrics,
             logger,
@@ -100,11 +100,6 @@ impl Reloader {
         let data = self.paths.iter().map(|(_, path)| path);
         data.chain(self.health.files.iter().map(PathBuf::as_path))
     }
-
-    /// The snapshot in use.
-    pub(super) fn current(&self) -> Arc<Snapshot> {
-        self.shared.current_owned()
-    }
 }
 
 impl Drop for Reloader {
@@ -113,11 +108,10 @@ impl Drop for Reloader {
     }
 }
 
-/// The thread that reloads.
 struct ReloadWorker {
     paths: DataPaths,
     health: HealthSettings,
-    limits: ReloadLimits,
+    max_shrink: Share,
     shared: Arc<SharedSnapshot>,
     metrics: Arc<ServerMetrics>,
     logger: Logger,
@@ -134,7 +128,6 @@ struct Renewal {
     reasons: Vec<String>,
     /// The files that are not the ones in use.
     changed: Vec<&'static str>,
-    /// Whether a reason may pass.
     passing: bool,
 }
 
@@ -162,7 +155,15 @@ impl ReloadWorker {
     fn reload(&mut self, cause: Cause, force: bool) -> ReloadReport {
         let (started, begin) = (SystemTime::now(), Instant::now());
         let current = self.shared.current_owned();
-        let renewal = self.renew(&current, force);
+        let max_shrink = (!force).then_some(self.max_shrink);
+        // A panic in a parser is a refusal.
+        let renewal = catch_unwind(AssertUnwindSafe(|| {
+            renew(&self.paths, &self.health, &current, max_shrink)
+        }));
+        let renewal = renewal.unwrap_or_else(|_| Renewal {
+            reasons: vec!["a defect of the server; standard error has the message".to_owned()],
+            ..Renewal::default()
+        });
         let outcome = renewal.outcome();
         let new = renewal.snapshot.map(Arc::new);
         if let Some(new) = &new {
@@ -193,18 +194,6 @@ impl ReloadWorker {
             }
         }
         report
-    }
-
-    /// Reads the files that changed. A panic in a parser is a refusal.
-    fn renew(&self, current: &Snapshot, force: bool) -> Renewal {
-        let max_shrink = (!force).then_some(self.limits.max_shrink);
-        let renewal = catch_unwind(AssertUnwindSafe(|| {
-            renew(&self.paths, &self.health, current, max_shrink)
-        }));
-        renewal.unwrap_or_else(|_| Renewal {
-            reasons: vec!["a defect of the server; standard error has the message".to_owned()],
-            ..Renewal::default()
-        })
     }
 
     fn log(&mut self, report: &ReloadReport) {
@@ -255,4 +244,30 @@ fn renew(paths: &DataPaths, health: &HealthSettings, current: &Snapshot, max_shr
         changed,
         passing,
     }
+}
+
+/// The reasons against taking new data, each in one line: it has lost too much, or it is older than the current data.
+fn objections(current: &Snapshot, new: &Snapshot, max_shrink: Share) -> Vec<String> {
+    let pairs: Vec<(&DataFile, &DataFile)> = current
+        .files()
+        .filter_map(|old| Some((old, new.files().find(|new| new.key == old.key)?)))
+        .collect();
+    let shrunk = pairs.iter().flat_map(|(old, new)| {
+        let losses = losses(&old.guarded_counts, &new.guarded_counts, max_shrink);
+        losses
+            .into_iter()
+            .map(|loss| format!("{}: {loss}; reload with force=true if that is right", new.key))
+    });
+    let older = pairs.iter().filter_map(|(old, new)| {
+        let (before, after) = (old.created?, new.created?);
+        // A time from the future means that a clock was wrong, not that the data is newer than any that comes.
+        (after < before && !age::is_ahead(before, age::now())).then(|| {
+            format!(
+                "{}: it was made {} s before the one in use; reload with force=true if that is right",
+                new.key,
+                before - after
+            )
+        })
+    });
+    shrunk.chain(older).collect()
 }

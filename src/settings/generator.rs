@@ -4,17 +4,19 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 use slog::Level;
 
-use super::command_line::{Arguments, Flags, flag, read};
-use super::error::ConfigError;
+use super::command_line::{flag, read};
 use super::parsers::{YEAR, number, optional, path, share, socket_address, time_in};
-use super::setting::{Definition, Expected, SWITCHED_ON, Setting, Texts, settings};
-use super::values::{CacheCompareSettings, Previous, Share};
+use super::probe::ProbeConfig;
+use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
+use super::values::{CacheCompareSettings, Share};
 
 /// The definitions of all flags, in the order of the documentation.
 pub fn generator_flags() -> &'static [Definition] {
@@ -43,10 +45,7 @@ settings! {
         /// publish even if the cache shrank by more than --max-shrink, or a category or repository is gone
         force: bool = Setting::switch("force");
         /// do not keep the replaced file as FILE.previous
-        previous: Previous = Setting::switch_to("no-previous", |text| match text {
-            SWITCHED_ON => Ok(Previous::Drop),
-            _ => Ok(Previous::Keep),
-        });
+        no_previous: bool = Setting::switch("no-previous");
         /// refuse a cache that lost more of its hosts, directories or repositories
         max_shrink: Share = Setting::new("max-shrink", "PERCENT", share).default("25%");
         /// write all warnings and what each host carries to this file, as JSON
@@ -60,11 +59,12 @@ settings! {
     }
 }
 
-/// The address for metrics. A constant, since `healthcheck` reads it alone.
-const METRICS_LISTEN: Setting<Option<SocketAddr>> =
+/// The address for metrics. A constant, since `healthcheck` and `probe` read it, too.
+pub(super) const METRICS_LISTEN: Setting<Option<SocketAddr>> =
     Setting::new("metrics-listen", "ADDRESS", |text| optional(text, socket_address)).arg(|arg| arg.global(true));
 
-fn limit(text: &str) -> Result<Duration, Expected> {
+/// A limit of time.
+pub(super) fn limit(text: &str) -> Result<Duration, Expected> {
     time_in(text, Duration::from_secs(1)..=YEAR)
 }
 
@@ -101,12 +101,15 @@ pub enum GeneratorCommand {
     Healthcheck(SocketAddr),
     /// Compare two caches.
     Compare(CacheCompareSettings),
+    /// Ask mirrors how they are.
+    Probe(ProbeConfig),
     /// Print this text and exit: the help or the version.
     Print(String),
 }
 
 const HEALTHCHECK: &str = "healthcheck";
 const COMPARE: &str = "compare";
+const PROBE: &str = "probe";
 const CACHES: &str = "caches";
 
 /// The address that is asked for its health unless `--metrics-listen` names another.
@@ -119,33 +122,48 @@ impl GeneratorCommand {
     /// The first mistake, in one line.
     pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, ConfigError> {
         let matches = match read(grammar(), arguments)? {
-            Arguments::Matches(matches) => matches,
-            Arguments::Print(text) => return Ok(Self::Print(text)),
+            ControlFlow::Continue(matches) => matches,
+            ControlFlow::Break(text) => return Ok(Self::Print(text)),
         };
-        let flags = Flags(&matches);
         match matches.subcommand() {
             Some((COMPARE, arguments)) => compare_settings(arguments).map(Self::Compare),
+            Some((PROBE, arguments)) => {
+                check_order(&matches)?;
+                ProbeConfig::check(arguments).map(Self::Probe)
+            }
             Some((HEALTHCHECK, _)) => {
-                let address = flags.get(&METRICS_LISTEN)?;
+                let address = matches.get(&METRICS_LISTEN)?;
                 Ok(Self::Healthcheck(address.unwrap_or(HEALTH_ADDRESS)))
             }
-            _ => GeneratorConfig::check(&flags).map(Self::Generate),
+            _ => GeneratorConfig::check(&matches).map(Self::Generate),
         }
+    }
+}
+
+/// Checks that no flag of a generator stands before `probe`, where it would mean nothing.
+fn check_order(matches: &ArgMatches) -> Result<(), ConfigError> {
+    let before = |flag: &&Definition| {
+        let key = flag.key;
+        key != METRICS_LISTEN.definition.key && matches.value_source(key) == Some(ValueSource::CommandLine)
+    };
+    match generator_flags().iter().find(before) {
+        None => Ok(()),
+        Some(Definition { key, .. }) => Err(ConfigError::new(format!(
+            "--{key} before {PROBE} is for making a cache; write it after the command if it is meant for the probe: {PROBE} --{key}"
+        ))),
     }
 }
 
 fn compare_settings(arguments: &ArgMatches) -> Result<CacheCompareSettings, ConfigError> {
     let caches: Vec<PathBuf> = arguments.get_many(CACHES).into_iter().flatten().cloned().collect();
     let caches = <[PathBuf; 2]>::try_from(caches).map_err(|caches| {
+        let number = caches.len();
         ConfigError::new(format!(
-            "compare: expected two cache files, like compare A.proto B.proto, not {}",
-            caches.len()
+            "compare: expected two cache files, like compare A.proto B.proto, not {number}"
         ))
     })?;
-    Ok(CacheCompareSettings {
-        caches,
-        examples: Flags(arguments).get(&EXAMPLES)?,
-    })
+    let examples = arguments.get(&EXAMPLES)?;
+    Ok(CacheCompareSettings { caches, examples })
 }
 
 /// The grammar of the command line, for clap.
@@ -181,6 +199,23 @@ fn grammar() -> clap::Command {
                 )
                 .arg(flag(&EXAMPLES.definition)),
         )
+        .subcommand(probe_grammar())
+}
+
+fn probe_grammar() -> clap::Command {
+    let own = |flag: &&Definition| flag.key != METRICS_LISTEN.definition.key;
+    clap::Command::new(PROBE)
+        .about(
+            "Ask the mirrors of a cache for files of their repositories, and write for mirrorlist-server which of them are dead, stale \
+             or lack something",
+        )
+        .after_help(
+            "Only http and https are asked, and no private host. Two rounds without an answer make a mirror dead, three make it stale \
+             or lacking something, and two good rounds end that; the health file keeps count.\n\
+             Exit codes: 0 done, 64 mistake in the configuration, 66 cache not usable, 73 output not writable.",
+        )
+        .args_override_self(true)
+        .args(ProbeConfig::TABLE.iter().filter(own).map(flag))
 }
 
 #[cfg(test)]
@@ -205,14 +240,10 @@ mod tests {
         let config = generate("generate-mirrorlist-cache -o /o -c /nonexistent -d");
         assert_eq!(config.outfile, Path::new("/o"));
         assert!(config.debug && !config.check && !config.force && config.interval.is_none());
-        assert_eq!(
-            (config.max_shrink.to_string().as_str(), config.dns_limit()),
-            ("25%", Some(Duration::from_secs(5)))
-        );
-        assert_eq!(
-            generate("generate-mirrorlist-cache").outfile,
-            Path::new("/var/lib/mirrormanager/mirrorlist_cache.proto")
-        );
+        assert_eq!(config.max_shrink, Share::percent(25));
+        assert_eq!(config.dns_limit(), Some(Duration::from_secs(5)));
+        let outfile = generate("generate-mirrorlist-cache").outfile;
+        assert_eq!(outfile, Path::new("/var/lib/mirrormanager/mirrorlist_cache.proto"));
     }
 
     #[test]
@@ -236,18 +267,15 @@ mod tests {
             ("g --metrics-listen [::]:1234 healthcheck", "[::]:1234"),
             ("g healthcheck --metrics-listen 127.0.0.1:1234", "127.0.0.1:1234"),
         ] {
-            match parse(line).unwrap() {
-                GeneratorCommand::Healthcheck(address) => assert_eq!(address.to_string(), asked, "{line}"),
-                other => panic!("{other:?}"),
-            }
+            let asked = GeneratorCommand::Healthcheck(asked.parse().unwrap());
+            assert_eq!(parse(line), Ok(asked), "{line}");
         }
-        match parse("g compare a b --examples 9").unwrap() {
-            GeneratorCommand::Compare(settings) => {
-                assert_eq!(settings.caches, ["a", "b"].map(PathBuf::from));
-                assert_eq!(settings.examples, 9);
-            }
-            other => panic!("{other:?}"),
-        }
+        let compared = CacheCompareSettings {
+            caches: ["a", "b"].map(PathBuf::from),
+            examples: 9,
+        };
+        let command = parse("g compare a b --examples 9");
+        assert_eq!(command, Ok(GeneratorCommand::Compare(compared)));
         for (line, said) in [
             ("g compare", "not 0"),
             ("g compare a", "not 1"),

@@ -10,15 +10,14 @@ use std::time::Duration;
 
 use slog::Level;
 
-use super::error::ConfigError;
 use super::parsers::{
     YEAR, access_log, admin_address, choice, deadline, host_names, ip_address, networks, number, optional, or_off,
     path, share, time, time_in,
 };
 use super::raw::RawSettings;
-use super::setting::{Definition, Expected, Setting, Texts, settings};
+use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 use super::values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, ReloadLimits, Share, TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
 };
 
 /// The definitions of all settings, in the order of the documentation.
@@ -272,8 +271,8 @@ pub struct ServerConfig {
     pub admin: Option<AdminConfig>,
     /// When the data files are looked at; `None`: never.
     pub watch: Option<WatchSettings>,
-    /// How new data may differ from the current data.
-    pub reload: ReloadLimits,
+    /// The share of a count of entries that new data may lose.
+    pub max_shrink: Share,
     /// When the server calls itself ready.
     pub readiness: ReadinessLimits,
     /// How long to go on accepting after being told to stop.
@@ -302,16 +301,8 @@ impl ServerConfig {
     /// The first value that is not what its setting expects.
     pub(super) fn check(raw: &RawSettings) -> Result<Self, ConfigError> {
         let listener = ListenerSettings::check(raw)?;
-        let AdminSettings {
-            listen,
-            token_file,
-            hosts,
-        } = AdminSettings::check(raw)?;
-        let ReloadSettings {
-            watch,
-            settle,
-            max_shrink,
-        } = ReloadSettings::check(raw)?;
+        let admin = AdminSettings::check(raw)?;
+        let reload = ReloadSettings::check(raw)?;
         Ok(Self {
             listen: SocketAddr::new(listener.address, listener.port),
             workers: listener.workers,
@@ -321,14 +312,17 @@ impl ServerConfig {
             health: HealthSettings::check(raw)?,
             public: PublicSettings::check(raw)?,
             access_log: OtherFileSettings::check(raw)?.access_log,
-            admin: listen.map(|listen| AdminConfig {
+            admin: admin.listen.map(|listen| AdminConfig {
                 listen,
                 is_set: raw.is_set(&ADMIN_LISTEN),
-                token_file,
-                hosts,
+                token_file: admin.token_file,
+                hosts: admin.hosts,
             }),
-            watch: watch.map(|interval| WatchSettings { interval, settle }),
-            reload: ReloadLimits { max_shrink },
+            watch: reload.watch.map(|interval| WatchSettings {
+                interval,
+                settle: reload.settle,
+            }),
+            max_shrink: reload.max_shrink,
             readiness: ReadinessLimits::check(raw)?,
             shutdown_grace: listener.shutdown_grace,
             logging: LoggingSettings::check(raw)?,
@@ -337,11 +331,10 @@ impl ServerConfig {
 
     /// The same for a demonstration: with the access log on standard output unless it was set.
     #[must_use]
-    pub(super) fn for_demo(self, raw: &RawSettings) -> Self {
-        let access_log = match raw.is_set(&LOG) {
-            true => self.access_log,
-            false => AccessLogTarget::Stdout,
-        };
-        Self { access_log, ..self }
+    pub(super) fn for_demo(mut self, raw: &RawSettings) -> Self {
+        if !raw.is_set(&LOG) {
+            self.access_log = AccessLogTarget::Stdout;
+        }
+        self
     }
 }

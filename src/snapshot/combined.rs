@@ -1,4 +1,8 @@
-//! All tables of one moment, combined to a [`Snapshot`], and what follows from several of them together.
+//! All tables of one moment, combined to a [`Snapshot`], what follows from several of them together, and the current snapshot.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
 
 use super::age;
 use super::catalogue::Catalogue;
@@ -16,7 +20,7 @@ use crate::settings::{DataPaths, HealthSettings};
 
 /// Everything that answers are made from.
 pub struct Snapshot {
-    files: DataSet,
+    data_set: DataSet,
     continents: ContinentTable,
     masks: CarrierMasks,
     health: MirrorHealth,
@@ -24,15 +28,15 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Combines the tables of all data files, without health files.
-    pub fn new(files: DataSet) -> Self {
-        let catalogue = &files.cache.table;
-        let mut continents = files.country_continent.table.clone();
+    pub fn new(data_set: DataSet) -> Self {
+        let catalogue = &data_set.cache.table;
+        let mut continents = data_set.country_continent.table.clone();
         for (country, continent) in catalogue.continent_redirects() {
             continents.set(country, continent);
         }
-        let masks = catalogue.masks(&continents);
+        let masks = CarrierMasks::new(&catalogue.sets.bases, catalogue.carriers.rows(), &continents);
         Self {
-            files,
+            data_set,
             continents,
             masks,
             health: MirrorHealth::default(),
@@ -60,7 +64,7 @@ impl Snapshot {
 
     /// Reads the data files and health files that are not those of this snapshot.
     pub fn reload<'a>(&'a self, paths: &DataPaths, health: &'a HealthSettings) -> SnapshotReload<'a> {
-        let read = DataSet::reload(paths, &self.files);
+        let read = DataSet::reload(paths, &self.data_set);
         let mut changed = read.changed;
         let new = read.data_set.filter(|_| !changed.is_empty()).map(Self::new);
         let files = ReadHealthFile::read_all(&health.files, self.health.sources());
@@ -82,7 +86,7 @@ impl Snapshot {
 
     /// The data files, in the order of reading.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
-        self.files.files()
+        self.data_set.files()
     }
 
     /// The health of mirrors.
@@ -97,14 +101,9 @@ impl Snapshot {
         table.view(self.catalogue().directory_name(directory))
     }
 
-    /// The tables of the data files.
-    pub fn data_set(&self) -> &DataSet {
-        &self.files
-    }
-
     /// The cache's content.
     pub fn catalogue(&self) -> &Catalogue {
-        &self.files.cache.table
+        &self.data_set.cache.table
     }
 
     /// The carriers of a directory, and which of them are in a country or elsewhere on a continent.
@@ -114,13 +113,14 @@ impl Snapshot {
         country: Option<CountryCode>,
         continent: Option<Continent>,
     ) -> impl Iterator<Item = CarrierWord> {
-        let runs = self.catalogue().carrier_runs(directory);
+        let Catalogue { sets, directories, .. } = self.catalogue();
+        let runs = sets.runs(directories.carriers(directory));
         runs.flat_map(move |run| self.masks.words(run, country, continent))
     }
 
     /// Address to AS number.
     pub fn autonomous_systems(&self) -> &AsTable {
-        &self.files.global_netblocks.table
+        &self.data_set.global_netblocks.table
     }
 
     /// Country to continent, the cache's redirects included.
@@ -130,7 +130,33 @@ impl Snapshot {
 
     /// Address to country; without a GeoIP database, only the operators' own networks have a country.
     pub fn geoip(&self) -> &GeoIp {
-        &self.files.geoip.table
+        &self.data_set.geoip.table
+    }
+}
+
+/// The current snapshot, shared by the workers. Taking it is lock-free. Replacing it is one pointer swap, so whatever is expensive
+/// (loading, checking) happens before, and no request waits.
+pub struct SharedSnapshot(ArcSwap<Snapshot>);
+
+impl SharedSnapshot {
+    /// Creates the shared snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self(ArcSwap::from_pointee(snapshot))
+    }
+
+    /// The current snapshot. A request takes it once and makes the whole answer from it.
+    pub fn current(&self) -> Guard<Arc<Snapshot>> {
+        self.0.load()
+    }
+
+    /// The current snapshot, for longer than a request takes.
+    pub fn current_owned(&self) -> Arc<Snapshot> {
+        self.0.load_full()
+    }
+
+    /// Replaces the current snapshot; requests in flight finish on theirs.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.0.store(snapshot);
     }
 }
 
@@ -156,7 +182,7 @@ impl SnapshotReload<'_> {
     /// The snapshot that replaces the current one, with the new data files if they are taken; `None` if there is nothing new.
     pub fn finish(self, takes_data: bool) -> Option<Snapshot> {
         let new = self.new.filter(|_| takes_data);
-        let keeps_data = || self.health_is_new.then(|| Snapshot::new(self.current.files.clone()));
+        let keeps_data = || self.health_is_new.then(|| Snapshot::new(self.current.data_set.clone()));
         Some(new.or_else(keeps_data)?.with_health(self.files, self.settings))
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         ]),
         "db_url" => texts(&DB_URLS),
         "forwarded_for" => texts(&FORWARDED_FOR),
+        "health_file" => texts(&HEALTH_FILES),
         "mmdb" => databases(),
         "netblock_text" => texts(&NETBLOCK_TEXTS),
         "netblocks" => texts(&[
@@ -29,6 +30,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
             "0.0.0.0/0 1\n128.0.0.0/1 2\n255.255.255.255 3\n::/0 4\n",
         ]),
         "query" => requests().into_iter().map(|(_, query)| query.into_bytes()).collect(),
+        "repomd" => texts(&REPOMDS),
         "settings_file" => settings_files(),
         _ => Vec::new(),
     }
@@ -69,6 +71,26 @@ const FORWARDED_FOR: [&str; 10] = [
     "::ffff:198.51.100.7, ::ffff:10.0.0.1",
     "198.51.100.7, _hidden, ::1",
     "1.2.3.4.5, 300.1.1.1, <script>",
+];
+
+const HEALTH_FILES: [&str; 4] = [
+    r#"{"format":1,"program":"p/1","place":"here","made":9,"valid_until":10,"cache_created":8,"urls":[{"url":"https://a.example/pub","host_id":1,
+"country":"DE","standing":{"verdict":"good","since":1,"strikes":1},"families":["ipv4","ipv6"],"last_answer":"200, current version","checked":9,
+"repositories":[{"directory":"pub/x/os","standing":{"verdict":"stale","since":2,"good_answers":1},"last_answer":"404","etag":"\"1\"",
+"last_modified":"x","sha256":"ab","timestamp":7}]}]}"#,
+    r#"{"format":1,"made":1,"valid_until":2,"more":[[]],"urls":[{"url":"x","standing":{"verdict":"haunted"},"families":["ipv9"]}]}"#,
+    r#"{"format":2,"made":1,"valid_until":2,"urls":[]}"#,
+    r#"{"format":1,"made":-1,"valid_until":1e400,"urls":[{},{"standing":{"verdict":7}}]}"#,
+];
+
+const REPOMDS: [&str; 5] = [
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n<revision>1700000001</revision>\n\
+     <data type=\"primary\"><checksum type=\"sha256\">ab</checksum><timestamp>1700000000</timestamp><size>1</size></data>\n\
+     <data type=\"group\"><timestamp> 1700000002.5 </timestamp></data></repomd>\n",
+    "<repomd><data><timestamp><![CDATA[7]]></timestamp><timestamp>&#55;</timestamp><timestamp>8</data></repomd>",
+    "<r:repomd xmlns:r=\"x\"><r:data><r:timestamp>1<!-- --></r:timestamp></r:data></r:repomd>",
+    "<html><head><title>404</title></head><body>not here",
+    "<repomd><data><timestamp>99999999999999999999</timestamp><timestamp/></data></repomd>",
 ];
 
 const NETBLOCK_TEXTS: [&str; 18] = [

@@ -18,26 +18,30 @@ pub(crate) mod db_url;
 #[path = "../fixture/mod.rs"]
 pub(crate) mod fixture;
 pub(crate) mod forwarded_for;
+pub(crate) mod health_file;
 pub(crate) mod mmdb;
 pub(crate) mod netblock_text;
 pub(crate) mod netblocks;
 pub(crate) mod query;
+pub(crate) mod repomd;
 pub(crate) mod settings_file;
 
 /// A target's name, which is that of its program in `fuzz/` and of its folder in `fuzz/corpus`, and its function.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 10] = [
+pub(crate) const TARGETS: [Target; 12] = [
     ("cache", cache::check),
     ("connection", connection::check),
     ("csv", csv::check),
     ("db_url", db_url::check),
     ("forwarded_for", forwarded_for::check),
+    ("health_file", health_file::check),
     ("mmdb", mmdb::check),
     ("netblock_text", netblock_text::check),
     ("netblocks", netblocks::check),
     ("query", query::check),
+    ("repomd", repomd::check),
     ("settings_file", settings_file::check),
 ];
 

@@ -1,7 +1,7 @@
 //! What integration tests share: [`data`] writes the files that a server reads ([`mmdb`] one of them), [`server`] runs the
 //! built binary on them, [`http`] asks it, [`postgres`] is a database server, [`standby`] one that follows it, [`pgbouncer`]
-//! and [`proxy`] stand before it, [`generator`] makes a cache of it, [`process`] runs other programs, and [`programs`]
-//! knows those that not every machine has. Nothing here knows what is tested.
+//! and [`proxy`] stand before it, [`generator`] makes a cache of it, [`mirrors`] are what a probe asks, [`process`] runs other
+//! programs, and [`programs`] knows those that not every machine has. Nothing here knows what is tested.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(
     clippy::expect_used,
@@ -17,6 +17,7 @@ use std::time::Duration;
 pub(crate) mod data;
 pub(crate) mod generator;
 pub(crate) mod http;
+pub(crate) mod mirrors;
 pub(crate) mod mmdb;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;

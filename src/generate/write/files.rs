@@ -3,9 +3,11 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+
+use super::unfinished::Unfinished;
 
 /// Attempts to remove something that comes into the way again and again.
 const ATTEMPTS: usize = 8;
@@ -24,13 +26,9 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
             result => return result,
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::AlreadyExists,
-        format!(
-            "something creates {} again and again; find out what, and stop it",
-            path.display()
-        ),
-    ))
+    let path = path.display();
+    let problem = format!("something creates {path} again and again; find out what, and stop it");
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, problem))
 }
 
 /// Creates a file for reading and writing that is not there yet.
@@ -38,12 +36,39 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// If it is there, or can't be created.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(MODE).open(path)
+}
+
+/// Replaces a small file, or a link, in one step: readers see the old content or the new one. The new file takes over mode and group,
+/// and is on the disk before it has its name.
+///
+/// # Errors
+/// If it can't be written; the old file is where it was.
+pub(crate) fn replace(
+    path: &Path,
+    unfinished: &Unfinished,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let new = sibling(path, ".", ".new");
+    let replaced = (|| {
+        let file = create(&new)?;
+        unfinished.add(&new);
+        match fs::symlink_metadata(path) {
+            Ok(old) if old.is_file() => take_over(&file, &old)?,
+            _ => {}
+        }
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()?;
+        out.get_ref().sync_all()?;
+        unfinished.finish(&new, || fs::rename(&new, path))
+    })();
+    if replaced.is_err() {
+        // The next run replaces a file that can't be removed.
+        let _ = unfinished.finish(&new, || fs::remove_file(&new));
+    }
+    replaced
 }
 
 /// Gives a file that will replace another one its mode and its group, and its owner as far as that is permitted. A group that
@@ -61,14 +86,12 @@ pub(super) fn take_over(new: &File, old: &Metadata) -> io::Result<()> {
     if new.metadata()?.gid() != old.gid() {
         let of_others = mode & 0o007;
         if mode & 0o040 != 0 && of_others & 0o004 == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!(
-                    "its readers have their right from its group, {}, which this user can't give to a new file; run the generator \
-                     as a member of that group, or let all users read the file",
-                    old.gid()
-                ),
-            ));
+            let problem = format!(
+                "its readers have their right from its group, {}, which this user can't give to a new file; run the generator \
+                 as a member of that group, or let all users read the file",
+                old.gid()
+            );
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
         }
         mode = mode & 0o707 | of_others << 3;
     }
@@ -81,41 +104,26 @@ pub(super) fn take_over(new: &File, old: &Metadata) -> io::Result<()> {
 /// If it can't be removed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("{} is in the way and can't be removed: {error}", path.display()),
-        )),
-        Ok(()) => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let problem = format!("{} is in the way and can't be removed: {error}", path.display());
+            Err(io::Error::new(error.kind(), problem))
+        }
+        _ => Ok(()),
     }
 }
 
-/// Opens a file for reading. A pipe or a device is opened without waiting, and refused.
+/// Opens a file for reading. A pipe or a device is opened without waiting, and refused. A link is followed, unless `flags` has
+/// `O_NOFOLLOW`.
 ///
 /// # Errors
 /// If it can't be opened, or is no file.
-pub(super) fn open_file(path: &Path, links: Links) -> io::Result<File> {
-    let follow = match links {
-        Links::Follow => 0,
-        Links::Refuse => libc::O_NOFOLLOW,
-    };
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | follow)
-        .open(path)?;
+pub(crate) fn open_file(path: &Path, flags: libc::c_int) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | flags;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
     Ok(file)
-}
-
-/// The meaning of a link at the path of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Links {
-    /// The file that it leads to.
-    Follow,
-    /// No file.
-    Refuse,
 }
 
 /// Whether an open file is the one at a path, which is not followed.
@@ -136,7 +144,7 @@ pub(super) fn sibling(path: &Path, before: &str, after: &str) -> PathBuf {
 }
 
 /// The problem with a path that leads to something other than a file; `None` if nothing is there.
-pub(super) fn not_a_file(path: &Path, flag: &str) -> Option<String> {
+pub(crate) fn not_a_file(path: &Path, flag: &str) -> Option<String> {
     let there = fs::metadata(path).ok()?;
     (!there.is_file())
         .then(|| format!("it is no file but a folder, a pipe or a device; name another one with {flag}, or remove it"))
@@ -145,7 +153,6 @@ pub(super) fn not_a_file(path: &Path, flag: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     #[test]
     fn a_file_takes_over_the_mode_and_the_group() {

@@ -3,14 +3,12 @@
 //!
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
 //! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
-//! finds without a good URL come last. An [`observer`]
-//! learns why hosts are left out.
+//! finds without a good URL come last. An [`Observer`] learns why hosts are left out.
 
 mod by_country;
 mod by_location;
 mod by_network;
 mod health;
-pub mod observer;
 pub mod rank;
 mod select;
 
@@ -20,8 +18,8 @@ use std::net::IpAddr;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
-pub use observer::Observer;
 pub use rank::{RankedHost, Tier};
+pub use select::Observer;
 
 use super::locate::{ClientLocation, locate};
 use super::protocols::ProtocolFilter;
@@ -30,12 +28,11 @@ use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
 use crate::snapshot::health::table::HealthView;
-use crate::snapshot::{Carrier, Catalogue, FileDetails, Snapshot, Url};
+use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
 use by_country::asked_countries;
-use by_location::GlobalWord;
 use by_network::NearHosts;
 use health::HealthOfHosts;
-use select::{SelectionOptions, Selector};
+use select::Selector;
 
 /// A client's request.
 #[derive(Debug, Clone, Copy)]
@@ -84,8 +81,6 @@ pub struct Choice<'a> {
 pub struct Selection<'a> {
     /// The hosts.
     pub hosts: Vec<RankedHost>,
-    /// Whether a host is in the netblock tier.
-    pub preferred_netblock: bool,
     /// The client's AS, if any host is in it.
     pub asn: Option<AsNumber>,
     /// The countries in which hosts were found, as the comment line repeats them; one that is found for two countries asked for
@@ -101,7 +96,8 @@ pub struct Selection<'a> {
 pub struct Scratch {
     rng: Xoshiro256PlusPlus,
     near_hosts: NearHosts,
-    global: Vec<GlobalWord>,
+    /// Words with hosts that the global tier would add, which are their `public` bits.
+    global: Vec<CarrierWord>,
     key: String,
 }
 
@@ -117,23 +113,11 @@ impl Scratch {
     }
 }
 
-/// Chooses the hosts for a request.
-///
-/// # Errors
-/// Returns the refusal of a request that gets no mirrors.
-pub fn choose<'a>(
-    snapshot: &'a Snapshot,
-    request: &MirrorRequest<'a>,
-    scratch: &mut Scratch,
-) -> Result<Choice<'a>, Refusal<'a>> {
-    choose_observed(snapshot, request, scratch, &mut ())
-}
-
 /// Chooses the hosts for a request and reports to an observer what keeps others out.
 ///
 /// # Errors
 /// Returns the refusal of a request that gets no mirrors.
-pub fn choose_observed<'a>(
+pub fn choose<'a>(
     snapshot: &'a Snapshot,
     request: &MirrorRequest<'a>,
     scratch: &mut Scratch,
@@ -151,22 +135,26 @@ pub fn choose_observed<'a>(
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
     let listed = if redirect { protocols.for_redirects() } else { protocols };
     let health = snapshot.health_of(target.directory, request.now);
-    let selector = Selector {
+    let mut selector = Selector {
         snapshot,
         directory: target.directory,
         location,
-        options: SelectionOptions {
-            protocols,
-            prefer_network: query.prefer_network,
-            minimum: request.minimum,
-            names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
-        },
+        protocols,
+        network_off: query.network_off,
+        minimum: request.minimum,
+        names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
         health: health.map(|view| HealthOfHosts { view, listed }),
         scratch,
         observer,
     };
+    let asked = query.country.as_deref().map(asked_countries);
+    let mut selection = match asked.filter(|asked| !asked.is_empty()) {
+        Some(asked) => selector.by_country(&asked),
+        None => selector.by_location(),
+    };
+    selection.hosts.sort_unstable();
     let mut choice = Choice {
-        selection: selector.select(query.country.as_deref()),
+        selection,
         target,
         location,
         protocols: listed,
@@ -178,19 +166,6 @@ pub fn choose_observed<'a>(
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
-}
-
-impl<O: Observer> Selector<'_, '_, O> {
-    /// Selects the hosts of a directory; `countries` is the value of `country=`.
-    fn select<'a>(mut self, countries: Option<&'a str>) -> Selection<'a> {
-        let asked = countries.map(asked_countries).filter(|asked| !asked.is_empty());
-        let mut selection = match asked {
-            Some(asked) => self.by_country(&asked),
-            None => self.by_location(),
-        };
-        selection.hosts.sort_unstable();
-        selection
-    }
 }
 
 fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a FileDetails, Refusal<'a>> {
@@ -221,14 +196,20 @@ impl Choice<'_> {
     #[inline]
     pub fn urls_of<'c>(&self, host: RankedHost, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> + use<'c> {
         let carrier = catalogue.carrier(host.carrier());
-        let withheld = self.health.map_or(0, |view| {
-            let health = HealthOfHosts {
-                view,
-                listed: self.protocols,
-            };
-            health.withheld(catalogue, host.carrier(), carrier, host.tier())
-        });
-        self.protocols.urls_but(withheld, catalogue, carrier)
+        self.protocols
+            .urls_but(self.withheld(host, carrier, catalogue), catalogue, carrier)
+    }
+
+    /// The bad URLs of a chosen host that are not listed, as a mask.
+    #[inline]
+    fn withheld(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue) -> u64 {
+        match self.health {
+            Some(view) if !host.is_demoted() => {
+                let listed = self.protocols;
+                HealthOfHosts { view, listed }.withheld(catalogue, host.carrier(), carrier, host.tier())
+            }
+            _ => 0,
+        }
     }
 
     /// Whether a host comes last because it has no good URL while others have one.

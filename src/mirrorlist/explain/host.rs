@@ -12,31 +12,30 @@ use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, Ho
 #[derive(Debug, Serialize)]
 pub struct ExplainedHost<'a> {
     /// MirrorManager2's id.
-    pub host_id: i64,
+    host_id: i64,
     /// The names in its URLs.
-    pub names: Vec<String>,
-    /// Its country.
-    pub country: Option<String>,
-    /// Bandwidth in Mbit/s.
-    pub bandwidth: u32,
+    names: Vec<String>,
+    country: Option<String>,
+    /// In Mbit/s.
+    bandwidth: u32,
     /// The countries whose clients it is offered to; `None`: all. Empty if it is limited to codes that are no country's, so that
     /// it is offered to clients of its own networks and AS only.
-    pub allowed_countries: Option<Vec<String>>,
+    allowed_countries: Option<Vec<String>>,
     /// Whether some directory lists it publicly.
-    pub public: bool,
+    public: bool,
     /// The networks that it registered.
-    pub netblocks: Vec<String>,
+    netblocks: Vec<String>,
     /// The autonomous systems that it is in.
-    pub as_numbers: Vec<u32>,
+    as_numbers: Vec<u32>,
     /// Its base URLs.
-    pub urls: Vec<String>,
+    urls: Vec<String>,
     /// How many directories it carries.
-    pub directories: usize,
+    directories: usize,
     /// The repositories whose directory it carries, as `prefix+arch`.
-    pub repositories: Vec<String>,
+    repositories: Vec<String>,
     /// What the health files say of its URLs; `None` if there are no health files.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub health: Option<Vec<ExplainedVerdict<'a>>>,
+    health: Option<Vec<ExplainedVerdict<'a>>>,
 }
 
 /// Which host is asked for.
@@ -59,9 +58,8 @@ pub fn explain_hosts<'a>(snapshot: &'a Snapshot, query: &HostQuery) -> Vec<Expla
             carriers.any(|(_, carrier)| host_name(catalogue, carrier).eq_ignore_ascii_case(name))
         }
     });
-    hosts
-        .map(|(index, host)| explained_host(catalogue, verdicts.as_ref(), index, host))
-        .collect()
+    let explained = hosts.map(|(index, host)| explained_host(catalogue, verdicts.as_ref(), index, host));
+    explained.collect()
 }
 
 /// The host's name in the first of its URLs; empty if it has none.

@@ -1,5 +1,5 @@
-//! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose_observed`]
-//! chose and reported.
+//! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
+//! and reported.
 //!
 //! [`client`] tells where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
 //! the request.
@@ -12,9 +12,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose_observed};
-use super::refusal::Refusal;
-use super::render::suffix::suffix;
+use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
 use super::render::text;
 use super::target::{Asked, Target, resolve};
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
@@ -41,16 +39,13 @@ pub struct Explanation<'a> {
 /// The target of a request.
 #[derive(Debug, Serialize)]
 pub struct ExplainedTarget {
-    /// The directory whose hosts are candidates.
-    pub directory: String,
-    /// The file in it.
-    pub file: Option<String>,
+    directory: String,
+    file: Option<String>,
     /// The repository, after redirects.
-    pub repo: Option<String>,
-    /// The architecture.
-    pub arch: Option<String>,
+    repo: Option<String>,
+    arch: Option<String>,
     /// How many hosts carry the directory.
-    pub hosts: usize,
+    hosts: usize,
 }
 
 /// A tier and its hosts.
@@ -75,12 +70,10 @@ fn is_false(demoted: &bool) -> bool {
 pub struct ListedHost<'a> {
     /// MirrorManager2's id.
     pub host_id: i64,
-    /// The name in its URLs.
-    pub name: String,
-    /// Its country.
-    pub country: Option<String>,
-    /// Bandwidth in Mbit/s; the weight in the tiers that are shuffled by weight.
-    pub bandwidth: u32,
+    name: String,
+    country: Option<String>,
+    /// In Mbit/s; the weight in the tiers that are shuffled by weight.
+    bandwidth: u32,
     /// The probability that it is the first of its tier.
     pub first_probability: f64,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
@@ -95,10 +88,8 @@ pub struct ListedHost<'a> {
 pub struct UnlistedHost {
     /// MirrorManager2's id.
     pub host_id: i64,
-    /// The name in its URLs.
-    pub name: String,
-    /// Its country.
-    pub country: Option<String>,
+    name: String,
+    country: Option<String>,
     /// Why it is not listed: each reason is true by itself.
     pub reasons: Vec<Reason>,
 }
@@ -116,18 +107,21 @@ pub struct ExplainedRefusal {
 pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u64) -> Explanation<'a> {
     let catalogue = snapshot.catalogue();
     let mut observations = Observations::default();
-    let choice = choose_observed(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
+    let choice = choose(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
     let (tiers, not_listed, refused) = match &choice {
         Ok(choice) => {
             let explained = ExplainedChoice {
                 catalogue,
                 choice,
-                suffix: suffix(catalogue, &choice.target),
+                suffix: text::suffix(catalogue, &choice.target),
                 verdicts: Verdicts::new(snapshot.health()),
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
-        Err(refusal) => (Vec::new(), Vec::new(), Some(explained_refusal(refusal))),
+        Err(refusal) => {
+            let (status, text) = (refusal.status(), text::words(refusal));
+            (Vec::new(), Vec::new(), Some(ExplainedRefusal { status, text }))
+        }
     };
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
@@ -136,13 +130,6 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
         tiers,
         not_listed,
         refused,
-    }
-}
-
-fn explained_refusal(refusal: &Refusal<'_>) -> ExplainedRefusal {
-    ExplainedRefusal {
-        status: refusal.status(),
-        text: text::words(refusal),
     }
 }
 
@@ -172,10 +159,10 @@ impl<'a> ExplainedChoice<'_, 'a> {
         let part = |host: &RankedHost| (host.tier(), host.is_demoted());
         let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(a) == part(b));
         let explained = tiers.filter_map(|hosts| {
-            let (tier, demoted) = part(hosts.first()?);
+            let (tier, is_bad) = part(hosts.first()?);
             Some(ExplainedTier {
                 tier,
-                demoted: demoted && self.choice.demotes(),
+                demoted: is_bad && self.choice.demotes(),
                 hosts: self.listed(hosts),
             })
         });
@@ -184,15 +171,12 @@ impl<'a> ExplainedChoice<'_, 'a> {
 
     /// The hosts of a tier that have a URL in the answer.
     fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost<'a>> {
-        let hosts = hosts.iter().filter_map(|ranked| {
+        let hosts = hosts.iter().map(|ranked| {
             let carrier = self.catalogue.carrier(ranked.carrier());
-            let host = self.catalogue.host(carrier.host);
-            self.choice
-                .protocols
-                .takes_any(carrier.protocols)
-                .then_some((*ranked, carrier, host))
+            (*ranked, carrier, self.catalogue.host(carrier.host))
         });
-        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.collect();
+        let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
+        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
         let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
         let weight = |ranked: RankedHost, host: &Host| match ranked.tier() {
             Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),
@@ -218,7 +202,7 @@ impl<'a> ExplainedChoice<'_, 'a> {
             .collect()
     }
 
-    /// What the health files say of all web URLs of a host that can be judged.
+    /// What the health files say of all URLs of a host that can be judged.
     fn health(&self, carrier: &Carrier) -> Option<Vec<ExplainedVerdict<'a>>> {
         let verdicts = self.verdicts.as_ref()?;
         let urls = self.catalogue.urls(carrier).iter().filter(|_| carrier.in_public_list());

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use slog::{Logger, info, warn};
 
 use super::super::age::{self, Utc};
-use super::super::data_file::{DataTable, FileIdentity, Loaded};
-use super::super::load::load;
+use super::super::data_file::{DataTable, FileIdentity, Loaded, load};
 use super::super::load_error::LoadProblem;
 use super::super::shrink::Count;
 use super::table::Doubt;

@@ -67,8 +67,8 @@ pub struct HealthTable {
     touched: BitWords,
     dead: FastMap<CarrierIndex, u64>,
     repositories: FastMap<Box<str>, RepositoryTable>,
-    /// The lengths of the names of these repositories' directories, in bytes.
-    lengths: HashSet<usize, FixedState>,
+    /// The lengths of the names of these repositories' directories, in bytes, the longest first.
+    lengths: Vec<usize>,
     /// The hosts of which a file knows a URL.
     judged: HashSet<HostIndex, FixedState>,
     /// The hosts without a good URL, in all that they carry or in a repository.
@@ -124,7 +124,8 @@ impl HealthTable {
             let kind = kinds.entry((carrier, directory)).or_default();
             *kind = (*verdict).max(*kind);
         }
-        table.lengths = table.repositories.keys().map(|name| name.len()).collect();
+        let lengths: BTreeSet<usize> = table.repositories.keys().map(|name| name.len()).collect();
+        table.lengths = lengths.into_iter().rev().collect();
         table.find_bad_hosts(catalogue, &kinds);
         table
     }
@@ -185,15 +186,11 @@ impl HealthTable {
 
     /// The repository that a directory is in.
     fn repository(&self, directory: &str) -> Option<&RepositoryTable> {
-        let mut name = directory;
-        loop {
-            if self.lengths.contains(&name.len())
-                && let Some(found) = self.repositories.get(name)
-            {
-                return Some(found);
-            }
-            (name, _) = name.rsplit_once('/')?;
-        }
+        self.lengths.iter().find_map(|length| {
+            let (name, rest) = directory.split_at_checked(*length)?;
+            let is_above = rest.is_empty() || rest.starts_with('/') || name.is_empty();
+            if is_above { self.repositories.get(name) } else { None }
+        })
     }
 
     /// Whether so many hosts of the world or of a country are bad that the fault is more likely with the probe.

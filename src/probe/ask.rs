@@ -15,9 +15,11 @@ use ureq::http::header::{
 };
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error};
 use url::{Host, Url};
 
+use super::names::{Names, NoName, NoThread};
 use crate::settings::ProbeConfig;
 
 /// Content with more bytes is not read.
@@ -102,6 +104,9 @@ pub(super) enum Failure {
     /// This machine has no way to addresses of this family.
     #[error("network unreachable")]
     NoRoute,
+    /// This machine has no more threads or descriptors, in words.
+    #[error("{0}")]
+    Own(String),
     /// In words.
     #[error("{0}")]
     Other(String),
@@ -141,7 +146,7 @@ enum Hop {
 }
 
 impl Asker {
-    /// Reads the system's certificates.
+    /// Reads the system's certificates. What is known of names lives as long as this.
     pub(super) fn new(config: &ProbeConfig) -> Self {
         let roots = rustls_native_certs::load_native_certs().certs;
         let roots = roots.iter().map(|root| Certificate::from_der(root).to_owned());
@@ -149,8 +154,9 @@ impl Asker {
             .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
             .root_certs(RootCerts::from(roots))
             .build();
+        let names = Names::default();
         let agent = |family| {
-            Agent::config_builder()
+            let config = Agent::config_builder()
                 .http_status_as_error(false)
                 .max_redirects(0)
                 .max_redirects_will_error(false)
@@ -165,8 +171,8 @@ impl Asker {
                 .timeout_global(Some(config.patience))
                 .max_idle_connections(0)
                 .max_idle_connections_per_host(0)
-                .build()
-                .new_agent()
+                .build();
+            Agent::with_parts(config, DefaultConnector::default(), names.clone())
         };
         Self {
             ipv4: agent(IpFamily::Ipv4Only),
@@ -233,6 +239,8 @@ impl Asker {
         match error {
             Error::Timeout(_) => Failure::Timeout(self.patience),
             Error::HostNotFound => Failure::NoFamily,
+            Error::Other(error) if error.is::<NoName>() => Failure::NoName,
+            Error::Other(error) if error.is::<NoThread>() => Failure::Own(error.to_string()),
             Error::Io(error) => self.failure_of_io(&error),
             Error::Rustls(error) => Failure::Tls(tls_words(&error)),
             Error::Tls(words) => Failure::Tls(format!("TLS: {words}")),
@@ -254,10 +262,11 @@ impl Asker {
             io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
                 Failure::Other("connection closed before the end of the answer".to_owned())
             }
-            _ if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => Failure::NoRoute,
-            // The standard library has no kind for it.
-            _ if error.to_string().starts_with("failed to lookup address information") => Failure::NoName,
-            _ => Failure::Other(error.to_string()),
+            _ => match error.raw_os_error() {
+                Some(libc::EAFNOSUPPORT) => Failure::NoRoute,
+                Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS) => Failure::Own(error.to_string()),
+                _ => Failure::Other(error.to_string()),
+            },
         }
     }
 }

@@ -291,7 +291,7 @@ pub(super) fn judge_url(
 
 /// Whether a finding says nothing of the mirror but of this machine.
 fn is_passed_over(finding: &Finding) -> bool {
-    *finding == Finding::NoAnswer(Failure::NoRoute)
+    matches!(finding, Finding::NoAnswer(Failure::NoRoute | Failure::Own(_)))
 }
 
 /// The verdict on a URL. Without a clear answer to any question there is none, unless all of them failed.

@@ -44,7 +44,7 @@ impl RequestOutcome {
             Reply::Failure(Failure::Refused) => Self::Refused,
             Reply::Failure(Failure::Tls(_)) => Self::Tls,
             Reply::Failure(Failure::NoName | Failure::NoFamily) => Self::NoAddress,
-            Reply::Failure(Failure::NoRoute | Failure::Other(_)) | Reply::Unaskable(_) => Self::Other,
+            Reply::Failure(Failure::NoRoute | Failure::Own(_) | Failure::Other(_)) | Reply::Unaskable(_) => Self::Other,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! From a cache to a health file: the work of `generate-mirrorlist-cache probe`, which asks mirrors how they are.
 //!
 //! - `plan`: a cache to what is asked, pure; the cache is dropped then
-//! - `round`: all URLs of a plan, politely: one question at a time for each group of hosts; `ask` is one question
+//! - `round`: all URLs of a plan, politely: one question at a time for each group of hosts; `ask` is one question,
+//!   `names` finds addresses
 //! - `judge`: answers to observations, observations to verdicts, pure; [`repomd`] reads the time of a content
 //! - `run`: again and again from cache to file; `summary`: for people; `metrics`: for Prometheus
 //!
@@ -10,6 +11,7 @@
 mod ask;
 mod judge;
 mod metrics;
+mod names;
 mod plan;
 pub mod repomd;
 mod round;

@@ -161,6 +161,10 @@ fn best(mut attempts: Vec<(Family, Observation)>) -> Option<(Family, Observation
     if let Some(works) = attempts.iter().position(|(_, found)| found.finding.works()) {
         return Some(attempts.swap_remove(works));
     }
+    let is_own = |finding: &Finding| matches!(finding, Finding::NoAnswer(Failure::Own(_)));
+    if let Some(own) = attempts.iter().position(|(_, found)| is_own(&found.finding)) {
+        return Some(attempts.swap_remove(own));
+    }
     let nameless = attempts
         .iter()
         .all(|(_, found)| found.finding == Finding::NoAnswer(Failure::NoFamily));

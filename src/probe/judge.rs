@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 use slog::{Logger, info, warn};
 
-use super::ask::{Failure, Family, MOST_BYTES, Reply};
+use super::ask::{Family, MOST_BYTES, Reply};
+use super::failure::Failure;
 use super::plan::{PlannedUrl, WatchedRepository};
 use super::repomd;
 use crate::health::{RepositoryHealth, Standing, UrlHealth, Verdict};

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Registry};
 
-use super::ask::{Failure, Reply};
+use super::ask::Reply;
+use super::failure::Failure;
 use crate::health::{HealthFile, Standing, Verdict};
 use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::monitoring::{Monitored, in_words};

@@ -20,6 +20,7 @@ use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Scratch, an
 use mirrorlist_server::snapshot::Catalogue;
 use mirrorlist_server::warnings::Warnings;
 
+#[allow(dead_code, reason = "the other benchmark needs the health file")]
 mod world;
 
 use world::{DATE, World};
@@ -33,7 +34,7 @@ fn stages(criterion: &mut Criterion) {
     let address: IpAddr = "84.17.44.129".parse().unwrap();
     let query = MirrorQuery::parse(QUERY);
     let request = world::metalink_request(&query, address);
-    let choice = choose(snapshot, &request, &mut Scratch::seeded(1)).unwrap();
+    let choice = choose(snapshot, &request, &mut Scratch::seeded(1), &mut ()).unwrap();
     let details = catalogue.file_details(choice.target.directory, "repomd.xml").unwrap();
     let mut key = String::new();
     let mut scratch = Scratch::seeded(1);
@@ -47,7 +48,7 @@ fn stages(criterion: &mut Criterion) {
         bencher.iter(|| locate(snapshot, black_box(address)));
     });
     criterion.bench_function("choose", |bencher| {
-        bencher.iter(|| choose(snapshot, black_box(&request), &mut scratch));
+        bencher.iter(|| choose(snapshot, black_box(&request), &mut scratch, &mut ()));
     });
     criterion.bench_function("render metalink", |bencher| {
         bencher.iter(|| metalink::metalink(catalogue, black_box(&choice), details, DATE, &mut buffer));

@@ -3,7 +3,7 @@
 //!
 //! usage: fedora-sized FOLDER [DIRECTORIES [HOSTS [NETWORKS]]]
 //!
-//! Writes the four data files, and for load generators `repos.txt` (a line `repo=NAME&arch=ARCH` for each repository) and
+//! Writes the four data files, `mirror_health.json` in which every tenth host is dead, and for load generators `repos.txt` (a line `repo=NAME&arch=ARCH` for each repository) and
 //! `dirs.txt` (a directory a line). The same arguments make the same files.
 #![allow(clippy::print_stderr, reason = "a program's only way to say what it is for")]
 
@@ -16,6 +16,8 @@ use mirrorlist_server::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
     IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap, StringStringMap,
 };
+use mirrorlist_server::health::file::FORMAT;
+use mirrorlist_server::health::{HealthFile, Standing, UrlHealth, Verdict};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -58,6 +60,9 @@ const CATEGORIES: [(&str, f64, f64); 8] = [
     ("sigs", 0.05, 0.18),
 ];
 
+/// When the cache and the health file say that they were made, in seconds since the Unix epoch.
+const CREATED: u64 = 1_767_225_600;
+
 struct Host {
     id: i64,
     country: &'static str,
@@ -77,6 +82,7 @@ struct World {
     cache: BufWriter<File>,
     repositories: Vec<(String, &'static str, String)>,
     names: Vec<String>,
+    health: Vec<UrlHealth>,
 }
 
 fn main() -> io::Result<()> {
@@ -100,8 +106,10 @@ pub(crate) fn make(folder: &Path, directories: usize, hosts: usize, networks: us
         folder,
         repositories: Vec::new(),
         names: Vec::new(),
+        health: Vec::new(),
     };
     world.write_cache(directories, hosts)?;
+    world.write_health()?;
     world.write_geography(networks)
 }
 
@@ -109,7 +117,7 @@ impl World {
     fn write_cache(&mut self, directories: usize, hosts: usize) -> io::Result<()> {
         let hosts: Vec<Host> = (1..).take(hosts).map(|id| self.host(id)).collect();
         let tables = MirrorList {
-            time: 1_767_225_600,
+            time: CREATED,
             host_country_cache: hosts
                 .iter()
                 .map(|host| IntStringMap {
@@ -204,6 +212,7 @@ impl World {
                         value: format!("{protocol}://mirror{}.{country}.example/{top}", host.id),
                     };
                     self.write_entry(4, &entry)?;
+                    self.note_health(host.id, &entry.value);
                     urls.push(*next_url);
                     *next_url += 1;
                 }
@@ -219,6 +228,35 @@ impl World {
             self.names.push(name);
         }
         Ok(())
+    }
+
+    fn note_health(&mut self, host: i64, url: &str) {
+        let verdict = if host % 10 == 0 { Verdict::Dead } else { Verdict::Good };
+        self.health.push(UrlHealth {
+            url: url.to_owned(),
+            host_id: host,
+            standing: Standing {
+                verdict,
+                ..Standing::new(CREATED)
+            },
+            families: vec!["ipv4".to_owned()],
+            last_answer: "200, current version".to_owned(),
+            ..UrlHealth::default()
+        });
+    }
+
+    /// A health file that never ends.
+    fn write_health(&mut self) -> io::Result<()> {
+        let file = HealthFile {
+            format: FORMAT,
+            program: "fedora-sized".to_owned(),
+            place: String::new(),
+            made: CREATED,
+            valid_until: u64::MAX,
+            cache_created: CREATED,
+            urls: std::mem::take(&mut self.health),
+        };
+        fs::write(self.folder.join("mirror_health.json"), file.to_json()?)
     }
 
     fn note_repository(&mut self, category: &str, base: &str) {

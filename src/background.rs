@@ -5,11 +5,8 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// A thread of its own.
-pub(crate) struct Background {
-    /// Receives nothing; it is disconnected when the thread ends.
-    end: Receiver<()>,
-}
+/// A thread of its own. Its channel brings nothing; it is disconnected when the thread ends.
+pub(crate) struct Background(Receiver<()>);
 
 impl Background {
     /// Starts a thread.
@@ -23,11 +20,11 @@ impl Background {
             let _running: mpsc::Sender<()> = running;
             work();
         })?;
-        Ok(Self { end })
+        Ok(Self(end))
     }
 
     /// Waits for the thread's end, at most for this time. Returns whether it has ended. If not, it goes on until the process ends.
     pub(crate) fn end_within(self, limit: Duration) -> bool {
-        matches!(self.end.recv_timeout(limit), Err(RecvTimeoutError::Disconnected))
+        matches!(self.0.recv_timeout(limit), Err(RecvTimeoutError::Disconnected))
     }
 }

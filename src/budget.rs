@@ -47,10 +47,8 @@ impl Budget {
     pub fn take(&mut self, bytes: usize) -> Result<(), OverBudget> {
         self.taken = self.taken.saturating_add(bytes as u64);
         if self.taken > BASE.saturating_add(self.read.saturating_mul(PER_BYTE)) {
-            return Err(OverBudget {
-                read: self.read,
-                taken: self.taken,
-            });
+            let Self { read, taken } = *self;
+            return Err(OverBudget { read, taken });
         }
         Ok(())
     }
@@ -81,11 +79,10 @@ mod tests {
         let mut budget = Budget::default();
         let base = usize::try_from(BASE).unwrap();
         budget.take(base).unwrap();
-        let error = budget.take(1).unwrap_err();
+        let error = budget.take(1).unwrap_err().to_string();
         assert!(
-            error
-                .to_string()
-                .starts_with("its first 0 bytes would take 25165825 bytes")
+            error.starts_with("its first 0 bytes would take 25165825 bytes"),
+            "{error}"
         );
         budget.read(10);
         budget.take(29).unwrap();

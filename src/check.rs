@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::snapshot::age::Utc;
+use crate::snapshot::health::source::HealthSource;
 use crate::snapshot::{DataFile, Snapshot};
 
 /// A text on what a snapshot holds: for each file its counts, its times, and the entries that were left out.
@@ -11,7 +13,22 @@ pub fn describe(snapshot: &Snapshot) -> String {
         // Writing to a String can't fail.
         let _ = describe_file(file, &mut text);
     }
+    for source in snapshot.health().sources() {
+        let _ = describe_health(source, &mut text);
+    }
     text
+}
+
+fn describe_health(source: &HealthSource, out: &mut String) -> fmt::Result {
+    writeln!(out, "health.files: {}", source.path().display())?;
+    if let Some(file) = source.newest() {
+        let (made, until) = (Utc(file.made), Utc(file.valid_until));
+        writeln!(out, "  made {made}, valid until {until}, {} URLs", file.urls.len())?;
+    }
+    match source.reason() {
+        None => writeln!(out, "  used"),
+        Some(reason) => writeln!(out, "  not used: {reason}"),
+    }
 }
 
 fn describe_file(file: &DataFile, out: &mut String) -> fmt::Result {

@@ -37,6 +37,11 @@ impl Clock {
         self.date.truncate("2026-01-31".len());
     }
 
+    /// The time of the last tick in seconds since the Unix epoch.
+    pub(super) fn second(&self) -> u64 {
+        self.second.unwrap_or_default()
+    }
+
     /// The time of the last tick like `Sat, 31 Jan 2026 23:59:59 GMT`.
     pub(super) fn http_date(&self) -> &str {
         &self.http_date
@@ -60,15 +65,12 @@ mod tests {
     #[test]
     fn midnight_turns_both_dates() {
         let mut clock = Clock::default();
-        clock.set(1_769_903_999);
-        assert_eq!(
-            (clock.http_date(), clock.date()),
-            ("Sat, 31 Jan 2026 23:59:59 GMT", "2026-01-31")
-        );
-        clock.set(1_769_904_000);
-        assert_eq!(
-            (clock.http_date(), clock.date()),
-            ("Sun, 01 Feb 2026 00:00:00 GMT", "2026-02-01")
-        );
+        for (second, http_date, date) in [
+            (1_769_903_999, "Sat, 31 Jan 2026 23:59:59 GMT", "2026-01-31"),
+            (1_769_904_000, "Sun, 01 Feb 2026 00:00:00 GMT", "2026-02-01"),
+        ] {
+            clock.set(second);
+            assert_eq!((clock.http_date(), clock.date()), (http_date, date));
+        }
     }
 }

@@ -15,45 +15,35 @@ use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::snapshot::{Catalogue, DataSet, Loaded, Snapshot, age};
 use crate::warnings::Warnings;
 
-/// A mirror of the demonstration, with its bandwidth in Mbit/s.
+/// A mirror of the demonstration, with its bandwidth in Mbit/s and its URLs' protocols.
 struct Mirror {
     name: &'static str,
     country: &'static str,
     bandwidth: i64,
-    protocols: &'static [&'static str],
-    private: bool,
+    protocols: &'static str,
 }
 
-const fn mirror(
-    name: &'static str,
-    country: &'static str,
-    bandwidth: i64,
-    protocols: &'static [&'static str],
-) -> Mirror {
+const fn mirror(name: &'static str, country: &'static str, bandwidth: i64, protocols: &'static str) -> Mirror {
     Mirror {
         name,
         country,
         bandwidth,
         protocols,
-        private: false,
     }
 }
 
 /// The mirrors. A host's id is its place here, from 1.
 const MIRRORS: [Mirror; 10] = [
-    mirror("mirror.berlin.example", "DE", 10_000, &["https", "http", "rsync"]),
-    mirror("ftp.munich.example", "DE", 1_000, &["https", "http", "ftp"]),
-    mirror("mirror.paris.example", "FR", 1_000, &["https", "http"]),
-    mirror("mirror.prague.example", "CZ", 100, &["http"]),
-    mirror("mirror.boston.example", "US", 10_000, &["https", "http", "rsync"]),
-    mirror("mirror.denver.example", "US", 100, &["https"]),
-    mirror("mirror.tokyo.example", "JP", 10_000, &["https", "http"]),
-    mirror("mirror.perth.example", "AU", 1_000, &["https"]),
-    mirror("mirror.bogota.example", "CO", 100, &["http", "rsync"]),
-    Mirror {
-        private: true,
-        ..mirror("mirror.campus.example", "DE", 1_000, &["https", "http"])
-    },
+    mirror("mirror.berlin.example", "DE", 10_000, "https http rsync"),
+    mirror("ftp.munich.example", "DE", 1_000, "https http ftp"),
+    mirror("mirror.paris.example", "FR", 1_000, "https http"),
+    mirror("mirror.prague.example", "CZ", 100, "http"),
+    mirror("mirror.boston.example", "US", 10_000, "https http rsync"),
+    mirror("mirror.denver.example", "US", 100, "https"),
+    mirror("mirror.tokyo.example", "JP", 10_000, "https http"),
+    mirror("mirror.perth.example", "AU", 1_000, "https"),
+    mirror("mirror.bogota.example", "CO", 100, "http rsync"),
+    mirror("mirror.campus.example", "DE", 1_000, "https http"),
 ];
 
 /// The id of Boston's host, which the AS has.
@@ -108,17 +98,13 @@ pub fn examples(address: SocketAddr) -> String {
 }
 
 fn cache_file() -> Vec<u8> {
-    let pair = |key: &str, value: &str| StringStringMap {
+    let pair = |(key, value): (&str, &str)| StringStringMap {
         key: key.to_owned(),
         value: value.to_owned(),
     };
-    let numbered = || (1_i64..).zip(&MIRRORS);
     let cache = MirrorList {
         time: age::now(),
-        netblock_country_cache: NETBLOCK_COUNTRIES
-            .iter()
-            .map(|(network, country)| pair(network, country))
-            .collect(),
+        netblock_country_cache: NETBLOCK_COUNTRIES.map(pair).to_vec(),
         hc_url_cache: numbered().flat_map(|(id, mirror)| urls(id, mirror)).collect(),
         file_details_cache: directories()
             .filter(|directory| directory.ends_with("/repodata"))
@@ -128,9 +114,9 @@ fn cache_file() -> Vec<u8> {
             key: "example-0".to_owned(),
             value: true,
         }],
-        repository_redirect_cache: vec![pair("example-rolling", "example-2")],
+        repository_redirect_cache: vec![pair(("example-rolling", "example-2"))],
         repo_arch_to_directory_name: repositories()
-            .map(|(prefix, arch, directory)| pair(&format!("{prefix}+{arch}"), &directory))
+            .map(|(prefix, arch, directory)| pair((&format!("{prefix}+{arch}"), &directory)))
             .collect(),
         host_asn_cache: vec![IntRepeatedIntMap {
             key: 64496,
@@ -189,8 +175,7 @@ fn directories() -> impl Iterator<Item = String> {
 
 /// Makes a directory that every mirror carries.
 fn directory(name: String) -> MirrorListCacheType {
-    let ids = || 1_i64..;
-    let public = || ids().zip(&MIRRORS).filter(|(_, mirror)| !mirror.private);
+    let public = || numbered().filter(|(id, _)| *id != CAMPUS);
     MirrorListCacheType {
         subpath: name
             .strip_prefix(TOP_DIRECTORY)
@@ -203,8 +188,7 @@ fn directory(name: String) -> MirrorListCacheType {
                 value: vec![id],
             })
             .collect(),
-        by_host_id: ids()
-            .zip(&MIRRORS)
+        by_host_id: numbered()
             .map(|(id, mirror)| IntRepeatedIntMap {
                 key: id,
                 value: urls(id, mirror).map(|url| url.key).collect(),
@@ -214,11 +198,18 @@ fn directory(name: String) -> MirrorListCacheType {
     }
 }
 
+/// The mirrors with their ids.
+fn numbered() -> impl Iterator<Item = (i64, &'static Mirror)> {
+    (1..).zip(&MIRRORS)
+}
+
 fn urls(host: i64, mirror: &Mirror) -> impl Iterator<Item = IntStringMap> {
-    (host * 10..).zip(mirror.protocols).map(|(key, protocol)| IntStringMap {
-        key,
-        value: format!("{protocol}://{}/{TOP_DIRECTORY}", mirror.name),
-    })
+    (host * 10..)
+        .zip(mirror.protocols.split(' '))
+        .map(|(key, protocol)| IntStringMap {
+            key,
+            value: format!("{protocol}://{}/{TOP_DIRECTORY}", mirror.name),
+        })
 }
 
 /// Makes details of an invented `repomd.xml` and of its version before.

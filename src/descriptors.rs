@@ -33,11 +33,8 @@ pub(crate) fn raise_limit() -> Option<u64> {
     if current == maximum {
         return current;
     }
-    let raised = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    match setrlimit(Resource::Nofile, raised) {
+    let current = maximum;
+    match setrlimit(Resource::Nofile, Rlimit { current, maximum }) {
         Ok(()) => maximum,
         // Some systems allow less than they say.
         Err(_) => getrlimit(Resource::Nofile).current,
@@ -56,15 +53,10 @@ pub(crate) fn room_for_connections(limit: Option<u64>, workers: NonZeroUsize) ->
         return usize::MAX;
     };
     let workers = workers.get();
-    let reserve = FILES
-        + OF_THE_PROCESS
-        + ADMIN_CONNECTIONS
-        + CONNECTIONS_TO_CLOSE
-        + workers.saturating_mul(OF_A_WORKER + CONNECTIONS_TO_CLOSE);
-    usize::try_from(limit)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(reserve)
-        .max(FEWEST)
+    let of_workers = workers.saturating_mul(OF_A_WORKER + CONNECTIONS_TO_CLOSE);
+    let reserve = FILES + OF_THE_PROCESS + ADMIN_CONNECTIONS + CONNECTIONS_TO_CLOSE + of_workers;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    limit.saturating_sub(reserve).max(FEWEST)
 }
 
 /// The number of connections that the public listener serves at once, given `max_connections` and the room for them.
@@ -91,11 +83,15 @@ mod tests {
 
     #[test]
     fn as_many_connections_are_served_as_are_wanted_and_fit() {
-        assert_eq!(connections(None, usize::MAX), MOST_BY_DEFAULT);
-        assert_eq!(connections(None, 100), 100);
-        assert_eq!(connections(NonZeroUsize::new(1_000_000), 100), 100);
-        assert_eq!(connections(NonZeroUsize::new(1_000_000), usize::MAX), 1_000_000);
-        assert_eq!(connections(NonZeroUsize::new(10), 100), 10);
+        for (wanted, room, served) in [
+            (None, usize::MAX, MOST_BY_DEFAULT),
+            (None, 100, 100),
+            (Some(1_000_000), 100, 100),
+            (Some(1_000_000), usize::MAX, 1_000_000),
+            (Some(10), 100, 10),
+        ] {
+            assert_eq!(connections(wanted.map(number), room), served);
+        }
     }
 
     #[test]

@@ -41,18 +41,12 @@ pub(crate) use table_indexes;
 pub(crate) const MOST_ROWS: usize = u32::MAX as usize;
 
 /// Rows that are found by their index.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct IndexTable<I, T> {
     rows: Vec<T>,
     /// Stands for a row that is not there.
     default: T,
     index: PhantomData<I>,
-}
-
-impl<I, T: Default> Default for IndexTable<I, T> {
-    fn default() -> Self {
-        Self::from(Vec::new())
-    }
 }
 
 impl<I, T: Default> From<Vec<T>> for IndexTable<I, T> {
@@ -194,10 +188,7 @@ mod tests {
         let (first, second) = (table.push("a").unwrap(), table.push("b").unwrap());
         assert_eq!(table.push("c"), None);
         *table.at_mut(first) = "d";
-        assert_eq!(
-            (*table.at(first), *table.at(second), table.last()),
-            ("d", "b", Some(second))
-        );
+        assert_eq!((*table.at(second), table.last()), ("b", Some(second)));
         assert_eq!(table.iter().collect::<Vec<_>>(), [(first, &"d"), (second, &"b")]);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
+use slog::{Drain, Filter, Level, Logger, Record, o};
 use slog_async::{AsyncGuard, OverflowStrategy};
 
 use crate::background::Background;
@@ -24,51 +24,23 @@ pub fn parse_level(name: &str) -> Option<Level> {
 /// The name of a level.
 pub fn level_name(level: Level) -> &'static str {
     // Only slog's critical level has no name here. It is always written.
-    LEVELS
-        .iter()
-        .find(|(_, known)| *known == level)
-        .map_or("critical", |(name, _)| name)
+    let level = LEVELS.iter().find(|(_, known)| *known == level);
+    level.map_or("critical", |(name, _)| name)
 }
 
 /// The least severe level that is written; it can be set while the program runs.
 #[derive(Debug, Clone)]
-pub struct LevelHandle {
-    level: Arc<AtomicUsize>,
-}
+pub struct LevelHandle(Arc<AtomicUsize>);
 
 impl LevelHandle {
-    fn new(level: Level) -> Self {
-        Self {
-            level: Arc::new(AtomicUsize::new(level.as_usize())),
-        }
-    }
-
     /// The level.
     pub fn get(&self) -> Level {
-        Level::from_usize(self.level.load(Ordering::Relaxed)).unwrap_or(Level::Info)
+        Level::from_usize(self.0.load(Ordering::Relaxed)).unwrap_or(Level::Info)
     }
 
     /// Sets the level.
     pub fn set(&self, level: Level) {
-        self.level.store(level.as_usize(), Ordering::Relaxed);
-    }
-}
-
-/// A filter for records that are severe enough now.
-struct AdjustableFilter<D> {
-    drain: D,
-    level: LevelHandle,
-}
-
-impl<D: Drain<Ok = (), Err = Never>> Drain for AdjustableFilter<D> {
-    type Ok = ();
-    type Err = Never;
-
-    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
-        if record.level().as_usize() <= self.level.level.load(Ordering::Relaxed) {
-            self.drain.log(record, values)?;
-        }
-        Ok(())
+        self.0.store(level.as_usize(), Ordering::Relaxed);
     }
 }
 
@@ -117,31 +89,23 @@ pub fn logger(settings: LoggingSettings) -> Logging {
         let decorator = slog_term::TermDecorator::new().stderr().build();
         asynchronous(slog_term::FullFormat::new(decorator).build(), settings.level)
     } else {
-        asynchronous(
-            slog_json::Json::new(io::stderr()).add_default_keys().build(),
-            settings.level,
-        )
+        let json = slog_json::Json::new(io::stderr()).add_default_keys();
+        asynchronous(json.build(), settings.level)
     }
 }
 
 /// Writes in a thread of its own, so that a slow terminal never delays a request.
-fn asynchronous<D>(drain: D, level: Level) -> Logging
-where
-    D: Drain + Send + 'static,
-    D::Err: std::fmt::Debug,
-{
+fn asynchronous(drain: impl Drain + Send + 'static, level: Level) -> Logging {
     let (drain, guard) = slog_async::Async::new(drain.ignore_res())
         .chan_size(WAITING_MESSAGES)
         .overflow_strategy(OverflowStrategy::DropAndReport)
         .build_with_guard();
-    let level = LevelHandle::new(level);
-    let filter = AdjustableFilter {
-        drain: drain.ignore_res(),
-        level: level.clone(),
-    };
+    let level = Arc::new(AtomicUsize::new(level.as_usize()));
+    let least = Arc::clone(&level);
+    let severe_enough = move |record: &Record<'_>| record.level().as_usize() <= least.load(Ordering::Relaxed);
     Logging {
-        logger: Logger::root(filter, o!()),
-        level,
+        logger: Logger::root(Filter::new(drain, severe_enough).ignore_res(), o!()),
+        level: LevelHandle(level),
         guard: Some(guard),
     }
 }

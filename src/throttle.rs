@@ -21,10 +21,8 @@ struct Unlogged {
 impl Throttle {
     /// Allows one line in this time.
     pub(crate) fn new(every: Duration) -> Self {
-        Self {
-            every,
-            state: Mutex::default(),
-        }
+        let state = Mutex::default();
+        Self { every, state }
     }
 
     /// Counts an event. Returns the number of events that are not logged yet if a line is due.

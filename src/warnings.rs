@@ -44,18 +44,14 @@ struct Kept(String);
 
 impl fmt::Write for Kept {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = text.floor_char_boundary(LONGEST.saturating_sub(self.0.len()));
-        match text.split_at_checked(room) {
-            Some((fits, rest)) if !rest.is_empty() => {
-                self.0.push_str(fits);
-                self.0.push('\u{2026}');
-                Err(fmt::Error)
-            }
-            _ => {
-                self.0.push_str(text);
-                Ok(())
-            }
+        let room = LONGEST.saturating_sub(self.0.len());
+        let (fits, rest) = text.split_at(text.floor_char_boundary(room));
+        self.0.push_str(fits);
+        if rest.is_empty() {
+            return Ok(());
         }
+        self.0.push('\u{2026}');
+        Err(fmt::Error)
     }
 }
 

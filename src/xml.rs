@@ -65,14 +65,13 @@ mod tests {
 
     #[test]
     fn markup_is_escaped_and_control_characters_are_replaced() {
-        assert_eq!(escaped("a-b c/~"), "a-b c/~");
-        assert_eq!(escaped("a&b \u{7f}\u{1}\u{e9}"), "a&amp;b \u{7f}\u{fffd}\u{e9}");
-        let mut out = String::new();
-        escape_into("a&b <c> \"d\" 'e' \u{1}\u{b}f\u{e9}", &mut out);
-        assert_eq!(
-            out,
-            "a&amp;b &lt;c&gt; &quot;d&quot; &#39;e&#39; \u{fffd}\u{fffd}f\u{e9}"
-        );
+        for (text, expected) in [
+            ("a-b c/~", "a-b c/~"),
+            ("a&b <c> \"d\" 'e'", "a&amp;b &lt;c&gt; &quot;d&quot; &#39;e&#39;"),
+            ("\u{1}\u{b}f \u{7f}\u{e9}", "\u{fffd}\u{fffd}f \u{7f}\u{e9}"),
+        ] {
+            assert_eq!(escaped(text), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -356,6 +356,18 @@ fn changes_of_directories_are_found_and_named() {
             &["6 directories of pub/linux, like pub/linux: jp1.example (host 6, JP) only in A"],
         )],
     );
+    edited(
+        |cache| {
+            let directory = &mut cache.mirror_list_cache[4];
+            directory.directory.clear();
+            directory.subpath = None;
+        },
+        &[(
+            "directories",
+            [1, 1, 0],
+            &["directory pub/linux/1/iso only in A", "directory the root only in B"],
+        )],
+    );
     let iso = |cache: &mut MirrorList, edit: fn(&mut MirrorListCacheType)| edit(&mut cache.mirror_list_cache[4]);
     let cases: [(fn(&mut MirrorListCacheType), &str); 7] = [
         (

@@ -24,10 +24,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use mirrorlist_server::cache::proto::MirrorList;
-use mirrorlist_server::compare::from_cache;
-use mirrorlist_server::compare::own::OwnServer;
-use mirrorlist_server::compare::requests::RequestTarget;
 use mirrorlist_server::compare::run::differences;
+use mirrorlist_server::compare::{OwnServer, RequestTarget, from_cache};
 use proptest::prelude::*;
 use stub::{Reply, Stub};
 use support::data::DataFiles;
@@ -549,6 +547,24 @@ fn https_is_spoken_with_servers_that_the_system_trusts() {
 }
 
 #[test]
+fn a_report_that_can_not_be_written_is_no_difference() {
+    let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
+        println!("SKIPPED: this system has no /dev/full");
+        return;
+    };
+    let files = data();
+    let server = Server::start(&files, &[]);
+    let mut command = compare_command(&files, &server.url(""));
+    let output = command.args(["--count", "10"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(74), "{}", describe(&output));
+    assert!(
+        describe(&output).contains("cannot print the report"),
+        "{}",
+        describe(&output)
+    );
+}
+
+#[test]
 fn requests_come_from_an_access_log() {
     let files = data();
     let server = Server::start(&files, &[]);
@@ -638,5 +654,25 @@ fn requests_of_a_cache_are_the_same_each_time_and_ask_for_all_there_is() {
         "&time",
     ] {
         assert!(targets.iter().any(|target| target.contains(wanted)), "{wanted}");
+    }
+}
+
+#[test]
+fn redirected_and_disabled_repositories_are_asked_for_among_many_directories() {
+    let (snapshot, _) = fixture::snapshot_with(|cache| {
+        let directory = cache.mirror_list_cache[0].clone();
+        for number in 0..2_000 {
+            let mut directory = directory.clone();
+            directory.directory = format!("pub/linux/many/{number}");
+            cache.mirror_list_cache.push(directory);
+        }
+    });
+    let requests = from_cache::requests(&snapshot, None);
+    for wanted in ["repo=linux-rolling&arch=x86_64", "repo=linux-0&arch="] {
+        for endpoint in ["mirrorlist", "metalink"] {
+            let wanted = format!("/{endpoint}?{wanted}");
+            let mut targets = requests.iter().map(RequestTarget::target);
+            assert!(targets.any(|target| target.starts_with(&wanted)), "{wanted}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::fs;
 
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::cache::proto::MirrorList;
-use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::settings::{DataPaths, HealthSettings};
 use mirrorlist_server::snapshot::Snapshot;
 use serde_json::{Value, json};
 use support::data::DataFiles;
@@ -192,7 +192,7 @@ fn a_country_has_a_source() {
         country_continent: files.country_continent(),
         geoip: files.geoip(),
     };
-    let snapshot = Snapshot::load(&paths).unwrap();
+    let snapshot = Snapshot::load(&paths, &HealthSettings::default()).unwrap();
     let client = |address: &str| {
         let explained = explain(&snapshot, &format!("path=pub/linux&ip={address}"), 5);
         let client = &explained["client"];

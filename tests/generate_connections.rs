@@ -21,7 +21,7 @@ use std::thread;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    KeyUsagePurpose, RevokedCertParams, SerialNumber, SigningKey as _, date_time_ymd,
 };
 use support::generator::{Setup, checked, closed_port, fails, generator, setup_in, wait_for};
 use support::postgres::{Cluster, PASSWORD};
@@ -173,13 +173,12 @@ fn both_forms_variables_sockets_and_password_files_lead_in() {
     );
     world.succeeds(&world.pairs(&format!("host={socket}")));
     write(&passwords, &format!("*:*:*:*:{PASSWORD}\n"), 0o640);
-    // That the file is ignored is a warning, and without a terminal those are only said with -d.
-    let output = run(world.command(&world.pairs("host=127.0.0.1")).arg("-d"));
-    fails(&output, 69, "or the password file");
-    assert!(
-        describe(&output).contains("its group or others may read"),
-        "{}",
-        describe(&output)
+    // The reason is in the error, since a warning is only said with -d or on a terminal.
+    world.fails(&world.pairs("host=127.0.0.1"), 69, "its group or others may read");
+    world.fails(
+        &world.pairs("host=127.0.0.1 passfile=/nonexistent"),
+        69,
+        "the password file /nonexistent is not there",
     );
     let other = write(&folder.path().join("passwords"), "*:*:*:*:wrong-s3cret", 0o600);
     world.fails(
@@ -309,6 +308,22 @@ impl Authority {
         )
     }
 
+    /// A certificate of X.509 version 1 and its key, as `openssl x509 -req` makes them: without extensions, so without
+    /// alternative names.
+    fn sign_version_1(&self, common_name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, common_name);
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        let parts = elements(certificate.der());
+        // Between the version and the extensions.
+        let content = &elements(parts[0])[1..7];
+        let signed = element(0x30, &content.concat());
+        let signature = [vec![0], self.issuer.key().sign(&signed).unwrap()].concat();
+        let der = element(0x30, &[signed, parts[1].to_vec(), element(0x03, &signature)].concat());
+        (pem::encode(&pem::Pem::new("CERTIFICATE", der)), key.serialize_pem())
+    }
+
     fn revoke(&self, serial: u64) -> String {
         let revoked = RevokedCertParams {
             serial_number: SerialNumber::from(serial),
@@ -329,6 +344,39 @@ impl Authority {
         .pem()
         .unwrap()
     }
+}
+
+/// An element of DER.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [.., high, low] = content.len().to_be_bytes();
+    let head: &[u8] = match (high, low) {
+        (0, 0..0x80) => &[tag, low],
+        (0, _) => &[tag, 0x81, low],
+        _ => &[tag, 0x82, high, low],
+    };
+    [head, content].concat()
+}
+
+/// The elements in one of DER, each with its head.
+fn elements(outer: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    let mut rest = &outer[head_length(outer)..];
+    while !rest.is_empty() {
+        let head = head_length(rest);
+        let length = match head {
+            2 => usize::from(rest[1]),
+            _ => rest[2..head].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
+        };
+        let (part, after) = rest.split_at(head + length);
+        parts.push(part);
+        rest = after;
+    }
+    parts
+}
+
+/// The length of an element's tag and length.
+fn head_length(element: &[u8]) -> usize {
+    2 + usize::from(element[1].saturating_sub(0x80))
 }
 
 /// Gives the server another certificate.
@@ -470,6 +518,19 @@ fn certificates_of_servers_are_looked_at_as_asked() {
         69,
         advice,
     );
+    // One of X.509 version 1 encrypts, and is never verified.
+    let (certificate, key) = authority.sign_version_1("localhost");
+    serve(&world, &certificate, &key);
+    for more in ["", "ssl_max_protocol_version=TLSv1.2", "channel_binding=require"] {
+        world.succeeds(&url(by_name, &format!("sslmode=require {more}")));
+    }
+    for mode in ["require", "verify-ca", "verify-full"] {
+        world.fails(
+            &url(by_name, &format!("sslmode={mode} sslrootcert={ca}")),
+            69,
+            "of X.509 version 1",
+        );
+    }
 }
 
 #[test]
@@ -600,6 +661,14 @@ fn client_certificates_let_in() {
         &url(&format!("sslcert={certificate} sslkey={another_key}")),
         64,
         "another.key: it is not usable",
+    );
+    let (older, older_key) = authority.sign_version_1("reader");
+    let (older, older_key) = (file("older.pem", &older, 0o644), file("older.key", &older_key, 0o600));
+    world.succeeds(&url(&format!("sslmode=require sslcert={older} sslkey={older_key}")));
+    world.fails(
+        &url(&format!("sslcert={older} sslkey={key}")),
+        64,
+        "reader.key: it is not usable",
     );
     world.fails(&url("sslcert=/nonexistent"), 64, "DB_URL: sslcert /nonexistent");
     world.fails(&url(&format!("sslcert={certificate}")), 64, "postgresql.key");

@@ -124,7 +124,11 @@ const CASES: &[Case] = &[
     ),
     case(
         "country-two-of-a-continent-repeat-it",
-        "GET /mirrorlist?path=pub/linux&country=CH,RU,CH",
+        "GET /mirrorlist?path=pub/linux/italy&country=CH,FR,CH&ip=203.0.113.1",
+    ),
+    case(
+        "country-twice-is-named-once",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=de,global,DE,de,Global",
     ),
     case(
         "country-without-continent-hosts-is-as-absent",
@@ -415,15 +419,13 @@ fn a_comment_line_never_reaches_what_librepo_reads_at_once() {
     let countries =
         (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8_lossy(&[a, b]).into_owned()));
     let mut countries: Vec<String> = countries.collect();
-    countries.extend(std::iter::repeat_n("DE".to_owned(), 500));
     let list = countries.join(",");
+    countries.retain(|country| country != "IT");
+    let abroad = countries.join(",");
     let long = "x".repeat(5_000);
     for request in [
         format!("GET /mirrorlist?repo=linux-1&arch=x86_64&country={list}&protocol=https"),
-        format!(
-            "GET /mirrorlist?repo=linux-1&arch=x86_64&country=CH{}&protocol={long}",
-            ",RU,CH".repeat(1_000)
-        ),
+        format!("GET /mirrorlist?path=pub/linux/italy&country={abroad}&ip=203.0.113.1&protocol={long}"),
         format!("GET /mirrorlist?path=pub/linux/1/iso/{}", "%C3%BC".repeat(2_000)),
         format!("GET /mirrorlist?repo={long}&arch={long}"),
     ] {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use mirrorlist_server::cache::proto::{IntStringMap, StringStringMap};
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
-use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::settings::{DataPaths, HealthSettings};
 use mirrorlist_server::snapshot::{Catalogue, Snapshot, load};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use support::data::DataFiles;
@@ -57,7 +57,7 @@ fn load_in_a_process_of_its_own() {
         return;
     };
     let started = Instant::now();
-    let outcome = match Snapshot::load(&paths(Path::new(&folder))) {
+    let outcome = match Snapshot::load(&paths(Path::new(&folder)), &HealthSettings::default()) {
         Ok(_) => "loaded".to_owned(),
         Err(error) => format!("refused: {error}"),
     };
@@ -388,7 +388,7 @@ fn pipes_devices_and_folders_are_no_data_files() {
         assert_eq!(error.trim_end(), expected);
     }
     for path in ["/dev/zero", "/dev/null", "/dev/full", "/tmp", "/proc/self"] {
-        let error = load::load::<Catalogue>(Path::new(path)).err().unwrap().to_string();
+        let error = load::<Catalogue>(Path::new(path)).err().unwrap().to_string();
         assert_eq!(error, format!("{path}: it is no regular file"));
     }
 }
@@ -427,6 +427,7 @@ fn ask<'a>(
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         query,
         minimum: 5,
+        now: 0,
     };
     answer(
         snapshot,
@@ -450,7 +451,7 @@ fn a_file_among_a_hundred_thousand_is_found_at_once() {
             .collect::<Vec<_>>(),
     )
     .unwrap();
-    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap())).unwrap();
+    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap()), &HealthSettings::default()).unwrap();
     let started = Instant::now();
     for number in 0..1_000 {
         let query = format!("path=d/{}", 99_999 - number);
@@ -482,7 +483,7 @@ fn a_host_that_a_directory_lists_twice_moves_no_other_host() {
     bytes.extend(directory("g", &[carries(1, 2)]));
     let files = DataFiles::new(&fixture::cache_message());
     fs::write(files.cache(), bytes).unwrap();
-    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap())).unwrap();
+    let snapshot = Snapshot::load(&paths(files.cache().parent().unwrap()), &HealthSettings::default()).unwrap();
     let catalogue = snapshot.catalogue();
     let urls = |name: &str| {
         let directory = catalogue.directory(name).unwrap();

@@ -28,7 +28,10 @@ const METRICS: [&str; 2] = [
 const LABELS: [&str; 2] = ["| label | values |\n|---|---|\n", "<!-- /labels -->"];
 
 /// Labels whose values depend on who asks or what is built, so that the document describes them in words.
-const OPEN_LABELS: [&str; 2] = ["country", "version"];
+const OPEN_LABELS: [&str; 3] = ["country", "path", "version"];
+
+/// A health file that knows no mirror.
+const HEALTH_FILE: &str = r#"{"format": 1, "made": 1700000000, "valid_until": 9000000000, "urls": []}"#;
 
 /// A metric, as Prometheus' text format has it.
 #[derive(Default)]
@@ -41,7 +44,12 @@ struct Family {
 /// What a server exposes that has answered requests and reloaded its data.
 fn exposed() -> BTreeMap<String, Family> {
     let data = DataFiles::new(&fixture::cache_message());
-    let server = Server::start(&data, &["--reload.watch", "off"]);
+    let health = data.cache().with_file_name("health.json");
+    fs::write(&health, HEALTH_FILE).unwrap();
+    let server = Server::start(
+        &data,
+        &["--reload.watch", "off", "--health.files", health.to_str().unwrap()],
+    );
     for target in [
         "/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.1",
         "/metalink?repo=linux-1&arch=x86_64&ip=2001:db8::1",

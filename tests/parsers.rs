@@ -59,6 +59,7 @@ proptest! {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             query: &query,
             minimum: 5,
+            now: 0,
         };
         let date = "Sat, 31 Jan 2026 23:59:59 GMT";
         assert_readable(&answer(&SNAPSHOT, &request, date, &mut Answerer::seeded(seed)));

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use mirrorlist_server::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
-use mirrorlist_server::settings::DataPaths;
+use mirrorlist_server::settings::{DataPaths, HealthSettings};
 use mirrorlist_server::snapshot::Snapshot;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -25,6 +25,8 @@ pub(crate) const DATE: &str = "Sat, 31 Jan 2026 23:59:59 GMT";
 pub(crate) struct World {
     pub(crate) files: DataPaths,
     pub(crate) snapshot: Snapshot,
+    /// The settings that take the health file, in which a tenth of the hosts is dead.
+    pub(crate) health: HealthSettings,
     /// Query strings of repositories, and addresses.
     pub(crate) requests: Vec<(String, IpAddr)>,
     _folder: TempDir,
@@ -42,9 +44,13 @@ impl World {
             geoip: file("country.mmdb"),
         };
         Self {
-            snapshot: Snapshot::load(&files).unwrap(),
+            snapshot: Snapshot::load(&files, &HealthSettings::default()).unwrap(),
             requests: requests(&file("repos.txt")),
             files,
+            health: HealthSettings {
+                files: vec![file("mirror_health.json")],
+                ..HealthSettings::default()
+            },
             _folder: folder,
         }
     }
@@ -57,6 +63,7 @@ pub(crate) fn metalink_request<'a>(query: &'a MirrorQuery<'a>, address: IpAddr) 
         address,
         query,
         minimum: 5,
+        now: 0,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::metrics::ServerMetrics;
 use crate::mirrorlist::answer::AnsweredRepository;
 
 /// The buffer holds this many bytes, some 80,000 lines.
-pub(super) const BUFFER_LIMIT: usize = 8 << 20;
+const BUFFER_LIMIT: usize = 8 << 20;
 
 /// The writer is woken early when this many bytes wait.
 const WAKE_AT: usize = 64 << 10;
@@ -20,36 +20,16 @@ const WAKE_AT: usize = 64 << 10;
 /// Lines wait at most about this long.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// The handle that puts lines into an access log; each worker has a clone.
-#[derive(Clone)]
-pub struct AccessLogLines {
-    pub(super) buffer: Arc<LineBuffer>,
-}
-
-impl AccessLogLines {
-    /// Adds a line for an answered repository request. `date` is the day in UTC like `2026-01-31`.
-    pub fn record(&self, address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) {
-        self.buffer.add(&format_line(address, date, answered));
-    }
-
-    /// Has the file reopened before more is written, since the open one was renamed.
-    pub fn reopen(&self) {
-        self.buffer.state.lock().reopen = true;
-        self.buffer.work.notify_one();
-    }
-}
-
 /// The lines that wait, and the counters of lines.
-pub(super) struct LineBuffer {
+pub struct LineBuffer {
     state: Mutex<BufferState>,
     work: Condvar,
-    written: IntCounter,
-    dropped: IntCounter,
+    pub(super) written: IntCounter,
+    pub(super) dropped: IntCounter,
 }
 
 #[derive(Default)]
 struct BufferState {
-    /// Whole lines.
     waiting: Vec<u8>,
     /// Lines that were added, whether they are written by now or not.
     accepted: u64,
@@ -74,10 +54,20 @@ impl LineBuffer {
         })
     }
 
-    fn add(&self, line: &str) {
+    /// Adds a line for an answered repository request. `date` is the day in UTC like `2026-01-31`.
+    pub fn record(&self, address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) {
+        self.add(&format_line(address, date, answered));
+    }
+
+    /// Has the file reopened before more is written, since the open one was renamed.
+    pub fn reopen(&self) {
+        self.state.lock().reopen = true;
+        self.work.notify_one();
+    }
+
+    pub(super) fn add(&self, line: &str) {
         let mut state = self.state.lock();
         if state.waiting.len() + line.len() > BUFFER_LIMIT {
-            drop(state);
             self.dropped.inc();
             return;
         }
@@ -117,22 +107,26 @@ impl LineBuffer {
         self.work.notify_one();
     }
 
-    pub(super) fn count_written(&self, lines: u64) {
-        self.written.inc_by(lines);
-    }
-
-    pub(super) fn written(&self) -> u64 {
-        self.written.get()
-    }
-
     /// Counts the lines that are not written as dropped. Returns how many there are.
     pub(super) fn drop_rest(&self) -> u64 {
-        let left = self.state.lock().accepted.saturating_sub(self.written());
+        let left = self.state.lock().accepted.saturating_sub(self.written.get());
         self.dropped.inc_by(left);
         left
     }
+}
 
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.get()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_counted() {
+        let buffer = LineBuffer::new(&ServerMetrics::new().unwrap());
+        let line = "x".repeat(1 << 20);
+        (0..10).for_each(|_| buffer.add(&line));
+        assert_eq!(
+            (buffer.state.lock().waiting.len(), buffer.dropped.get()),
+            (BUFFER_LIMIT, 2)
+        );
     }
 }

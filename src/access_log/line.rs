@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::mirrorlist::answer::AnsweredRepository;
 
 /// MirrorManager2 stores a field in a column of this many characters.
-pub(super) const FIELD_LIMIT: usize = 255;
+const FIELD_LIMIT: usize = 255;
 
 /// The line of an answered request, with its line end. `date` is the day in UTC like `2026-01-31`.
 pub(super) fn format_line(address: IpAddr, date: &str, answered: &AnsweredRepository<'_>) -> String {
@@ -41,40 +41,29 @@ mod tests {
     use super::*;
     use crate::geo::CountryCode;
 
-    fn answered<'a>(repo: &'a str, arch: &'a str) -> AnsweredRepository<'a> {
-        AnsweredRepository {
-            country: CountryCode::parse("US"),
-            repo,
-            arch,
-        }
-    }
-
-    fn line(repo: &str, arch: &str) -> String {
-        format_line("192.0.2.1".parse().unwrap(), "2026-01-31", &answered(repo, arch))
+    fn line(country: &str, repo: &str, arch: &str) -> String {
+        let country = CountryCode::parse(country);
+        let answered = AnsweredRepository { country, repo, arch };
+        format_line("192.0.2.1".parse().unwrap(), "2026-01-31", &answered)
     }
 
     #[test]
     fn a_line_is_what_the_statistics_read() {
         assert_eq!(
-            line("fedora-41", "x86_64"),
+            line("US", "fedora-41", "x86_64"),
             "IP: 192.0.2.1; DATE: 2026-01-31; COUNTRY: US; REPO: fedora-41; ARCH: x86_64\n"
         );
-        let unknown = AnsweredRepository {
-            country: None,
-            ..answered("a", "b")
-        };
-        let line = format_line("2001:db8::1".parse().unwrap(), "2026-01-31", &unknown);
-        assert_eq!(line.split_whitespace().nth(5), Some("N/A;"));
+        assert_eq!(line("", "a", "b").split_whitespace().nth(5), Some("N/A;"));
     }
 
     #[test]
     fn no_field_breaks_a_line() {
         for bad in ["a b", "a\nb", "a\u{85}b", "a\u{2003}b", "a\0b"] {
-            let line = line(bad, "x");
+            let line = line("US", bad, "x");
             assert_eq!(line.split_whitespace().collect::<Vec<_>>()[7], "a_b;", "{bad:?}");
             assert_eq!(line.matches('\n').count(), 1);
         }
-        let words = line(&"é".repeat(300), "");
+        let words = line("US", &"é".repeat(300), "");
         let words: Vec<&str> = words.split_whitespace().collect();
         assert_eq!(words[7].chars().count(), FIELD_LIMIT + 1);
         assert_eq!(words[9], "_");

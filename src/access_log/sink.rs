@@ -42,7 +42,6 @@ const LONGEST_LINE: u64 = 4096;
 /// A pipe takes so many bytes as a whole or not at all (PIPE_BUF on Linux), so that a line in it is whole.
 const AT_ONCE: usize = 4096;
 
-/// The beginning of every line.
 const LINE_START: &[u8] = b"IP: ";
 
 impl FileSink {
@@ -99,10 +98,9 @@ impl FileSink {
         let from = size.saturating_sub(LONGEST_LINE);
         let mut end = vec![0; usize::try_from(size - from).map_err(io::Error::other)?];
         match self.file.read_exact_at(&mut end, from) {
-            Ok(()) => {}
             // The file was truncated meanwhile.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
+            read => read?,
         }
         let start = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let line = end.split_off(start);
@@ -113,10 +111,9 @@ impl FileSink {
     fn cut_at(&self, start: u64) -> bool {
         let follows_line = || {
             let mut before = [0];
-            start == 0
-                || start
-                    .checked_sub(1)
-                    .is_some_and(|last| self.file.read_exact_at(&mut before, last).is_ok() && before == *b"\n")
+            start
+                .checked_sub(1)
+                .is_none_or(|last| self.file.read_exact_at(&mut before, last).is_ok() && before == *b"\n")
         };
         if !follows_line() || self.file.set_len(start).is_err() {
             return false;
@@ -142,10 +139,9 @@ impl Sink for FileSink {
         if !self.is_ours || !self.is_unchanged() {
             return false;
         }
-        let start = self.file.stream_position().ok();
-        start
-            .and_then(|end| end.checked_sub(bytes as u64))
-            .is_some_and(|start| self.cut_at(start))
+        let end = self.file.stream_position().ok();
+        let start = end.and_then(|end| end.checked_sub(bytes as u64));
+        start.is_some_and(|start| self.cut_at(start))
     }
 
     fn is_unchanged(&mut self) -> bool {

@@ -18,7 +18,6 @@ pub(super) struct LogWriter {
     /// `None` if the log has no name by which it could be reopened.
     reopen: Option<Reopen>,
     logger: Logger,
-    /// Lines that were taken from the buffer.
     unwritten: Vec<u8>,
     /// This many bytes of the first of these lines are written already.
     begun: usize,
@@ -73,8 +72,8 @@ impl LogWriter {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     let (out, after) = rest.split_at(written);
-                    self.buffer
-                        .count_written(out.iter().filter(|byte| **byte == b'\n').count() as u64);
+                    let lines = out.iter().filter(|byte| **byte == b'\n').count();
+                    self.buffer.written.inc_by(lines as u64);
                     done += written;
                     rest = after;
                 }
@@ -132,7 +131,7 @@ impl LogWriter {
             }
             Ok(()) if self.failing => {
                 self.failing = false;
-                let dropped = self.buffer.dropped();
+                let dropped = self.buffer.dropped.get();
                 info!(self.logger, "the access log is written again";
                     "dropped_lines" => dropped - self.reported_drops);
                 self.reported_drops = dropped;
@@ -149,7 +148,7 @@ mod tests {
     use super::*;
     use crate::metrics::ServerMetrics;
 
-    /// A file that can't be read, so that nothing can be taken back.
+    /// A file that can't be read, so that nothing can be taken back. It takes a hundred bytes at once.
     #[derive(Default)]
     struct File {
         content: String,
@@ -162,7 +161,7 @@ mod tests {
     impl Sink for WriteOnly {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut file = self.0.lock();
-            let taken = bytes.len().min(file.room);
+            let taken = bytes.len().min(file.room).min(100);
             if taken == 0 {
                 return Err(io::ErrorKind::StorageFull.into());
             }
@@ -187,8 +186,9 @@ mod tests {
             ..File::default()
         }));
         let buffer = LineBuffer::new(&ServerMetrics::new().unwrap());
-        let (opened, logger) = (Arc::clone(&file), Logger::root(slog::Discard, slog::o!()));
+        let opened = Arc::clone(&file);
         let open = move || -> io::Result<Box<dyn Sink>> { Ok(Box::new(WriteOnly(Arc::clone(&opened)))) };
+        let logger = Logger::root(slog::Discard, slog::o!());
         let mut writer = LogWriter::new(buffer, open().unwrap(), Some(Box::new(open)), logger);
         writer.unwritten = b"first\nsecond\nthird\n".to_vec();
         assert!(writer.write().is_err());
@@ -196,38 +196,37 @@ mod tests {
         (writer, file)
     }
 
-    fn with_room(file: &Mutex<File>, change: impl FnOnce(&mut File)) {
-        let mut file = file.lock();
-        file.room = 1000;
-        change(&mut file);
+    #[test]
+    fn a_full_disk_loses_no_line_that_fits_into_memory_and_cuts_none() {
+        let (mut writer, file) = stuck();
+        writer.failing = true;
+        let repeated: Vec<String> = (0..100).map(|i| format!("line {i}\n")).collect();
+        repeated.iter().for_each(|line| writer.buffer.add(line));
+        file.lock().room = 10_000;
+        writer.buffer.close();
+        let buffer = Arc::clone(&writer.buffer);
+        writer.run();
+        assert_eq!(
+            file.lock().content,
+            format!("first\nsecond\nthird\n{}", repeated.concat())
+        );
+        assert_eq!((buffer.written.get(), buffer.drop_rest()), (103, 0));
     }
 
     #[test]
-    fn a_line_that_was_begun_is_completed() {
-        let (mut writer, file) = stuck();
-        with_room(&file, |_| {});
-        writer.write().unwrap();
-        assert_eq!(file.lock().content, "first\nsecond\nthird\n");
-        assert_eq!(writer.buffer.written(), 3);
-    }
-
-    #[test]
-    fn in_a_file_that_was_truncated_a_line_that_was_begun_is_written_as_a_whole() {
-        let (mut writer, file) = stuck();
-        with_room(&file, |file| {
-            file.content.clear();
-            file.is_changed = true;
-        });
-        writer.write().unwrap();
-        assert_eq!(file.lock().content, "second\nthird\n");
-    }
-
-    #[test]
-    fn in_a_new_file_a_line_that_was_begun_is_written_as_a_whole() {
-        let (mut writer, file) = stuck();
-        with_room(&file, |file| file.content.clear());
-        writer.reopen();
-        writer.write().unwrap();
-        assert_eq!(file.lock().content, "second\nthird\n");
+    fn in_another_or_a_truncated_file_a_line_that_was_begun_is_written_as_a_whole() {
+        for is_new in [false, true] {
+            let (mut writer, file) = stuck();
+            *file.lock() = File {
+                room: 1000,
+                is_changed: !is_new,
+                ..File::default()
+            };
+            if is_new {
+                writer.reopen();
+            }
+            writer.write().unwrap();
+            assert_eq!(file.lock().content, "second\nthird\n", "{is_new}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::guesses::{self, Guesses};
 use super::peer::Peer;
 use super::response::error;
 use super::token::TokenFile;
-use crate::metrics::table::ByLabel;
+use crate::metrics::table::{ByLabel, LabelValue as _};
 use crate::metrics::{AdminRefusal, ServerMetrics};
 use crate::settings::AllowedHosts;
 use crate::throttle::Throttle;
@@ -50,9 +50,9 @@ enum Refused {
     Proxied(HeaderName),
     #[error("the bearer token is missing or wrong")]
     NoToken,
-    /// With what is wrong with the token file, or an empty text.
+    /// With what is wrong with the token file, if that is the reason.
     #[error("the bearer token is missing or wrong")]
-    WrongToken(String),
+    WrongToken(Option<String>),
     #[error("this address has sent too many wrong bearer tokens; try again in some seconds")]
     TooManyTokens,
 }
@@ -82,9 +82,9 @@ impl Access {
         let answer = self.refuse(&refused, peer);
         if let Refused::WrongToken(problem) = &refused {
             // While the token file can't be read, a token is not known to be wrong.
-            let delay = match problem.is_empty() {
-                true => self.guesses.count(peer.address(), Instant::now()),
-                false => guesses::DELAY,
+            let delay = match problem {
+                None => self.guesses.count(peer.address(), Instant::now()),
+                Some(_) => guesses::DELAY,
             };
             actix_web::rt::time::sleep(delay).await;
         }
@@ -105,15 +105,15 @@ impl Access {
         }
         match token.is_token(sent) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Refused::WrongToken(String::new())),
-            Err(problem) => Err(Refused::WrongToken(problem)),
+            Ok(false) => Err(Refused::WrongToken(None)),
+            Err(problem) => Err(Refused::WrongToken(Some(problem))),
         }
     }
 
     /// Counts and logs a refusal, and makes its answer.
     fn refuse(&self, refused: &Refused, peer: Peer) -> HttpResponse {
         let (reason, detail) = refused.reason_and_detail();
-        self.metrics.admin_refusals.inc(reason);
+        self.metrics.admin_refusals.of(reason).inc();
         if let Some(requests) = self.logged.of(reason).count(Instant::now()) {
             warn!(self.logger, "admin request refused";
                 "reason" => reason.label(), "peer" => %peer, "detail" => detail, "requests" => requests);
@@ -123,7 +123,6 @@ impl Access {
 }
 
 impl Refused {
-    /// For metrics and the log.
     fn reason_and_detail(&self) -> (AdminRefusal, &str) {
         match self {
             Self::Page(Suspicion::Host(name)) => (AdminRefusal::Host, name.as_deref().unwrap_or("")),
@@ -131,7 +130,7 @@ impl Refused {
             Self::Remote => (AdminRefusal::Elsewhere, ""),
             Self::Proxied(header) => (AdminRefusal::Elsewhere, header.as_str()),
             Self::NoToken => (AdminRefusal::NoToken, ""),
-            Self::WrongToken(problem) => (AdminRefusal::WrongToken, problem),
+            Self::WrongToken(problem) => (AdminRefusal::WrongToken, problem.as_deref().unwrap_or("")),
             Self::TooManyTokens => (AdminRefusal::TooManyTokens, ""),
         }
     }
@@ -172,7 +171,6 @@ fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
 
 const BEARER: &[u8] = b"Bearer ";
 
-/// The bearer token of a request.
 fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(BEARER.len())?;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use slog::info;
 use tokio::sync::oneshot;
@@ -19,20 +19,19 @@ use crate::reload::Cause;
 type Parameters = Query<HashMap<String, String>>;
 
 /// Reloads the data files and reports the outcome.
-pub(super) async fn reload(admin: Data<Admin>, peer: Peer, method: Method, parameters: Parameters) -> HttpResponse {
+pub(super) async fn reload(admin: Data<Admin>, request: HttpRequest, parameters: Parameters) -> HttpResponse {
     let force = match parameters.get("force").map(String::as_str) {
         None | Some("false") => false,
         Some("true" | "") => true,
         Some(_) => return error(StatusCode::BAD_REQUEST, "force= is true or false"),
     };
-    if force && method != Method::POST {
+    if force && request.method() != Method::POST {
         return method_not_allowed("POST", "force=true takes POST, as in curl --request POST");
     }
-    let reloader = admin.data.get().and_then(|data| data.reloader.clone());
-    let Some(reloader) = reloader else {
+    let Some(reloader) = admin.data.get().and_then(|data| data.reloader.clone()) else {
         return error(StatusCode::CONFLICT, "there are no data files to reload");
     };
-    info!(admin.logger, "a reload is asked for"; "peer" => %peer, "forced" => force);
+    info!(admin.logger, "a reload is asked for"; "peer" => %Peer::of(&request), "forced" => force);
     let (done, report) = oneshot::channel();
     reloader.request(Cause::Admin, force, move |report| {
         // The client may have gone.
@@ -45,26 +44,23 @@ pub(super) async fn reload(admin: Data<Admin>, peer: Peer, method: Method, param
     }
 }
 
-/// Has the access log reopened.
-pub(super) async fn reopen_log(admin: Data<Admin>, peer: Peer) -> HttpResponse {
+pub(super) async fn reopen_log(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
     admin.access_log.reopen();
-    info!(admin.logger, "the access log is to be reopened"; "peer" => %peer);
+    info!(admin.logger, "the access log is to be reopened"; "peer" => %Peer::of(&request));
     HttpResponse::Ok().json(json!({"reopened": true}))
 }
 
 /// Reports the level of diagnostics, or sets it.
-pub(super) async fn log_level(admin: Data<Admin>, peer: Peer, method: Method, parameters: Parameters) -> HttpResponse {
+pub(super) async fn log_level(admin: Data<Admin>, request: HttpRequest, parameters: Parameters) -> HttpResponse {
     if let Some(wanted) = parameters.get("level") {
-        if method != Method::POST {
+        if request.method() != Method::POST {
             return method_not_allowed("POST", "setting the level takes POST, as in curl --request POST");
         }
         let Some(level) = parse_level(wanted) else {
-            return error(
-                StatusCode::BAD_REQUEST,
-                "level= is error, warning, info, debug or trace",
-            );
+            let levels = "level= is error, warning, info, debug or trace";
+            return error(StatusCode::BAD_REQUEST, levels);
         };
-        let log = || info!(admin.logger, "log level set"; "peer" => %peer, "to" => level_name(level));
+        let log = || info!(admin.logger, "log level set"; "peer" => %Peer::of(&request), "to" => level_name(level));
         // The line is written at the more verbose of both levels, so that turning messages off is logged, too.
         if level < admin.level.get() {
             log();

@@ -7,29 +7,23 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use actix_web::http::Method;
+
 use crate::settings::AdminAddress;
 
 /// How long an answer may take. A reload of a large cache takes some seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
-/// The method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Changes nothing.
-    Get,
-    /// Changes something.
-    Post,
-}
-
 /// Asks and prints the answer's body. The exit code is 0 for the status 200, 1 for another one, and 69 (EX_UNAVAILABLE) without
 /// an answer; `program` is the name in the message about that.
-pub fn ask(program: &str, address: &AdminAddress, method: Method, target: &str) -> ExitCode {
+pub fn ask(program: &str, address: &AdminAddress, method: &Method, target: &str) -> ExitCode {
     match request(address, method, target) {
         Ok((status, body)) => {
-            let printed = io::stdout().write_all(body.as_bytes());
-            match status {
-                200 if printed.is_ok() => ExitCode::SUCCESS,
-                _ => ExitCode::FAILURE,
+            let is_printed = io::stdout().write_all(body.as_bytes()).is_ok();
+            if status == 200 && is_printed {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
             }
         }
         Err(error) => {
@@ -43,7 +37,7 @@ pub fn ask(program: &str, address: &AdminAddress, method: Method, target: &str) 
 const UNAVAILABLE: u8 = 69;
 
 /// Asks. Returns the status and the body.
-fn request(address: &AdminAddress, method: Method, target: &str) -> io::Result<(u16, String)> {
+fn request(address: &AdminAddress, method: &Method, target: &str) -> io::Result<(u16, String)> {
     match address {
         AdminAddress::Tcp(listen) => exchange(connect(*listen)?, method, target),
         AdminAddress::Unix(path) => {
@@ -66,12 +60,14 @@ fn connect(listen: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn exchange(mut stream: impl Read + Write, method: Method, target: &str) -> io::Result<(u16, String)> {
+fn exchange(mut stream: impl Read + Write, method: &Method, target: &str) -> io::Result<(u16, String)> {
     // HTTP/1.0: the answer comes in one piece and ends with the connection.
-    match method {
-        Method::Get => write!(stream, "GET {target} HTTP/1.0\r\n\r\n")?,
-        Method::Post => write!(stream, "POST {target} HTTP/1.0\r\nContent-Length: 0\r\n\r\n")?,
-    }
+    let length = if method == Method::POST {
+        "Content-Length: 0\r\n"
+    } else {
+        ""
+    };
+    write!(stream, "{method} {target} HTTP/1.0\r\n{length}\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;

@@ -1,9 +1,9 @@
 //! Explanations as JSON, for `/admin/explain` and the command `explain`: parses their parameters. The contents are
 //! [`crate::mirrorlist::explain`]'s.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::http::StatusCode;
 use actix_web::web::Query;
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -13,7 +13,7 @@ use crate::http::client_address::parse_address;
 use crate::mirrorlist::explain::explain;
 use crate::mirrorlist::explain::host::{HostQuery, explain_hosts};
 use crate::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, age};
 
 /// Why nothing can be explained.
 #[derive(Debug, thiserror::Error)]
@@ -26,45 +26,29 @@ pub enum ExplainError {
     UnknownHost,
 }
 
-impl ExplainError {
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Query(_) => StatusCode::BAD_REQUEST,
-            Self::UnknownHost => StatusCode::NOT_FOUND,
-        }
-    }
-}
-
 /// Explains a query string of `/admin/explain`, as JSON.
 ///
 /// # Errors
 /// The parameters are wrong, or the host is unknown.
 pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<String, ExplainError> {
-    let parameters = Query::<Vec<(String, String)>>::from_query(query)
+    // The last value of a repeated parameter counts.
+    let parameters = Query::<HashMap<String, String>>::from_query(query)
         .map_err(|_| ExplainError::Query("the query can't be decoded"))?;
-    let last = |name: &str| {
-        parameters
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    };
-    let host = match (last("host_id"), last("host")) {
+    let host = match (parameters.get("host_id"), parameters.get("host")) {
         (Some(id), _) => {
             let id = id.parse().map_err(|_| ExplainError::Query("host_id= is no number"))?;
             Some(HostQuery::Id(id))
         }
-        (None, Some(name)) => Some(HostQuery::Name(name.to_owned())),
-        (None, None) => None,
+        (None, name) => name.cloned().map(HostQuery::Name),
     };
     if let Some(host) = host {
-        let hosts = explain_hosts(snapshot.catalogue(), &host);
+        let hosts = explain_hosts(snapshot, &host);
         if hosts.is_empty() {
             return Err(ExplainError::UnknownHost);
         }
         return Ok(pretty(&json!({ "hosts": hosts })));
     }
-    let endpoint = match last("endpoint") {
+    let endpoint = match parameters.get("endpoint").map(String::as_str) {
         None | Some("mirrorlist") => Endpoint::Mirrorlist,
         Some("metalink") => Endpoint::Metalink,
         Some(_) => return Err(ExplainError::Query("endpoint= is mirrorlist or metalink")),
@@ -79,6 +63,7 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
         address,
         query: &query,
         minimum,
+        now: age::now(),
     };
     let seed = SysRng.try_next_u64().unwrap_or_default();
     Ok(pretty(&json!(explain(snapshot, &request, seed))))

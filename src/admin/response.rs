@@ -5,14 +5,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType};
 use serde_json::json;
 
-/// A text.
 pub(super) fn text(status: StatusCode, body: impl Into<String>) -> HttpResponse {
     HttpResponse::build(status)
         .content_type(ContentType::plaintext())
         .body(body.into())
 }
 
-/// An error, as JSON.
 pub(super) fn error(status: StatusCode, problem: &str) -> HttpResponse {
     HttpResponse::build(status).json(json!({ "error": problem }))
 }

@@ -9,12 +9,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{App, Error, HttpRequest, HttpResponse, Resource, Route};
+use actix_web::{App, Error, HttpRequest, HttpResponse, Resource, Result, Route};
 
+use super::explain::{ExplainError, explain_text};
 use super::peer::Peer;
 use super::response::{error, method_not_allowed, text};
 use super::state::Admin;
-use super::{actions, explain, status};
+use super::{actions, status};
 
 /// The endpoints for everybody who reaches the listener: path, methods, handler.
 ///
@@ -76,11 +77,7 @@ fn resource((path, methods, route): (&str, &'static str, Route)) -> Resource {
 }
 
 /// Refuses what web pages of other sites send, whatever it asks for.
-async fn refuse_pages(
-    admin: Data<Admin>,
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse, Error> {
+async fn refuse_pages(admin: Data<Admin>, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse> {
     let peer = Peer::of(request.request());
     match admin.access.refuse_page(request.head(), peer) {
         Some(refusal) => Ok(request.into_response(refusal)),
@@ -89,11 +86,7 @@ async fn refuse_pages(
 }
 
 /// Refuses what is not an operator's.
-async fn refuse_strangers(
-    admin: Data<Admin>,
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse, Error> {
+async fn refuse_strangers(admin: Data<Admin>, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse> {
     let peer = Peer::of(request.request());
     match admin.access.refuse_stranger(request.headers(), peer).await {
         Some(refusal) => Ok(request.into_response(refusal)),
@@ -106,9 +99,10 @@ async fn explain_request(admin: Data<Admin>, request: HttpRequest) -> HttpRespon
         return error(StatusCode::SERVICE_UNAVAILABLE, "no data is loaded yet");
     };
     let snapshot = data.snapshot.current_owned();
-    match explain::explain_text(&snapshot, request.query_string(), admin.minimum) {
+    match explain_text(&snapshot, request.query_string(), admin.minimum) {
         Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
-        Err(problem) => error(problem.status(), &problem.to_string()),
+        Err(problem @ ExplainError::Query(_)) => error(StatusCode::BAD_REQUEST, &problem.to_string()),
+        Err(problem @ ExplainError::UnknownHost) => error(StatusCode::NOT_FOUND, &problem.to_string()),
     }
 }
 

@@ -12,7 +12,6 @@ use tokio::net::{UnixSocket, UnixStream};
 /// Read and write for its user and group.
 const MODE: u32 = 0o660;
 
-/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 
 /// How long to wait for the lock. Another server that starts or stops in the same folder holds it for some milliseconds.
@@ -36,9 +35,7 @@ pub(crate) async fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)
             "another server listens on this socket",
         ));
     }
-    let mut new = path.as_os_str().to_owned();
-    new.push(format!(".{}", std::process::id()));
-    let new = PathBuf::from(new);
+    let new = path.with_added_extension(std::process::id().to_string());
     if holds_socket(&new)? {
         fs::remove_file(&new)?;
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use slog::Logger;
 
 use super::access::Access;
-use crate::access_log::AccessLogLines;
+use crate::access_log::LineBuffer;
 use crate::logging::LevelHandle;
 use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
@@ -20,7 +20,7 @@ pub struct Admin {
     /// The metrics.
     pub metrics: Arc<ServerMetrics>,
     /// Reopens the access log.
-    pub access_log: AccessLogLines,
+    pub access_log: Arc<LineBuffer>,
     /// The level of diagnostics.
     pub level: LevelHandle,
     /// Refuses requests that are not allowed.

@@ -2,19 +2,19 @@
 //! reloads. What changes the server is in [`super::actions`].
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::response::{error, text};
 use super::state::Admin;
 use crate::clock::since_epoch;
 use crate::logging::level_name;
+use crate::mirrorlist::explain::host::host_name;
 use crate::readiness::ReadinessStatus;
+use crate::snapshot::health::table::HealthTable;
 use crate::snapshot::{Snapshot, age};
 
 pub(super) async fn livez() -> HttpResponse {
@@ -22,11 +22,8 @@ pub(super) async fn livez() -> HttpResponse {
 }
 
 pub(super) async fn readyz(admin: Data<Admin>) -> HttpResponse {
-    let created = admin
-        .data
-        .get()
-        .map(|data| data.snapshot.current().catalogue().created());
-    let age = created.map(|created| age::age(created, age::now()));
+    let data = admin.data.get();
+    let age = data.map(|data| age::age(data.snapshot.current().catalogue().created(), age::now()));
     match admin.readiness.status(age) {
         ReadinessStatus::Ready => text(StatusCode::OK, "ready\n"),
         ReadinessStatus::Degraded(reason) => text(StatusCode::OK, format!("degraded: {reason}\n")),
@@ -44,55 +41,85 @@ pub(super) async fn metrics(admin: Data<Admin>) -> HttpResponse {
     }
 }
 
-/// A data file, as `/admin/status` shows it.
-#[derive(Serialize)]
-struct FileStatus<'a> {
-    path: &'a Path,
-    bytes: Option<u64>,
-    /// Seconds since 1970.
-    modified: Option<u64>,
-    /// When the content was made, in seconds since 1970, if the file says so.
-    created: Option<u64>,
-    /// Seconds since the content was made or, if the file does not say, since the file was modified.
-    age: Option<u64>,
-    load_seconds: f64,
-    counts: BTreeMap<&'static str, usize>,
-    warnings: u64,
-    first_warnings: &'a [String],
-}
-
 pub(super) async fn status(admin: Data<Admin>) -> HttpResponse {
     let data = admin.data.get();
     let snapshot = data.map(|data| data.snapshot.current_owned());
     let reloads = data
         .and_then(|data| data.reloader.as_ref())
         .map(|reloader| reloader.history());
-    HttpResponse::Ok().json(json!({
+    let mut status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": admin.started.elapsed().as_secs(),
         "draining": admin.readiness.is_draining(),
         "log_level": level_name(admin.level.get()),
         "files": snapshot.as_deref().map(file_statuses),
         "reloads": reloads.iter().flatten().map(|report| &**report).collect::<Vec<_>>(),
-    }))
+    });
+    if let Some(snapshot) = snapshot
+        .as_deref()
+        .filter(|snapshot| !snapshot.health().sources().is_empty())
+        && let Some(status) = status.as_object_mut()
+    {
+        status.insert("health".to_owned(), health_status(snapshot));
+    }
+    HttpResponse::Ok().json(status)
 }
 
+/// The health files, and the hosts that they call bad together.
+fn health_status(snapshot: &Snapshot) -> Value {
+    let (health, catalogue, now) = (snapshot.health(), snapshot.catalogue(), age::now());
+    let files = health.sources().iter().map(|source| {
+        let newest = source.newest();
+        json!({
+            "path": source.path(),
+            "state": source.state_at(now),
+            "reason": source.reason(),
+            "used": source.used_at(now).is_some(),
+            "place": newest.map(|file| &file.place),
+            "made": newest.map(|file| file.made),
+            "valid_until": newest.map(|file| file.valid_until),
+            "age": newest.map(|file| age::age(file.made, now).as_secs()),
+            "urls": newest.map(|file| file.urls.len()),
+        })
+    });
+    let bad_hosts = health.table_at(now).into_iter().flat_map(HealthTable::bad_hosts);
+    let bad_hosts = bad_hosts.map(|(index, verdict)| {
+        let host = catalogue.host(index);
+        let carriers = catalogue.carriers_of(index);
+        json!({
+            "host_id": host.id,
+            "name": carriers.first().map(|(_, carrier)| host_name(catalogue, carrier)),
+            "country": host.country.map(|country| country.to_string()),
+            "verdict": verdict,
+        })
+    });
+    let hosts = health.hosts_by_verdict(now);
+    json!({
+        "files": files.collect::<Vec<_>>(),
+        "hosts": hosts.map(|(verdict, hosts)| (verdict.name(), hosts)).collect::<BTreeMap<_, _>>(),
+        "bad_hosts": bad_hosts.collect::<Vec<_>>(),
+    })
+}
+
+/// The data files by the keys of their settings. `modified` and `created` are in seconds since 1970; `created`, when the content
+/// was made, is there if the file says so. `age` is in seconds from that or, without it, from the modification.
 fn file_statuses(snapshot: &Snapshot) -> Map<String, Value> {
     let now = age::now();
     let statuses = snapshot.files().map(|file| {
         let modified = file.modified().map(|time| since_epoch(time).as_secs());
-        let status = FileStatus {
-            path: &file.path,
-            bytes: file.identity.map(|_| file.bytes()),
-            modified,
-            created: file.created,
-            age: file.created.or(modified).map(|made| age::age(made, now).as_secs()),
-            load_seconds: file.duration.as_secs_f64(),
-            counts: file.counts.iter().map(|count| (count.kind, count.number)).collect(),
-            warnings: file.warnings.count(),
-            first_warnings: file.warnings.first(),
-        };
-        (file.key.to_owned(), json!(status))
+        let counts: BTreeMap<&str, usize> = file.counts.iter().map(|count| (count.kind, count.number)).collect();
+        let status = json!({
+            "path": file.path,
+            "bytes": file.identity.map(|_| file.bytes()),
+            "modified": modified,
+            "created": file.created,
+            "age": file.created.or(modified).map(|made| age::age(made, now).as_secs()),
+            "load_seconds": file.duration.as_secs_f64(),
+            "counts": counts,
+            "warnings": file.warnings.count(),
+            "first_warnings": file.warnings.first(),
+        });
+        (file.key.to_owned(), status)
     });
     statuses.collect()
 }

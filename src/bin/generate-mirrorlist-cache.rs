@@ -6,7 +6,8 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::client::{self, Method};
+use actix_web::http::Method;
+use mirrorlist_server::admin::client;
 use mirrorlist_server::cache_compare::command::{self, CacheCompareOutcome};
 use mirrorlist_server::generate::database::Environment;
 use mirrorlist_server::generate::{self, DatabaseSource, GenerateError};
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error, error.exit_code()),
         },
         Ok(GeneratorCommand::Healthcheck(address)) => {
-            client::ask(PROGRAM, &AdminAddress::Tcp(address), Method::Get, "/healthz")
+            client::ask(PROGRAM, &AdminAddress::Tcp(address), &Method::GET, "/healthz")
         }
         Ok(GeneratorCommand::Compare(settings)) => compare(&settings),
         Ok(GeneratorCommand::Probe(config)) => match probe(&config) {
@@ -75,10 +76,8 @@ fn logging(level: Level) -> LoggingSettings {
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let printed = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(printed.is_err()))
 }
 
 fn fail(error: &dyn Display, exit_code: u8) -> ExitCode {

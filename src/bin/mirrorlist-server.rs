@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use mirrorlist_server::admin::client::{self, Method};
+use actix_web::http::Method;
+use mirrorlist_server::admin::client;
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::compare;
 use mirrorlist_server::compare::run::CompareError;
@@ -23,6 +24,8 @@ const USAGE: u8 = 64;
 const BAD_DATA: u8 = 66;
 /// An address or a file that the server needs and can't have (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
+/// A report that can't be written (EX_IOERR).
+const NOT_PRINTED: u8 = 74;
 
 const PROGRAM: &str = "mirrorlist-server";
 
@@ -41,10 +44,10 @@ fn main() -> ExitCode {
         Ok(ServerCommand::Compare(config, options)) => {
             with_data(&config, |snapshot| compare(snapshot, &config, &options))
         }
-        Ok(ServerCommand::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, Method::Get, "/readyz"),
+        Ok(ServerCommand::Healthcheck(admin)) => client::ask(PROGRAM, &admin.listen, &Method::GET, "/readyz"),
         Ok(ServerCommand::Reload { admin, force }) => {
             let target = format!("/admin/reload?force={force}");
-            client::ask(PROGRAM, &admin.listen, Method::Post, &target)
+            client::ask(PROGRAM, &admin.listen, &Method::POST, &target)
         }
         Ok(ServerCommand::Serve(config)) => serve(&config, Data::Files, |_| {}),
         Ok(ServerCommand::Demo(config)) => match demo::snapshot() {
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {
-    match Snapshot::load(&config.files) {
+    match Snapshot::load(&config.files, &config.health) {
         Ok(snapshot) => then(&snapshot),
         Err(error) => fail(BAD_DATA, &error),
     }
@@ -66,14 +69,13 @@ fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) ->
 
 fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions) -> ExitCode {
     match compare::run::run(snapshot, config.public.minimum, options) {
-        Ok(outcome) => match (print(&outcome.text), outcome.stopped) {
+        Ok(outcome) => match (io::stdout().write_all(outcome.text.as_bytes()), outcome.stopped) {
             (_, Some(reason)) => fail(UNAVAILABLE, &reason),
-            (printed, None) if outcome.explained => printed,
-            (_, None) => ExitCode::FAILURE,
+            (Err(error), None) => fail(NOT_PRINTED, &format!("cannot print the report: {error}")),
+            (Ok(()), None) if outcome.explained => ExitCode::SUCCESS,
+            (Ok(()), None) => ExitCode::FAILURE,
         },
-        Err(error @ (CompareError::NoAnswer { .. } | CompareError::NoMirrorlistServer { .. })) => {
-            fail(UNAVAILABLE, &error)
-        }
+        Err(error @ (CompareError::NoAnswer(..) | CompareError::NoMirrorlistServer(..))) => fail(UNAVAILABLE, &error),
         Err(error @ (CompareError::Requests(_) | CompareError::NothingToAsk)) => fail(BAD_DATA, &error),
     }
 }
@@ -91,10 +93,8 @@ fn serve(config: &ServerConfig, data: Data, announce: impl FnOnce(SocketAddr)) -
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let printed = io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(printed.is_err()))
 }
 
 fn fail(code: u8, error: &impl std::fmt::Display) -> ExitCode {

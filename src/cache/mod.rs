@@ -13,13 +13,18 @@
 
 pub mod error;
 pub mod name;
-pub mod proto;
 pub(crate) mod read;
 pub mod schema;
 pub(crate) mod summary;
 pub mod url;
 pub(crate) mod wire;
 pub(crate) mod write;
+
+/// The prost types of `proto/mirrormanager.proto`, for writing a cache.
+#[allow(missing_docs, clippy::all, reason = "generated; the schema is the documentation")]
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/mirrormanager.rs"));
+}
 
 /// A cache names at most this many hosts: all the world's mirrors are some thousand. Tables by host need no further bound.
 pub const MOST_HOSTS: usize = 1 << 16;

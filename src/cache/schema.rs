@@ -1,35 +1,11 @@
-//! The fields of a cache's messages: number, name and kind of each, said once for the reader and the writer. The schema with
+//! The fields of a cache's messages: number and name of each, said once for the reader and the writer. The schema with
 //! its comments is `proto/mirrormanager.proto`; a test compares it with this table.
 
 use std::fmt;
 
-/// The type of a field's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldKind {
-    /// An integer or a truth value: a varint.
-    Integer,
-    /// A text in UTF-8.
-    Text,
-    /// Another message.
-    Message,
-    /// A number or a text, as the name of the message says.
-    Scalar,
-}
-
-impl fmt::Display for FieldKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Integer => "number",
-            Self::Text => "text",
-            Self::Message => "message",
-            Self::Scalar => "number or text",
-        })
-    }
-}
-
 /// Makes an enum of each message's fields.
 macro_rules! messages {
-    ($($(#[$doc:meta])* $fields:ident of $messages:expr => { $($field:ident = $number:literal $kind:ident $name:literal;)* })*) => {
+    ($($(#[$doc:meta])* $fields:ident of $messages:expr => { $($field:ident = $number:literal $name:literal;)* })*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,88 +26,75 @@ macro_rules! messages {
                 pub const fn number(self) -> u32 {
                     self as u32
                 }
-
-                /// Its name in the schema.
-                pub const fn name(self) -> &'static str {
-                    match self {
-                        $(Self::$field => $name,)*
-                    }
-                }
-
-                /// The type of its values.
-                pub const fn kind(self) -> FieldKind {
-                    match self {
-                        $(Self::$field => FieldKind::$kind,)*
-                    }
-                }
             }
 
             impl fmt::Display for $fields {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str(self.name())
+                    f.write_str(match self {
+                        $(Self::$field => $name,)*
+                    })
                 }
             }
         )*
 
         /// The messages of the schema, each with its fields.
         #[cfg(test)]
-        const MESSAGES: &[(&[&str], &[(u32, &str, FieldKind)])] =
-            &[$((&$messages, &[$(($number, $name, FieldKind::$kind)),*])),*];
+        const MESSAGES: &[(&[&str], &[(u32, &str)])] = &[$((&$messages, &[$(($number, $name)),*])),*];
     };
 }
 
 messages! {
     /// The tables of a cache, and its creation time.
     CacheField of ["MirrorList"] => {
-        Time = 1 Integer "Time";
-        NetblockCountry = 2 Message "NetblockCountryCache";
-        Location = 3 Message "LocationCache";
-        HostCategoryUrl = 4 Message "HCUrlCache";
-        FileDetails = 5 Message "FileDetailsCache";
-        DisabledRepository = 6 Message "DisabledRepositoryCache";
-        ContinentRedirect = 7 Message "CountryContinentRedirectCache";
-        RepositoryRedirect = 8 Message "RepositoryRedirectCache";
-        Repository = 9 Message "RepoArchToDirectoryName";
-        HostAsn = 10 Message "HostAsnCache";
-        HostMaxConnection = 11 Message "HostMaxConnectionCache";
-        HostCountry = 12 Message "HostCountryCache";
-        HostBandwidth = 13 Message "HostBandwidthCache";
-        HostCountryAllowed = 14 Message "HostCountryAllowedCache";
-        HostNetblock = 15 Message "HostNetblockCache";
-        Directory = 16 Message "MirrorListCache";
+        Time = 1 "Time";
+        NetblockCountry = 2 "NetblockCountryCache";
+        Location = 3 "LocationCache";
+        HostCategoryUrl = 4 "HCUrlCache";
+        FileDetails = 5 "FileDetailsCache";
+        DisabledRepository = 6 "DisabledRepositoryCache";
+        ContinentRedirect = 7 "CountryContinentRedirectCache";
+        RepositoryRedirect = 8 "RepositoryRedirectCache";
+        Repository = 9 "RepoArchToDirectoryName";
+        HostAsn = 10 "HostAsnCache";
+        HostMaxConnection = 11 "HostMaxConnectionCache";
+        HostCountry = 12 "HostCountryCache";
+        HostBandwidth = 13 "HostBandwidthCache";
+        HostCountryAllowed = 14 "HostCountryAllowedCache";
+        HostNetblock = 15 "HostNetblockCache";
+        Directory = 16 "MirrorListCache";
     }
 
     /// The fields of a directory.
     DirectoryField of ["MirrorListCacheType"] => {
-        Name = 1 Text "directory";
-        Global = 2 Integer "Global";
-        Subpath = 3 Text "Subpath";
-        ByCountry = 4 Message "ByCountry";
-        ByCountryInternet2 = 5 Message "ByCountryInternet2";
-        ByHostId = 6 Message "ByHostId";
-        Ordered = 7 Integer "OrderedMirrorList";
+        Name = 1 "directory";
+        Global = 2 "Global";
+        Subpath = 3 "Subpath";
+        ByCountry = 4 "ByCountry";
+        ByCountryInternet2 = 5 "ByCountryInternet2";
+        ByHostId = 6 "ByHostId";
+        Ordered = 7 "OrderedMirrorList";
     }
 
     /// The fields of a directory's file details.
     DirectoryFilesField of ["FileDetailsCacheDirectoryType"] => {
-        Directory = 1 Text "directory";
-        Files = 2 Message "FileDetailsCacheFiles";
+        Directory = 1 "directory";
+        Files = 2 "FileDetailsCacheFiles";
     }
 
     /// The fields of a file's details.
     FileField of ["FileDetailsCacheFilesType"] => {
-        Name = 1 Text "filename";
-        Versions = 2 Message "FileDetails";
+        Name = 1 "filename";
+        Versions = 2 "FileDetails";
     }
 
     /// The fields of one version of a file.
     VersionField of ["FileDetailsType"] => {
-        TimeStamp = 1 Integer "TimeStamp";
-        Size = 2 Integer "Size";
-        Sha1 = 3 Text "SHA1";
-        Md5 = 4 Text "MD5";
-        Sha256 = 5 Text "SHA256";
-        Sha512 = 6 Text "SHA512";
+        TimeStamp = 1 "TimeStamp";
+        Size = 2 "Size";
+        Sha1 = 3 "SHA1";
+        Md5 = 4 "MD5";
+        Sha256 = 5 "SHA256";
+        Sha512 = 6 "SHA512";
     }
 
     /// The fields of an entry, which maps a key to a value or to several.
@@ -139,8 +102,8 @@ messages! {
         "StringStringMap", "StringRepeatedIntMap", "IntRepeatedStringMap", "IntStringMap", "IntIntMap",
         "IntRepeatedIntMap", "StringBoolMap"
     ] => {
-        Key = 1 Scalar "key";
-        Value = 2 Scalar "value";
+        Key = 1 "key";
+        Value = 2 "value";
     }
 }
 
@@ -148,8 +111,8 @@ messages! {
 mod tests {
     use super::*;
 
-    /// The fields of a message as the schema has them, and what they hold.
-    fn schema_fields(schema: &str, message: &str) -> Vec<(u32, String, FieldKind)> {
+    /// The fields of a message as the schema has them.
+    fn schema_fields<'a>(schema: &'a str, message: &str) -> Vec<(u32, &'a str)> {
         let (_, rest) = schema.split_once(&format!("message {message} {{")).unwrap();
         let (body, _) = rest.split_once('}').unwrap();
         let lines = body.lines().map(str::trim);
@@ -157,16 +120,10 @@ mod tests {
         fields
             .map(|line| {
                 let words: Vec<&str> = line.trim_end_matches(';').split_whitespace().collect();
-                let [_, of, name, "=", number] = words[..] else {
+                let [_, _, name, "=", number] = words[..] else {
                     panic!("{line}");
                 };
-                let kind = match of {
-                    _ if message.ends_with("Map") => FieldKind::Scalar,
-                    "string" => FieldKind::Text,
-                    "int64" | "uint64" | "bool" => FieldKind::Integer,
-                    _ => FieldKind::Message,
-                };
-                (number.parse().unwrap(), name.to_owned(), kind)
+                (number.parse().unwrap(), name)
             })
             .collect()
     }
@@ -177,11 +134,7 @@ mod tests {
         let mut known = 0;
         for (messages, fields) in MESSAGES {
             for message in *messages {
-                let fields: Vec<_> = fields
-                    .iter()
-                    .map(|(number, name, kind)| (*number, (*name).to_owned(), *kind))
-                    .collect();
-                assert_eq!(fields, schema_fields(schema, message), "{message}");
+                assert_eq!(*fields, schema_fields(schema, message), "{message}");
                 known += 1;
             }
         }

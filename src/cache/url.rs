@@ -8,14 +8,11 @@ pub const LONGEST_URL: usize = 2_000;
 
 /// A protocol that mirrors are reached by, in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "named like their schemes")]
 pub enum Protocol {
-    /// `https`.
     Https,
-    /// `http`.
     Http,
-    /// `ftp`.
     Ftp,
-    /// `rsync`.
     Rsync,
 }
 
@@ -43,20 +40,16 @@ impl Protocol {
 
 /// Why a text is no base URL that can stand in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum UrlError {
-    /// It has more than [`LONGEST_URL`] bytes.
     #[error("it is longer than 2,000 bytes")]
     Long,
-    /// It has a control character or white space in it.
     #[error("it has a control character or white space in it")]
     ControlOrSpace,
-    /// It has a character beyond ASCII in it.
     #[error("it has a character beyond ASCII in it; write it percent-encoded")]
     BeyondAscii,
-    /// It does not begin with one of the four protocols and `://`.
     #[error("it does not begin with https://, http://, ftp:// or rsync://")]
     Scheme,
-    /// Nothing follows the `://`.
     #[error("it names no host")]
     Host,
 }

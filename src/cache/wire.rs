@@ -7,7 +7,6 @@
 use prost::encoding::decode_varint;
 
 use super::error::Fault;
-use super::schema::FieldKind;
 
 /// A field's number and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,6 @@ pub(crate) enum Value<'a> {
     Skipped,
 }
 
-/// The fields of a message that is in memory.
 #[inline]
 pub(crate) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, Fault>> {
     std::iter::from_fn(move || {
@@ -168,27 +166,28 @@ pub(crate) fn integers(value: Value<'_>) -> impl Iterator<Item = Result<i64, Fau
     })
 }
 
-/// The value of an integer field.
 pub(super) fn integer(value: Value<'_>) -> Result<u64, Fault> {
     match value {
         Value::Integer(integer) => Ok(integer),
-        Value::Bytes(_) | Value::Skipped => Err(Fault::Kind(FieldKind::Integer)),
+        Value::Bytes(_) | Value::Skipped => Err(Fault::NoNumber),
     }
 }
 
-/// The value of a `string` field.
+pub(super) fn signed(value: Value<'_>) -> Result<i64, Fault> {
+    integer(value).map(u64::cast_signed)
+}
+
 pub(crate) fn text(value: Value<'_>) -> Result<&str, Fault> {
     match value {
         Value::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| Fault::Text),
-        Value::Integer(_) | Value::Skipped => Err(Fault::Kind(FieldKind::Text)),
+        Value::Integer(_) | Value::Skipped => Err(Fault::NoText),
     }
 }
 
-/// The value of a message field.
 pub(super) fn message(value: Value<'_>) -> Result<&[u8], Fault> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),
-        Value::Integer(_) | Value::Skipped => Err(Fault::Kind(FieldKind::Message)),
+        Value::Integer(_) | Value::Skipped => Err(Fault::NoMessage),
     }
 }
 

@@ -41,7 +41,6 @@ pub(crate) const HOST_BANDWIDTH: CacheTable<IntIntMap> = table(CacheField::HostB
 pub(crate) const HOST_ALLOWED_COUNTRIES: CacheTable<IntRepeatedStringMap> = table(CacheField::HostCountryAllowed);
 pub(crate) const HOST_NETBLOCK: CacheTable<StringRepeatedIntMap> = table(CacheField::HostNetblock);
 
-/// Writes a cache.
 pub(crate) struct CacheWriter<W> {
     out: W,
     entry: Vec<u8>,
@@ -59,16 +58,13 @@ impl<W: Write> CacheWriter<W> {
             entry: Vec::new(),
             bytes: 0,
         };
-        encode_key(CacheField::Time.number(), WireType::Varint, &mut writer.entry);
-        encode_varint(time, &mut writer.entry);
+        prost::encoding::uint64::encode(CacheField::Time.number(), &time, &mut writer.entry);
         writer.write_entry()?;
         Ok(writer)
     }
 
-    /// Writes an entry of a table.
     #[expect(clippy::needless_pass_by_value, reason = "callers make the entry for this")]
     pub(crate) fn entry<M: Message>(&mut self, table: &CacheTable<M>, entry: M) -> io::Result<()> {
-        self.entry.clear();
         prost::encoding::message::encode(table.0.number(), &entry, &mut self.entry);
         self.write_entry()
     }
@@ -82,14 +78,7 @@ impl<W: Write> CacheWriter<W> {
         carriers: &[u64],
     ) -> io::Result<()> {
         let message = encoder.encode(name, subpath, carriers);
-        self.entry.clear();
-        encode_key(
-            CacheField::Directory.number(),
-            WireType::LengthDelimited,
-            &mut self.entry,
-        );
-        encode_varint(message.len() as u64, &mut self.entry);
-        self.entry.extend_from_slice(message);
+        prost::encoding::bytes::encode(CacheField::Directory.number(), message, &mut self.entry);
         self.write_entry()
     }
 
@@ -101,14 +90,15 @@ impl<W: Write> CacheWriter<W> {
 
     fn write_entry(&mut self) -> io::Result<()> {
         self.bytes += self.entry.len() as u64;
-        self.out.write_all(&self.entry)
+        self.out.write_all(&self.entry)?;
+        self.entry.clear();
+        Ok(())
     }
 }
 
 /// A host with its URLs for one category.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CarrierColumn {
-    /// The host's id.
     pub(crate) host: i64,
     pub(crate) country: Option<CountryCode>,
     /// Whether it is listed for all clients.
@@ -155,24 +145,13 @@ impl DirectoryEncoder {
     /// Encodes what every column adds to a directory. Columns are sorted by country, then by host.
     pub(crate) fn new<'a>(columns: impl Iterator<Item = &'a CarrierColumn>) -> Self {
         let columns: Vec<&CarrierColumn> = columns.collect();
-        let mut countries: Vec<CountryRun> = Vec::new();
-        for (number, CarrierColumn { country, .. }) in columns.iter().copied().enumerate() {
-            match countries.last_mut() {
-                Some(run) if run.country == *country => run.end = number + 1,
-                _ => countries.push(CountryRun {
-                    country: *country,
-                    end: number + 1,
-                }),
-            }
-        }
         Self {
-            countries,
+            countries: country_runs(&columns),
             public: mask(columns.iter().map(|column| column.public)),
             internet2: mask(columns.iter().map(|column| column.internet2)),
             twins: columns
-                .iter()
-                .zip(columns.iter().skip(1))
-                .any(|(a, b)| a.host == b.host),
+                .chunk_by(|a, b| a.host == b.host)
+                .any(|of_host| of_host.len() > 1),
             columns: columns.into_iter().map(Piece::new).collect(),
             ids: Vec::new(),
             ends: Vec::new(),
@@ -180,7 +159,7 @@ impl DirectoryEncoder {
         }
     }
 
-    fn encode(&mut self, name: &str, subpath: &str, carriers: &[u64]) -> &[u8] {
+    fn encode(&mut self, name: &str, subpath: &str, carriers: &[u64]) -> &Vec<u8> {
         self.message.clear();
         text(DirectoryField::Name.number(), name, &mut self.message);
         self.list(carriers, DirectoryList::Public);
@@ -257,13 +236,6 @@ impl DirectoryEncoder {
     }
 }
 
-/// The hosts that a list has.
-#[derive(Clone, Copy)]
-enum DirectoryList {
-    Public,
-    Internet2,
-}
-
 impl Piece {
     fn new(column: &CarrierColumn) -> Self {
         let (mut id, mut entry) = (Vec::new(), Vec::new());
@@ -276,6 +248,24 @@ impl Piece {
             entry,
         }
     }
+}
+
+/// The hosts that a list has.
+#[derive(Clone, Copy)]
+enum DirectoryList {
+    Public,
+    Internet2,
+}
+
+fn country_runs(columns: &[&CarrierColumn]) -> Vec<CountryRun> {
+    let mut end = 0;
+    let runs = columns.chunk_by(|a, b| a.country == b.country);
+    runs.filter_map(|run| {
+        end += run.len();
+        let country = run.first()?.country;
+        Some(CountryRun { country, end })
+    })
+    .collect()
 }
 
 /// The piece of a column. Every bit of a directory is that of a column.

@@ -140,13 +140,8 @@ impl ComparedCaches<'_> {
     fn changes(&self, changes: Changes<'_>) -> Examples {
         let mut changes: Vec<_> = changes.into_iter().collect();
         changes.sort_by_cached_key(|((topdir, side, change), group)| {
-            (
-                Reverse(group.count),
-                group.first.first().copied(),
-                *topdir,
-                *side,
-                self.change(change),
-            )
+            let first = group.first.first().copied();
+            (Reverse(group.count), first, *topdir, *side, self.change(change))
         });
         let mut examples = Examples::default();
         for ((topdir, side, change), group) in &changes {
@@ -166,35 +161,29 @@ impl ComparedCaches<'_> {
         match change {
             Change::Directory => String::new(),
             Change::Host(host) => format!(": {}", self.name(*host)),
-            Change::Carrier(a, b) => {
-                format!(": {}: {}", self.name(a.host), self.carrier_change(a, b).join("; "))
-            }
+            Change::Carrier(a, b) => format!(": {}: {}", self.name(a.host), self.carrier_change(a, b)),
             Change::Topdir(topdir) => format!(": below another topdir in B: {}", shown_topdir(Some(topdir))),
             Change::Subpath(a, b) => {
-                format!(
-                    ": what follows the base URL is {:?} in A, {:?} in B",
-                    shown(a),
-                    shown(b)
-                )
+                let [a, b] = [a, b].map(|subpath| shown(subpath));
+                format!(": what follows the base URL is {a:?} in A, {b:?} in B")
             }
         }
     }
 
-    fn carrier_change(&self, a: &ComparedCarrier, b: &ComparedCarrier) -> Vec<String> {
+    fn carrier_change(&self, a: &ComparedCarrier, b: &ComparedCarrier) -> String {
         let mut parts = Vec::new();
-        let [urls_a, urls_b] = [a, b].map(|carrier| self.urls(carrier));
+        let [urls_a, urls_b] = [a, b].map(|carrier| self.url_sets.at(carrier.urls));
         for (urls, others, side) in [(urls_a, urls_b, "A"), (urls_b, urls_a, "B")] {
             let only = urls.iter().filter(|url| others.binary_search(url).is_err());
-            let texts: Vec<String> = only.map(|url| shown(self.text(*url))).collect();
+            let texts: Vec<String> = only.map(|url| shown(self.texts.at(*url))).collect();
             if !texts.is_empty() {
                 parts.push(format!("{} only in {side}", listed(texts)));
             }
         }
-        let [a, b] = [a, b].map(|carrier| self.listing(carrier));
-        match (a.public, b.public) {
-            (true, false) => parts.push("public in A, private in B".to_owned()),
-            (false, true) => parts.push("private in A, public in B".to_owned()),
-            _ => {}
+        let [a, b] = [a, b].map(|carrier| self.listings.at(carrier.listing));
+        if a.public != b.public {
+            let [a, b] = [a, b].map(|listing| if listing.public { "public" } else { "private" });
+            parts.push(format!("{a} in A, {b} in B"));
         }
         for (list, a, b) in [
             ("by country", &a.countries, &b.countries),
@@ -205,20 +194,19 @@ impl ComparedCaches<'_> {
                 parts.push(format!("listed {list}: {a} in A, {b} in B"));
             }
         }
-        parts
+        parts.join("; ")
     }
 }
 
 fn directories(topdir: Option<&str>, group: &ChangedDirectories<'_>) -> String {
-    let first = group.first.iter().map(|name| shown(name));
+    let first = group.first.iter().map(|name| shown_topdir(Some(name)));
     match group.count {
         1 => format!("directory {}", listed(first)),
         count if count <= NAMED => format!("directories {}", listed(first)),
-        count => format!(
-            "{count} directories of {}, like {}",
-            shown_topdir(topdir),
-            listed(first.take(1))
-        ),
+        count => {
+            let (topdir, first) = (shown_topdir(topdir), listed(first.take(1)));
+            format!("{count} directories of {topdir}, like {first}")
+        }
     }
 }
 

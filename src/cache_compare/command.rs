@@ -1,9 +1,9 @@
 //! The command `generate-mirrorlist-cache compare A B`.
 
 use std::fs;
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::CacheCompareError;
 use crate::settings::CacheCompareSettings;
@@ -36,7 +36,9 @@ impl CacheCompareOutcome {
 /// Compares two caches and prints the report on standard output.
 pub fn run(settings: &CacheCompareSettings) -> CacheCompareOutcome {
     let [a, b] = &settings.caches;
-    let bar = bar([a, b].map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len())));
+    // Pipes have no size.
+    let [size_a, size_b] = [a, b].map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len()));
+    let bar = bar(size_a.saturating_add(size_b));
     let compared = super::compare([a, b], settings.examples, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let comparison = match compared {
@@ -52,13 +54,9 @@ pub fn run(settings: &CacheCompareSettings) -> CacheCompareOutcome {
     }
 }
 
-/// A bar on a terminal; pipes have no size.
-fn bar([a, b]: [u64; 2]) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
+/// A bar on a terminal; nothing elsewhere.
+fn bar(bytes: u64) -> ProgressBar {
     // The template is a constant; if it were wrong, the plain style would do.
-    let style = ProgressStyle::with_template("reading {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(a.saturating_add(b)), ProgressDrawTarget::stderr()).with_style(style)
+    let style = ProgressStyle::with_template("reading {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}");
+    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,13 +1,13 @@
 //! Two caches with their ids resolved: URLs to texts, hosts to names. Equal values of both caches have the same index.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
 use super::directories::{CacheCarrier, LastList, Listing, UrlIdSet};
 use super::distinct::DistinctTable;
-use super::hosts::{HostFacts, HostPairs, host_name};
+use super::hosts::{HostFacts, host_name, pair_hosts};
 use super::read::CacheTables;
 use super::values::{ComparedHost, HostListing, UrlSet, UrlText};
 use crate::index_table::IndexTable;
@@ -36,10 +36,10 @@ pub(super) struct ComparedCache<'a> {
 pub(super) struct ComparedCaches<'a> {
     pub(super) caches: [ComparedCache<'a>; 2],
     /// The texts of all URLs of both caches.
-    texts: DistinctTable<UrlText, &'a str>,
+    pub(super) texts: DistinctTable<UrlText, &'a str>,
     /// In ascending order.
-    url_sets: UrlSets,
-    listings: DistinctTable<HostListing, Listing>,
+    pub(super) url_sets: UrlSets,
+    pub(super) listings: DistinctTable<HostListing, Listing>,
     names: IndexTable<ComparedHost, String>,
     /// So many examples are kept of each kind of difference in each table.
     pub(super) examples: usize,
@@ -54,20 +54,17 @@ impl<'a> ComparedCaches<'a> {
             texts.insert(&**url);
         }
         let (mut url_sets, mut listings) = (DistinctTable::default(), DistinctTable::default());
-        let resolved = caches.each_ref().map(|tables| {
-            let carriers = resolve(tables, &texts, &mut url_sets, &mut listings);
-            (tables, carriers)
-        });
-        let facts = resolved
+        let carriers = caches
             .each_ref()
-            .map(|(tables, carriers)| facts(tables, carriers, &texts, &url_sets));
-        let HostPairs { names, hosts } = HostPairs::new(&facts);
-        let [(tables_a, carriers_a), (tables_b, carriers_b)] = resolved;
-        let [hosts_a, hosts_b] = hosts;
+            .map(|tables| resolve(tables, &texts, &mut url_sets, &mut listings));
+        let ([a, b], [carriers_a, carriers_b]) = (caches, carriers);
+        let facts =
+            [(a, &carriers_a), (b, &carriers_b)].map(|(tables, carriers)| facts(tables, carriers, &texts, &url_sets));
+        let (names, [hosts_a, hosts_b]) = pair_hosts(&facts);
         Self {
             caches: [
-                ComparedCache::new(tables_a, hosts_a, &carriers_a),
-                ComparedCache::new(tables_b, hosts_b, &carriers_b),
+                ComparedCache::new(a, hosts_a, &carriers_a),
+                ComparedCache::new(b, hosts_b, &carriers_b),
             ],
             texts,
             url_sets,
@@ -87,38 +84,25 @@ impl<'a> ComparedCaches<'a> {
         self.names.at(host)
     }
 
-    /// A URL.
-    pub(super) fn text(&self, url: UrlText) -> &'a str {
-        self.texts.at(url)
-    }
-
-    /// The URLs of a carrier, in ascending order.
-    pub(super) fn urls(&self, carrier: &ComparedCarrier) -> &[UrlText] {
-        self.url_sets.at(carrier.urls)
-    }
-
-    /// The lists that a carrier is in.
-    pub(super) fn listing(&self, carrier: &ComparedCarrier) -> &Listing {
-        self.listings.at(carrier.listing)
-    }
-
     /// A host for each URL that one has.
     pub(super) fn url_owners(&self) -> HashMap<&'a str, ComparedHost> {
         let carriers = self.caches.iter().flat_map(|cache| cache.carriers.rows()).flatten();
-        carriers
-            .flat_map(|carrier| self.urls(carrier).iter().map(|url| (self.text(*url), carrier.host)))
-            .collect()
+        let urls = carriers.flat_map(|carrier| {
+            let urls = self.url_sets.at(carrier.urls).iter();
+            urls.map(|url| (*self.texts.at(*url), carrier.host))
+        });
+        urls.collect()
     }
 }
 
 impl<'a> ComparedCache<'a> {
     fn new(tables: &'a CacheTables, hosts: HashMap<i64, ComparedHost>, carriers: &Carriers<i64>) -> Self {
-        let compared = |carrier: ComparedCarrier<i64>| {
-            let ComparedCarrier { host, urls, listing } = carrier;
+        let compared = |carrier: &Option<ComparedCarrier<i64>>| {
+            let ComparedCarrier { host, urls, listing } = (*carrier)?;
             let host = *hosts.get(&host)?;
             Some(ComparedCarrier { host, urls, listing })
         };
-        let carriers: Vec<_> = carriers.rows().iter().map(|carrier| compared((*carrier)?)).collect();
+        let carriers: Vec<_> = carriers.rows().iter().map(compared).collect();
         Self {
             tables,
             hosts,
@@ -147,7 +131,7 @@ fn resolve(
         let urls = *sets.at(carrier.urls);
         let listing = known.entry(carrier.lists);
         let resolved = ComparedCarrier {
-            host: *carried.hosts.at(carrier.host),
+            host: carrier.host,
             urls,
             listing: *listing.or_insert_with(|| listings.insert(carried.listing(carrier.lists))),
         };
@@ -156,35 +140,13 @@ fn resolve(
     carriers.collect::<Vec<_>>().into()
 }
 
-/// The facts that tell each host of a cache from the others.
+/// The facts that tell each host of a cache from the others. A host can have attributes and carry nothing, or the other way round.
 fn facts<'a>(
     tables: &CacheTables,
     carriers: &Carriers<i64>,
     texts: &DistinctTable<UrlText, &'a str>,
     url_sets: &UrlSets,
 ) -> Vec<HostFacts<'a>> {
-    let mut carried = digests(tables, carriers, url_sets);
-    let ids: BTreeSet<i64> = tables.hosts.keys().chain(carried.keys()).copied().collect();
-    let facts = ids.into_iter().map(|id| {
-        // A host can have attributes and carry nothing, or the other way round.
-        let (directories, urls) = carried.remove(&id).unwrap_or_default();
-        HostFacts {
-            id,
-            attributes: tables.hosts.get(&id).cloned().unwrap_or_default(),
-            names: urls.iter().map(|url| host_name(texts.at(*url))).collect(),
-            urls,
-            directories,
-        }
-    });
-    facts.collect()
-}
-
-/// For each host that is in a directory, a digest of where and how, and its URLs.
-fn digests(
-    tables: &CacheTables,
-    carriers: &Carriers<i64>,
-    url_sets: &UrlSets,
-) -> HashMap<i64, (u64, BTreeSet<UrlText>)> {
     let hasher = FixedState::default();
     let mut sums: IndexTable<CacheCarrier, u64> = vec![0; carriers.len()].into();
     for (name, directory) in &tables.carried.directories {
@@ -194,15 +156,23 @@ fn digests(
             *sum = sum.wrapping_add(digest);
         }
     }
-    let mut digests = HashMap::<i64, (u64, BTreeSet<UrlText>)>::new();
+    let mut facts = BTreeMap::<i64, HostFacts<'_>>::new();
+    for (id, attributes) in &tables.hosts {
+        facts.entry(*id).or_default().attributes = attributes.clone();
+    }
     for (carrier, sum) in carriers.rows().iter().zip(sums.rows()) {
         if let Some(ComparedCarrier { host, urls, listing }) = carrier {
-            let (digest, texts) = digests.entry(*host).or_default();
+            let host = facts.entry(*host).or_default();
             // Of two carriers that are the same by now, the sums are one sum; so this has to be linear in it.
             let factor = hasher.hash_one((urls, listing)) | 1;
-            *digest = digest.wrapping_add(sum.wrapping_mul(factor));
-            texts.extend(url_sets.at(*urls));
+            host.directories = host.directories.wrapping_add(sum.wrapping_mul(factor));
+            host.urls.extend(url_sets.at(*urls));
         }
     }
-    digests
+    let facts = facts.into_iter().map(|(id, host)| HostFacts {
+        id,
+        names: host.urls.iter().map(|url| host_name(texts.at(*url))).collect(),
+        ..host
+    });
+    facts.collect()
 }

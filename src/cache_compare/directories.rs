@@ -1,7 +1,7 @@
 //! The directories of a cache as they are read: who carries them, with which URLs, and where they are listed. Equal lists of
 //! carriers are stored once, as are the carriers in them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
@@ -12,12 +12,9 @@ use crate::cache::error::{EntryError, TooMany};
 use crate::cache::name::clean_directory;
 use crate::cache::read::directory::{CountryList, DirectoryMessage, DirectoryVisitor};
 use crate::cache::read::ids::EncodedIds;
-use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes};
+use crate::index_table::{MOST_ROWS, table_indexes};
 
 table_indexes! {
-    /// A host of one cache.
-    pub(super) struct CacheHost for at most MOST_ROWS;
-
     /// A set of ids of URLs of one cache.
     pub(super) struct UrlIdSet for at most MOST_ROWS;
 
@@ -55,7 +52,8 @@ enum HostList {
 /// A host as a directory has it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct DirectoryHost {
-    pub(super) host: CacheHost,
+    /// Its id.
+    pub(super) host: i64,
     pub(super) urls: UrlIdSet,
     pub(super) lists: Option<LastList>,
 }
@@ -69,9 +67,8 @@ pub(super) struct CarriedDirectory {
 }
 
 /// A host as the current directory describes it.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct CurrentHost {
-    directory: u32,
     urls: Option<UrlIdSet>,
     lists: Option<LastList>,
 }
@@ -82,7 +79,7 @@ pub(super) struct CarriedDirectories {
     /// By their names without slashes at the ends and none doubled.
     pub(super) directories: BTreeMap<Box<str>, CarriedDirectory>,
     /// The ids of hosts.
-    pub(super) hosts: DistinctTable<CacheHost, i64>,
+    hosts: HashSet<i64, FixedState>,
     /// The ids of URLs, ascending, each once.
     pub(super) url_sets: DistinctTable<UrlIdSet, Box<[i64]>>,
     pub(super) carriers: DistinctTable<CacheCarrier, DirectoryHost>,
@@ -93,27 +90,22 @@ pub(super) struct CarriedDirectories {
     host_lists: DistinctTable<LastList, (Option<LastList>, HostList)>,
     /// The URLs of entries of ByHostId by their encoding; `None` for no URL.
     encoded: HashMap<Box<[u8]>, Option<UrlIdSet>, FixedState>,
-    /// The number of the current directory, and what it says of hosts.
-    number: u32,
-    current: IndexTable<CacheHost, CurrentHost>,
-    /// The hosts that carry the current directory.
-    present: Vec<CacheHost>,
+    /// The hosts of the current directory by their ids.
+    current: BTreeMap<i64, CurrentHost>,
 }
 
 impl CarriedDirectories {
     /// Takes a directory. Of two with one name the last one counts, as for servers; those without a name are left out.
     pub(super) fn read(&mut self, message: DirectoryMessage<'_>) -> Result<(), EntryError> {
-        self.number += 1;
-        self.present.clear();
+        self.current.clear();
         let head = message.visit(self)?;
         let carriers = self.list_carriers();
         if let Some(name) = head.name {
-            let name = clean_directory(name);
             let directory = CarriedDirectory {
                 subpath: head.subpath.unwrap_or_default().trim_matches('/').into(),
                 carriers,
             };
-            self.directories.insert(name.into(), directory);
+            self.directories.insert(clean_directory(name).into(), directory);
         }
         Ok(())
     }
@@ -138,40 +130,25 @@ impl CarriedDirectories {
         listing
     }
 
-    fn host(&mut self, id: i64) -> Result<CacheHost, TooMany> {
-        let host = self.hosts.insert(id);
+    /// The description of a host in the current directory.
+    fn current(&mut self, id: i64) -> Result<&mut CurrentHost, TooMany> {
+        self.hosts.insert(id);
         // As for servers. A host takes much more memory than its id does in a file.
-        match self.hosts.values().len() > MOST_HOSTS {
+        match self.hosts.len() > MOST_HOSTS {
             true => Err(TooMany::Hosts),
-            false => Ok(host),
+            false => Ok(self.current.entry(id).or_default()),
         }
-    }
-
-    fn current(&mut self, host: CacheHost) -> &mut CurrentHost {
-        if self.current.len() <= host.row() {
-            self.current.grow_to(host);
-        }
-        let directory = self.number;
-        let current = self.current.at_mut(host);
-        if current.directory != directory {
-            *current = CurrentHost {
-                directory,
-                ..CurrentHost::default()
-            };
-        }
-        current
     }
 
     fn list(&mut self, id: i64, list: HostList) -> Result<(), EntryError> {
-        let host = self.host(id)?;
-        let before = self.current(host).lists;
+        let before = self.current(id)?.lists;
         let last = self.host_lists.insert((before, list));
-        self.current(host).lists = Some(last);
+        self.current(id)?.lists = Some(last);
         Ok(())
     }
 
     fn list_country(&mut self, hosts: CountryList<'_>, list: fn(ListedCountry) -> HostList) -> Result<(), EntryError> {
-        let list = list(self.countries.index_of(country(hosts.country()?).as_str()));
+        let list = list(self.countries.insert(country(hosts.country()?).into()));
         hosts.hosts().try_each(|id| self.list(id, list))
     }
 
@@ -187,20 +164,17 @@ impl CarriedDirectories {
 
     /// The list of the carriers of the current directory.
     fn list_carriers(&mut self) -> CarrierList {
-        let mut list = Vec::with_capacity(self.present.len());
-        for host in self.present.iter().copied() {
-            let CurrentHost { urls, lists, .. } = *self.current.at(host);
+        let mut list = Vec::with_capacity(self.current.len());
+        for (&host, &CurrentHost { urls, lists }) in &self.current {
             // Servers take a host without a URL for one that does not carry the directory, wherever it is listed.
             list.extend(urls.map(|urls| self.carriers.insert(DirectoryHost { host, urls, lists })));
         }
         list.sort_unstable();
-        self.lists.index_of(list.as_slice())
+        self.lists.insert(list.into())
     }
 }
 
 impl<'a> DirectoryVisitor<'a> for CarriedDirectories {
-    type Error = EntryError;
-
     fn public(&mut self, host: i64) -> Result<(), EntryError> {
         self.list(host, HostList::Global)
     }
@@ -215,12 +189,9 @@ impl<'a> DirectoryVisitor<'a> for CarriedDirectories {
 
     /// Takes an entry of ByHostId. Of two for a host the last one with a URL counts, as for servers.
     fn carrier(&mut self, id: i64, urls: EncodedIds<'a>) -> Result<(), EntryError> {
-        let host = self.host(id)?;
+        self.current(id)?;
         if let Some(urls) = self.url_set(urls)? {
-            let before = self.current(host).urls.replace(urls);
-            if before.is_none() {
-                self.present.push(host);
-            }
+            self.current(id)?.urls = Some(urls);
         }
         Ok(())
     }

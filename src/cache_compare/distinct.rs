@@ -1,6 +1,5 @@
 //! A table of distinct values, each found by its index and by itself.
 
-use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
@@ -9,43 +8,22 @@ use hashbrown::HashTable;
 use crate::index_table::{IndexTable, TableIndex};
 
 /// Distinct values, in the order in which they were first seen.
+#[derive(Default)]
 pub(super) struct DistinctTable<I, T> {
     values: IndexTable<I, T>,
     indexes: HashTable<I>,
     hasher: FixedState,
 }
 
-impl<I, T: Default> Default for DistinctTable<I, T> {
-    fn default() -> Self {
-        Self {
-            values: IndexTable::default(),
-            indexes: HashTable::new(),
-            hasher: FixedState::default(),
-        }
-    }
-}
-
 impl<I: TableIndex + Default, T: Hash + Eq + Default> DistinctTable<I, T> {
     /// The index of a value, which is added if it is new.
-    pub(super) fn index_of<Q>(&mut self, value: &Q) -> I
-    where
-        T: Borrow<Q> + for<'a> From<&'a Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.find(value).unwrap_or_else(|| self.add(value.into()))
-    }
-
-    /// The index of a value, which moves in if it is new.
     pub(super) fn insert(&mut self, value: T) -> I {
         self.find(&value).unwrap_or_else(|| self.add(value))
     }
 
     /// The index of a value that is known.
-    pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, value: &Q) -> Option<I>
-    where
-        T: Borrow<Q>,
-    {
-        let same = |index: &I| self.at(*index).borrow() == value;
+    pub(super) fn find(&self, value: &T) -> Option<I> {
+        let same = |index: &I| self.at(*index) == value;
         self.indexes.find(self.hasher.hash_one(value), same).copied()
     }
 
@@ -83,14 +61,12 @@ mod tests {
 
     #[test]
     fn equal_values_have_one_index() {
-        let mut texts = DistinctTable::<TextIndex, Box<str>>::default();
-        let indexes: Vec<TextIndex> = (0..2_000)
-            .map(|i| texts.index_of((i % 1_000).to_string().as_str()))
-            .collect();
+        let mut texts = DistinctTable::<TextIndex, String>::default();
+        let indexes: Vec<TextIndex> = (0..2_000).map(|i| texts.insert((i % 1_000).to_string())).collect();
         assert_eq!(indexes[..1_000], indexes[1_000..]);
-        assert_eq!(texts.find("999"), Some(indexes[999]));
-        assert_eq!(texts.find("1000"), None);
-        assert_eq!(&**texts.at(indexes[7]), "7");
+        assert_eq!(texts.find(&"999".to_owned()), Some(indexes[999]));
+        assert_eq!(texts.find(&"1000".to_owned()), None);
+        assert_eq!(texts.at(indexes[7]), "7");
         assert_eq!(texts.values().len(), 1_000);
     }
 }

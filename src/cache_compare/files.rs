@@ -2,15 +2,13 @@
 
 use super::compared::ComparedCaches;
 use super::report::{TableDifferences, shown, time};
-use super::tables;
 use super::values::{FileName, HASHES, VersionDigest};
 
 pub(super) fn compare(compared: &ComparedCaches<'_>) -> TableDifferences {
     let name = |name: &FileName| format!("{}/{}", shown(&name.directory), shown(&name.file));
-    tables::differences(
+    compared.differences(
         "file details",
         compared.tables().map(|tables| &tables.files),
-        compared.examples,
         |file, versions: &Vec<VersionDigest>| format!("{} ({})", name(file), count(versions)),
         |file, a, b| format!("{}: {}", name(file), difference(a, b)),
     )

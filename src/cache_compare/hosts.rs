@@ -10,38 +10,30 @@ use super::report::shown;
 use super::values::{ComparedHost, HostAttributes, UrlText};
 use crate::index_table::IndexTable;
 
-/// The hosts of two caches, those that are the same in both under one index.
-pub(super) struct HostPairs {
-    /// In words, like `mirror.example.org (host 12, DE)`.
-    pub(super) names: IndexTable<ComparedHost, String>,
-    /// By id, for each cache.
-    pub(super) hosts: [HashMap<i64, ComparedHost>; 2],
-}
-
-impl HostPairs {
-    pub(super) fn new([a, b]: &[Vec<HostFacts<'_>>; 2]) -> Self {
-        let pairs = pairs(a, b);
-        let names: Vec<String> = pairs.iter().map(|pair| name(*pair)).collect();
-        let names = IndexTable::from(names);
-        let [mut hosts_a, mut hosts_b] = [HashMap::new(), HashMap::new()];
-        for (host, pair) in names.indexes().zip(pairs) {
-            match pair {
-                HostPair::Both(a, b) => {
-                    hosts_a.insert(a.id, host);
-                    hosts_b.insert(b.id, host);
-                }
-                HostPair::OnlyInA(a) => _ = hosts_a.insert(a.id, host),
-                HostPair::OnlyInB(b) => _ = hosts_b.insert(b.id, host),
+/// Finds which host of one cache is which of the other. Gives the names of all, like `mirror.example.org (host 12, DE)`, and the hosts
+/// of each cache by id; those that are the same in both have one index.
+pub(super) fn pair_hosts(
+    [a, b]: &[Vec<HostFacts<'_>>; 2],
+) -> (IndexTable<ComparedHost, String>, [HashMap<i64, ComparedHost>; 2]) {
+    let pairs = pairs(a, b);
+    let names: Vec<String> = pairs.iter().map(|pair| name(*pair)).collect();
+    let names = IndexTable::from(names);
+    let [mut hosts_a, mut hosts_b] = [HashMap::new(), HashMap::new()];
+    for (host, pair) in names.indexes().zip(pairs) {
+        match pair {
+            HostPair::Both(a, b) => {
+                hosts_a.insert(a.id, host);
+                hosts_b.insert(b.id, host);
             }
-        }
-        Self {
-            names,
-            hosts: [hosts_a, hosts_b],
+            HostPair::OnlyInA(a) => _ = hosts_a.insert(a.id, host),
+            HostPair::OnlyInB(b) => _ = hosts_b.insert(b.id, host),
         }
     }
+    (names, [hosts_a, hosts_b])
 }
 
 /// The facts that tell a host from others.
+#[derive(Default)]
 pub(super) struct HostFacts<'a> {
     pub(super) id: i64,
     pub(super) attributes: HostAttributes,
@@ -55,9 +47,7 @@ pub(super) struct HostFacts<'a> {
 /// The host name in a URL, or all of a URL that has none.
 pub(super) fn host_name(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest
-        .split_once(['/', '?', '#'])
-        .map_or(rest, |(authority, _)| authority);
+    let (authority, _) = rest.split_once(['/', '?', '#']).unwrap_or((rest, ""));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -78,18 +68,11 @@ enum HostPair<'a, 'b> {
 }
 
 impl<'a, 'b> HostPair<'a, 'b> {
-    /// The host, as A has it if it does.
-    fn host(self) -> &'b HostFacts<'a> {
+    /// The host, as A has it if it does, and as B has it if both do.
+    fn facts(self) -> (&'b HostFacts<'a>, Option<&'b HostFacts<'a>>) {
         match self {
-            Self::Both(host, _) | Self::OnlyInA(host) | Self::OnlyInB(host) => host,
-        }
-    }
-
-    /// The host as B has it, if both have it.
-    fn other(self) -> Option<&'b HostFacts<'a>> {
-        match self {
-            Self::Both(_, other) => Some(other),
-            Self::OnlyInA(_) | Self::OnlyInB(_) => None,
+            Self::Both(host, other) => (host, Some(other)),
+            Self::OnlyInA(host) | Self::OnlyInB(host) => (host, None),
         }
     }
 }
@@ -113,18 +96,12 @@ const BY_NAME: [Rule; 9] = [
 /// The rules for caches that give the same hosts the same ids.
 const BY_ID: [Rule; 2] = [
     |host| vec![digest((9, host.id, &host.attributes))],
-    |host| match host.urls.is_empty() {
-        true => vec![digest((10, host.id))],
-        false => Vec::new(),
-    },
+    |host| Vec::from_iter(host.urls.is_empty().then(|| digest((10, host.id)))),
 ];
 
 /// A digest, for hosts that have a URL.
 fn when(host: &HostFacts<'_>, digest: u64) -> Vec<u64> {
-    match host.urls.is_empty() {
-        true => Vec::new(),
-        false => vec![digest],
-    }
+    Vec::from_iter((!host.urls.is_empty()).then_some(digest))
 }
 
 fn digest(value: impl Hash) -> u64 {
@@ -137,7 +114,7 @@ fn pairs<'a, 'b>(a: &'b [HostFacts<'a>], b: &'b [HostFacts<'a>]) -> Vec<HostPair
     for rule in BY_NAME {
         pair_by(rule, &mut open_a, &mut open_b, &mut pairs);
     }
-    let has_one_id = |pair: &&HostPair<'_, '_>| pair.other().is_some_and(|other| other.id == pair.host().id);
+    let has_one_id = |pair: &&HostPair<'_, '_>| matches!(pair, HostPair::Both(a, b) if a.id == b.id);
     if pairs.iter().filter(has_one_id).count() * 2 >= pairs.len() {
         for rule in BY_ID {
             pair_by(rule, &mut open_a, &mut open_b, &mut pairs);
@@ -145,7 +122,7 @@ fn pairs<'a, 'b>(a: &'b [HostFacts<'a>], b: &'b [HostFacts<'a>]) -> Vec<HostPair
     }
     pairs.extend(open_a.into_iter().map(HostPair::OnlyInA));
     pairs.extend(open_b.into_iter().map(HostPair::OnlyInB));
-    pairs.sort_by_key(|pair| pair.host().id);
+    pairs.sort_by_key(|pair| pair.facts().0.id);
     pairs
 }
 
@@ -180,7 +157,7 @@ fn pair_by<'a, 'b>(
 /// A host in words.
 fn name(pair: HostPair<'_, '_>) -> String {
     const MOST: usize = 2;
-    let (host, other) = (pair.host(), pair.other());
+    let (host, other) = pair.facts();
     let new_names = other.into_iter().flat_map(|other| other.names.difference(&host.names));
     let names: Vec<&str> = host.names.iter().chain(new_names).copied().collect();
     let mut text = match names.get(..MOST).unwrap_or(&names) {

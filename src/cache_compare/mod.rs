@@ -33,7 +33,7 @@ use thiserror::Error;
 
 pub use report::{CacheComparison, TableDifferences};
 
-use crate::cache::error::{CacheError, WireError};
+use crate::cache::error::CacheError;
 use compared::ComparedCaches;
 
 /// A file that cannot be compared.
@@ -59,7 +59,7 @@ enum UnusableFile {
 impl From<CacheError> for UnusableFile {
     fn from(error: CacheError) -> Self {
         match error {
-            CacheError::Wire(WireError::Read(error)) => Self::Read(error),
+            CacheError::Read(error) => Self::Read(error),
             error => Self::Cache(error),
         }
     }
@@ -81,13 +81,12 @@ pub fn compare(
             problem,
         })
     };
-    let (a, b) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| read(b));
+    let caches = std::thread::scope(|scope| {
+        let b = scope.spawn(|| read(b));
         let a = read(a);
-        let b = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (a, b)
-    });
-    let caches = [a?, b?];
+        let b = b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok([a?, b?])
+    })?;
     let compared = ComparedCaches::new(&caches, examples);
     let mut tables = tables::compare(&compared);
     tables.push(files::compare(&compared));

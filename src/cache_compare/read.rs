@@ -1,7 +1,7 @@
 //! A cache file to the tables that are compared, in one streaming pass: texts as a server takes them, and those that a
 //! server leaves out as they stand in the file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(super) struct CacheTables {
     /// By id.
     pub(super) urls: HashMap<i64, Box<str>>,
     pub(super) files: BTreeMap<FileName, Vec<VersionDigest>>,
-    pub(super) disabled_repositories: BTreeMap<String, ()>,
+    pub(super) disabled_repositories: BTreeSet<String>,
     /// By country.
     pub(super) continent_redirects: BTreeMap<String, String>,
     pub(super) repository_redirects: BTreeMap<String, String>,
@@ -97,7 +97,7 @@ impl CacheTables {
             }
             CacheEntry::FileDetails(files) => self.file_details(files)?,
             CacheEntry::DisabledRepository { prefix, disabled } => match disabled {
-                true => _ = self.disabled_repositories.insert(prefix.to_owned(), ()),
+                true => _ = self.disabled_repositories.insert(prefix.to_owned()),
                 false => _ = self.disabled_repositories.remove(prefix),
             },
             CacheEntry::ContinentRedirect { country: of, continent } => {

@@ -1,6 +1,6 @@
 //! The differences of two caches, and how they are printed.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The differences between two caches.
@@ -125,24 +125,11 @@ fn is_invisible(c: char) -> bool {
 /// A list in words, cut after the first few.
 pub(super) fn listed(items: impl IntoIterator<Item = String>) -> String {
     const MOST: usize = 4;
-    let (mut list, mut count) = (String::new(), 0);
-    for item in items {
-        if count < MOST {
-            if count > 0 {
-                list.push_str(", ");
-            }
-            list.push_str(&item);
-        }
-        count += 1;
-    }
-    match count {
-        0 => "none".to_owned(),
-        count if count > MOST => {
-            // Writing to a string can't fail.
-            let _ = write!(list, " and {} more", count - MOST);
-            list
-        }
-        _ => list,
+    let items: Vec<String> = items.into_iter().collect();
+    match items.get(..MOST) {
+        _ if items.is_empty() => "none".to_owned(),
+        Some(first) if items.len() > MOST => format!("{} and {} more", first.join(", "), items.len() - MOST),
+        _ => items.join(", "),
     }
 }
 

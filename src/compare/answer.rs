@@ -5,37 +5,31 @@ use super::metalink::{self, Document, Malformed, Metalink};
 use crate::mirrorlist::Endpoint;
 
 /// An answer as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct RawAnswer {
-    /// The status.
     pub status: u16,
     /// The Content-Type without its parameters, in lower case.
     pub media_type: Option<String>,
     /// The Location header.
     pub location: Option<String>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
 /// A parsed answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParsedAnswer {
-    /// The status.
-    pub status: u16,
-    /// The Content-Type without its parameters.
-    pub media_type: Option<String>,
-    /// The content.
-    pub content: AnswerContent,
+#[derive(Debug)]
+pub(super) struct ParsedAnswer {
+    pub(super) status: u16,
+    /// As of a [`RawAnswer`].
+    pub(super) media_type: Option<String>,
+    pub(super) content: AnswerContent,
     /// The fault of XML that could be read all the same.
-    pub flaw: Option<String>,
+    pub(super) flaw: Option<String>,
 }
 
 /// The content of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AnswerContent {
-    /// Mirrors, one a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum AnswerContent {
     Mirrorlist(Mirrorlist),
-    /// A file and its mirrors.
     Metalink(Metalink),
     /// The URL of a redirect.
     Redirect(String),
@@ -44,35 +38,22 @@ pub enum AnswerContent {
 }
 
 /// A mirrorlist.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mirrorlist {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Mirrorlist {
     /// The first line.
-    pub comment: String,
+    pub(super) comment: String,
     /// When the cache was made, if the answer says so.
-    pub created: Option<String>,
-    /// The URLs in order.
-    pub urls: Vec<String>,
+    pub(super) created: Option<String>,
+    pub(super) urls: Vec<String>,
 }
 
 const CREATED: &str = "# database creation time: ";
-
-impl AnswerContent {
-    /// A word for what it is.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Mirrorlist(_) => "a mirrorlist",
-            Self::Metalink(_) => "a metalink",
-            Self::Redirect(_) => "a redirect",
-            Self::Refusal(_) => "a refusal",
-        }
-    }
-}
 
 /// Parses an answer.
 ///
 /// # Errors
 /// The answer is XML that can't be read at all.
-pub fn parse(endpoint: Option<Endpoint>, raw: &RawAnswer) -> Result<ParsedAnswer, Malformed> {
+pub(super) fn parse(endpoint: Option<Endpoint>, raw: &RawAnswer) -> Result<ParsedAnswer, Malformed> {
     let text = String::from_utf8_lossy(&raw.body);
     let mut flaw = None;
     let content = match (&raw.location, endpoint) {
@@ -85,10 +66,10 @@ pub fn parse(endpoint: Option<Endpoint>, raw: &RawAnswer) -> Result<ParsedAnswer
                 Document::Comment(comment) => AnswerContent::Refusal(comment),
             }
         }
-        _ => mirrorlist(&text).map_or_else(
-            || AnswerContent::Refusal(text.trim().to_owned()),
-            AnswerContent::Mirrorlist,
-        ),
+        _ => match mirrorlist(&text) {
+            Some(list) => AnswerContent::Mirrorlist(list),
+            None => AnswerContent::Refusal(text.trim().to_owned()),
+        },
     };
     Ok(ParsedAnswer {
         status: raw.status,
@@ -121,10 +102,8 @@ fn mirrorlist(text: &str) -> Option<Mirrorlist> {
 }
 
 /// A media type without its parameters, in lower case.
-pub fn media_type(content_type: &str) -> String {
-    let essence = content_type
-        .split_once(';')
-        .map_or(content_type, |(essence, _)| essence);
+pub(super) fn media_type(content_type: &str) -> String {
+    let (essence, _) = content_type.split_once(';').unwrap_or((content_type, ""));
     essence.trim().to_ascii_lowercase()
 }
 
@@ -132,49 +111,34 @@ pub fn media_type(content_type: &str) -> String {
 mod tests {
     use super::*;
 
-    fn raw(status: u16, body: &str) -> RawAnswer {
-        RawAnswer {
-            status,
-            media_type: None,
-            location: None,
-            body: body.as_bytes().to_vec(),
-        }
-    }
-
     #[test]
-    fn a_mirrorlist_is_read_as_librepo_reads_it() {
+    fn answers_of_a_mirrorlist_s_endpoint_are_read_as_librepo_reads_them() {
+        let refusal = |text: &str| AnswerContent::Refusal(text.to_owned());
+        let list = AnswerContent::Mirrorlist(Mirrorlist {
+            comment: "# repo = a arch = b country = DE".to_owned(),
+            created: Some("17".to_owned()),
+            urls: vec!["http://a/".to_owned(), "http://b/\r".to_owned()],
+        });
         let text =
             "# repo = a arch = b country = DE \n# database creation time: 17\n\nhttp://a/ \t\n# x\nhttp://b/\r\n";
-        let parsed = parse(Some(Endpoint::Mirrorlist), &raw(200, text)).unwrap();
-        let AnswerContent::Mirrorlist(list) = parsed.content else {
-            panic!("{parsed:?}")
-        };
-        assert_eq!(list.comment, "# repo = a arch = b country = DE");
-        assert_eq!(list.created.as_deref(), Some("17"));
-        assert_eq!(list.urls, ["http://a/", "http://b/\r"]);
-    }
-
-    #[test]
-    fn what_is_no_list_is_a_refusal() {
-        for text in [
-            "repo disabled",
-            "<html>",
-            "",
-            "# repo = a arch = b error: invalid repo or arch\n",
+        let invalid = "# repo = a arch = b error: invalid repo or arch";
+        let url = "https://a/";
+        for (status, location, body, content) in [
+            (200, None, text, list),
+            (200, None, "repo disabled", refusal("repo disabled")),
+            (200, None, "<html>", refusal("<html>")),
+            (200, None, "", refusal("")),
+            (200, None, &format!("{invalid}\n"), refusal(invalid)),
+            (302, Some(url), "", AnswerContent::Redirect(url.to_owned())),
+            (200, Some(url), "", refusal("")),
         ] {
-            let parsed = parse(Some(Endpoint::Mirrorlist), &raw(200, text)).unwrap();
-            assert_eq!(parsed.content, AnswerContent::Refusal(text.trim().to_owned()));
+            let raw = RawAnswer {
+                status,
+                media_type: None,
+                location: location.map(str::to_owned),
+                body: body.as_bytes().to_vec(),
+            };
+            assert_eq!(parse(Some(Endpoint::Mirrorlist), &raw).unwrap().content, content);
         }
-    }
-
-    #[test]
-    fn a_redirect_is_one_by_status_and_header() {
-        let mut answer = raw(302, "");
-        answer.location = Some("https://a/".to_owned());
-        let parsed = parse(Some(Endpoint::Mirrorlist), &answer).unwrap();
-        assert_eq!(parsed.content, AnswerContent::Redirect("https://a/".to_owned()));
-        answer.status = 200;
-        let parsed = parse(Some(Endpoint::Mirrorlist), &answer).unwrap();
-        assert_eq!(parsed.content, AnswerContent::Refusal(String::new()));
     }
 }

@@ -1,6 +1,9 @@
-//! Every way in which two answers can differ: a name for it, and the reason if it is on purpose.
+//! Every way in which two answers can differ: a name for it, and the reason if it is on purpose; and a [`Difference`] that was found.
+//! Finding them is in [`super::comparison`].
 //!
 //! README.md repeats the reasons; `cargo test --test readme` compares it with this table.
+
+use percent_encoding::percent_decode_str;
 
 /// A class as summaries show it.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +103,40 @@ impl Class {
     pub fn is_intended(self) -> bool {
         self.info().intended.is_some()
     }
+}
+
+/// Something that differs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The way in which it differs.
+    pub class: Class,
+    /// The values, for people.
+    pub detail: String,
+}
+
+impl Difference {
+    pub(super) fn new(class: Class, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { class, detail }
+    }
+
+    /// A difference between two texts.
+    pub(super) fn here_there(class: Class, here: &str, there: &str) -> Self {
+        Self::new(class, format!("here {}, there {}", shown(here), shown(there)))
+    }
+}
+
+/// A text from an answer as it can stand on a line of a terminal: quoted and cut.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let (cut, rest) = text.split_at(text.floor_char_boundary(LONGEST));
+    let dots = if rest.is_empty() { "" } else { "..." };
+    format!("{cut:?}{dots}")
+}
+
+/// Decodes `%XX` in a text.
+pub(super) fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -18,19 +18,19 @@ const CONNECT: Duration = Duration::from_secs(5);
 const LARGEST_BODY: u64 = 16 << 20;
 
 /// The other server.
-pub struct OtherServer {
+pub(super) struct OtherServer {
     agent: Agent,
     base: String,
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NoAnswer(String);
 
 impl OtherServer {
     /// The server at this URL, each of whose answers may take this long.
-    pub fn new(base: &str, timeout: Duration, connections: usize) -> Self {
+    pub(super) fn new(base: &str, timeout: Duration, connections: usize) -> Self {
         let mut builder = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -45,9 +45,7 @@ impl OtherServer {
         if base.starts_with("https:") {
             // Reading the system's certificates takes a while.
             let certificates = rustls_native_certs::load_native_certs().certs;
-            let roots = certificates
-                .iter()
-                .map(|certificate| Certificate::from_der(certificate).to_owned());
+            let roots = certificates.iter().map(|der| Certificate::from_der(der).to_owned());
             builder = builder.tls_config(
                 TlsConfig::builder()
                     .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
@@ -65,7 +63,7 @@ impl OtherServer {
     ///
     /// # Errors
     /// No connection, no answer in time, or one that is not HTTP.
-    pub fn ask(&self, target: &str) -> Result<RawAnswer, NoAnswer> {
+    pub(super) fn ask(&self, target: &str) -> Result<RawAnswer, NoAnswer> {
         match self.ask_once(target) {
             Err(Error::Io(_) | Error::Protocol(_)) => self.ask_once(target),
             answer => answer,

@@ -1,24 +1,19 @@
 //! Compares two answers. Lists of URLs are [`urls`]'s.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::answer::{AnswerContent, Mirrorlist, ParsedAnswer};
-use super::classes::Class;
-use super::difference::{Difference, decoded, encodes, shown};
+use super::classes::{Class, Difference, decoded, shown};
 use super::metalink::{Metalink, MetalinkUrl, Version};
 use super::own::{OwnAnswer, protocol_of};
 use super::{comment, urls};
 use crate::mirrorlist::{Endpoint, MirrorQuery};
 
 /// Compares this server's answer with another one's; each class comes at most once.
-pub fn compare(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
+pub(super) fn compare(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
     let mut found = compare_all(own, other);
-    let mut seen = Vec::new();
-    found.retain(|difference| {
-        let new = !seen.contains(&difference.class);
-        seen.push(difference.class);
-        new
-    });
+    let mut seen = HashSet::new();
+    found.retain(|difference| seen.insert(difference.class));
     found
 }
 
@@ -46,36 +41,38 @@ fn compare_all(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
         (AnswerContent::Redirect(here), AnswerContent::Redirect(there)) => found.extend(redirect(own, here, there)),
         (AnswerContent::Refusal(here), AnswerContent::Refusal(there)) => found.extend(refusal(own, here, there)),
         (here, there) => {
-            let detail = format!("here {}, there {}: {}", here.kind(), there.kind(), start(there));
+            let ((here, _), (there, start)) = (described(here), described(there));
+            let detail = format!("here {here}, there {there}: {start}");
             found.push(Difference::new(Class::Refusal, detail));
         }
     }
     found
 }
 
-/// The beginning of what an answer says.
-fn start(content: &AnswerContent) -> String {
-    shown(match content {
-        AnswerContent::Mirrorlist(list) => &list.comment,
-        AnswerContent::Metalink(metalink) => &metalink.name,
-        AnswerContent::Redirect(location) => location,
-        AnswerContent::Refusal(text) => text,
-    })
+/// The kind of an answer, and the beginning of what it says.
+fn described(content: &AnswerContent) -> (&'static str, String) {
+    let (kind, text) = match content {
+        AnswerContent::Mirrorlist(list) => ("a mirrorlist", &list.comment),
+        AnswerContent::Metalink(metalink) => ("a metalink", &metalink.name),
+        AnswerContent::Redirect(location) => ("a redirect", location),
+        AnswerContent::Refusal(text) => ("a refusal", text),
+    };
+    (kind, shown(text))
 }
 
 /// Another status. The request tells whether it is on purpose: mirrorlist-server 3 answers some requests with 500.
 fn status(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Difference {
     let (here, there) = (own.answer.status, other.status);
-    let query = MirrorQuery::parse(own.request().query());
+    let query = MirrorQuery::parse(own.request.query());
     let class = match (here, there) {
         (400, 500) => Class::InvalidAddress,
         // mirrorlist-server 3 answers 500 if a repository's directory is not in the cache.
         (404, 500) if query.repo.is_some() => Class::UnknownDirectory,
-        (200 | 302, 400 | 404 | 500) if encodes(own) => Class::Decoding,
+        (200 | 302, 400 | 404 | 500) if own.is_encoded() => Class::Decoding,
         _ => Class::Status,
     };
-    let detail = format!("here {here}, there {there}: {}", start(&other.content));
-    Difference::new(class, detail)
+    let (_, start) = described(&other.content);
+    Difference::new(class, format!("here {here}, there {there}: {start}"))
 }
 
 fn mirrorlist(own: &OwnAnswer<'_>, here: &Mirrorlist, there: &Mirrorlist, found: &mut Vec<Difference>) {
@@ -88,35 +85,33 @@ fn mirrorlist(own: &OwnAnswer<'_>, here: &Mirrorlist, there: &Mirrorlist, found:
         )
     });
     found.extend(differing);
-    found.extend(
-        comment::compare(&here.comment, &there.comment, chosen_otherwise).map(|difference| {
-            match encodes(own) && decoded(&here.comment) == decoded(&there.comment) {
-                true => Difference::here_there(Class::Decoding, &here.comment, &there.comment),
-                false => difference,
-            }
-        }),
-    );
-    if here.created != there.created {
-        let [here, there] = [here, there].map(|list| list.created.as_deref().unwrap_or("nothing"));
-        found.push(Difference::here_there(Class::Created, here, there));
+    if let Some(mut difference) = comment::compare(&here.comment, &there.comment, chosen_otherwise) {
+        if own.is_encoded() && decoded(&here.comment) == decoded(&there.comment) {
+            difference.class = Class::Decoding;
+        }
+        found.push(difference);
     }
+    found.extend(optional(Class::Created, here.created.as_ref(), there.created.as_ref()));
+}
+
+/// The difference between two texts that can be missing.
+fn optional(class: Class, here: Option<&String>, there: Option<&String>) -> Option<Difference> {
+    let [ours, theirs] = [here, there].map(|text| text.map_or("nothing", String::as_str));
+    (here != there).then(|| Difference::here_there(class, ours, theirs))
 }
 
 fn redirect(own: &OwnAnswer<'_>, here: &str, there: &str) -> Option<Difference> {
     let is_web = |url: &&String| matches!(protocol_of(url), "https" | "http");
-    let firsts = own.groups.iter().map(|group| {
-        let of_host = |(id, urls): &(i64, Vec<String>)| Some((*id, urls.iter().find(is_web)?.clone()));
-        group.hosts.iter().filter_map(of_host).collect::<Vec<(i64, String)>>()
+    let mut groups = own.groups.iter().map(|group| {
+        let hosts = group.hosts.iter();
+        let firsts = hosts.filter_map(|(id, urls)| Some((*id, urls.iter().find(is_web)?)));
+        firsts.collect::<Vec<_>>()
     });
-    let nearest = firsts.into_iter().find(|hosts| !hosts.is_empty()).unwrap_or_default();
-    if nearest.iter().any(|(_, url)| url == there) {
+    let nearest = groups.find(|hosts| !hosts.is_empty()).unwrap_or_default();
+    if nearest.iter().any(|(_, url)| *url == there) {
         return None;
     }
-    let candidates = own.candidates();
-    let host = candidates
-        .iter()
-        .find(|candidate| candidate.urls.iter().any(|url| url == there));
-    let class = match host {
+    let class = match own.candidate(there) {
         Some(host) if nearest.iter().any(|(id, _)| *id == host.host_id) => Class::ProtocolOrder,
         Some(host) if urls::is_beyond_limit(own, host) => Class::CountryLimit,
         _ if nearest.iter().any(|(_, url)| decoded(url) == decoded(there)) => Class::Decoding,
@@ -137,21 +132,22 @@ const REASONS: [&str; 6] = [
 
 fn refusal(own: &OwnAnswer<'_>, here: &str, there: &str) -> Option<Difference> {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words(here) == words(there) {
+    let (ours, theirs) = (words(here), words(there));
+    if ours == theirs {
         return None;
     }
     let reason = |text: &str| REASONS.iter().find(|reason| text.contains(*reason));
     let (here_reason, there_reason) = (reason(here), reason(there));
     let class = match (here_reason, there_reason) {
         (None, None) => Class::RefusalWords,
-        (Some(_), Some(there)) if there.contains("invalid") && here_reason != there_reason && encodes(own) => {
+        (Some(_), Some(there)) if there.contains("invalid") && here_reason != there_reason && own.is_encoded() => {
             Class::Decoding
         }
         (Some(here), Some(there)) if here != there => Class::Refusal,
-        _ if decoded(&words(here)) == decoded(&words(there)) => Class::Decoding,
+        _ if decoded(&ours) == decoded(&theirs) => Class::Decoding,
         // Two hyphens can't stand in a comment of XML.
-        _ if own.request().endpoint() == Some(Endpoint::Metalink)
-            && words(here).replace("- ", "-") == words(there).replace("- ", "-") =>
+        _ if own.request.endpoint() == Some(Endpoint::Metalink)
+            && ours.replace("- ", "-") == theirs.replace("- ", "-") =>
         {
             Class::Escaping
         }
@@ -163,20 +159,17 @@ fn refusal(own: &OwnAnswer<'_>, here: &str, there: &str) -> Option<Difference> {
 
 /// The same refusal with another list of repositories, or another text.
 fn repositories(here: &str, there: &str) -> Difference {
-    let lines = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|line| line.starts_with("# repo="));
-        lines.map(str::to_owned).collect()
+    let only = |a: &str, b: &str| {
+        let known: HashSet<&str> = b.lines().collect();
+        let mut lines = a.lines().filter(|line| line.starts_with("# repo="));
+        lines.find(|line| !known.contains(line)).map(shown)
     };
-    let (ours, theirs) = (lines(here), lines(there));
-    let only = |a: &[String], b: &[String]| a.iter().find(|line| !b.contains(line)).cloned();
-    match (only(&ours, &theirs), only(&theirs, &ours)) {
-        (None, None) => Difference::here_there(Class::RefusalText, here, there),
-        (only_here, only_there) => {
-            let named = |line: Option<String>| line.map_or_else(|| "none more".to_owned(), |line| shown(&line));
-            let detail = format!("only here: {}, only there: {}", named(only_here), named(only_there));
-            Difference::new(Class::Repositories, detail)
-        }
+    let only = [only(here, there), only(there, here)];
+    if only == [None, None] {
+        return Difference::here_there(Class::RefusalText, here, there);
     }
+    let [here, there] = only.map(|line| line.unwrap_or_else(|| "none more".to_owned()));
+    Difference::new(Class::Repositories, format!("only here: {here}, only there: {there}"))
 }
 
 fn metalink(own: &OwnAnswer<'_>, here: &Metalink, there: &Metalink, found: &mut Vec<Difference>) {
@@ -208,39 +201,24 @@ fn metalink(own: &OwnAnswer<'_>, here: &Metalink, there: &Metalink, found: &mut 
 }
 
 fn version(here: &Version, there: &Version, found: &mut Vec<Difference>) {
-    let mut text = |class, here: &Option<String>, there: &Option<String>| {
-        if here != there {
-            let [here, there] = [here, there].map(|text| text.as_deref().unwrap_or("nothing"));
-            found.push(Difference::here_there(class, here, there));
-        }
-    };
-    text(Class::Time, &here.timestamp, &there.timestamp);
-    text(Class::Size, &here.size, &there.size);
-    if here.hashes != there.hashes {
+    found.extend(optional(Class::Time, here.timestamp.as_ref(), there.timestamp.as_ref()));
+    found.extend(optional(Class::Size, here.size.as_ref(), there.size.as_ref()));
+    let mut kinds = here.hashes.keys().chain(there.hashes.keys());
+    if let Some(kind) = kinds.find(|kind| here.hashes.get(*kind) != there.hashes.get(*kind)) {
         let class = match lower(there).hashes == here.hashes {
             true => Class::HashCase,
             false => Class::Hash,
         };
-        let mut kinds = here.hashes.keys().chain(there.hashes.keys());
-        let kind = kinds.find(|kind| here.hashes.get(*kind) != there.hashes.get(*kind));
-        let of = |version: &Version| {
-            let hash = kind.and_then(|kind| version.hashes.get(kind));
-            hash.map_or("nothing", |hash| hash).to_owned()
-        };
-        let detail = Difference::here_there(class, &of(here), &of(there)).detail;
-        found.push(Difference::new(
-            class,
-            format!("{}: {detail}", kind.map_or("", |kind| kind)),
-        ));
+        let hash = |version: &Version| shown(version.hashes.get(kind).map_or("nothing", String::as_str));
+        let detail = format!("{kind}: here {}, there {}", hash(here), hash(there));
+        found.push(Difference::new(class, detail));
     }
 }
 
 fn lower(version: &Version) -> Version {
-    let lower = |(kind, hash): (&String, &String)| (kind.clone(), hash.to_ascii_lowercase());
-    Version {
-        hashes: version.hashes.iter().map(lower).collect(),
-        ..version.clone()
-    }
+    let mut lower = version.clone();
+    lower.hashes.values_mut().for_each(|hash| hash.make_ascii_lowercase());
+    lower
 }
 
 fn alternates(here: &[Version], there: &[Version]) -> Option<Difference> {
@@ -248,18 +226,17 @@ fn alternates(here: &[Version], there: &[Version]) -> Option<Difference> {
         return None;
     }
     let lower: Vec<Version> = there.iter().map(lower).collect();
-    let dated: Vec<&Version> = lower.iter().filter(|version| version.timestamp.is_some()).collect();
+    let dated = lower.iter().filter(|version| version.timestamp.is_some());
     let class = if lower == here {
         Class::HashCase
-    } else if dated.iter().copied().eq(here) {
+    } else if dated.eq(here) {
         Class::UndatedAlternates
     } else {
         Class::Alternates
     };
-    let count = |versions: &[Version]| versions.len();
     let detail = match here.iter().zip(there).find(|(a, b)| a != b) {
         Some((a, b)) => format!("here {a:?}, there {b:?}"),
-        None => format!("here {}, there {}", count(here), count(there)),
+        None => format!("here {}, there {}", here.len(), there.len()),
     };
     Some(Difference::new(class, detail))
 }
@@ -273,7 +250,7 @@ fn attributes(here: &MetalinkUrl, there: &MetalinkUrl, found: &mut Vec<Differenc
     ] {
         let [ours, theirs] = [here, there].map(|url| url.attributes.get(name));
         if ours != theirs {
-            let [ours, theirs] = [ours, theirs].map(|value| value.map_or("nothing", |value| value));
+            let [ours, theirs] = [ours, theirs].map(|value| value.map_or("nothing", String::as_str));
             let name = name.trim_start_matches("mm0:");
             let detail = format!("{}: {name}: here {ours:?}, there {theirs:?}", here.url);
             found.push(Difference::new(class, detail));
@@ -296,7 +273,7 @@ fn preferences(own: &OwnAnswer<'_>, urls: &[MetalinkUrl]) -> Option<Difference> 
             Some((_, preference)) => (1..=preference).contains(&number),
         };
         if !right {
-            let preference = shown(text.map_or("nothing", |text| text));
+            let preference = shown(text.map_or("nothing", String::as_str));
             let detail = format!("there {}: preference {preference}", shown(&url.url));
             return Some(Difference::new(Class::Preference, detail));
         }

@@ -1,7 +1,7 @@
-//! Requests made of the data files: every repository as a mirrorlist and a metalink, and directories, files and odd names, for clients
-//! in every tier and with every parameter. The same data gives the same requests.
+//! Requests made of the data files: every repository, redirected and disabled ones too, as a mirrorlist and a metalink, and
+//! directories, files and odd names, for clients in every tier and with every parameter. The same data gives the same requests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 
@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 
-use super::requests::{RequestTarget, each_once, encoded};
+use super::requests::{RequestTarget, encoded};
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::locate;
 use crate::snapshot::{Catalogue, Snapshot};
@@ -37,38 +37,39 @@ pub fn requests(snapshot: &Snapshot, count: Option<NonZeroUsize>) -> Vec<Request
     let catalogue = snapshot.catalogue();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     // Each repository for all its mirrors, and for a client's.
-    let whole = repositories(catalogue)
-        .into_iter()
-        .map(|target| (target, Some(ALL_MIRRORS)));
-    let near = repositories(catalogue).into_iter().map(|target| (target, None));
-    let mut repositories = [Deck::new(whole.collect()), Deck::new(near.collect())];
-    let mut others = Deck::new([paths(catalogue), odd_names(catalogue)].concat());
-    let mut clients: Vec<Deck<String>> = clients(snapshot).into_iter().map(Deck::new).collect();
-    clients.retain(|deck| deck.len() > 0);
+    let mut repositories = [Some(ALL_MIRRORS), None].map(|parameter| {
+        let targets = repositories(catalogue).into_iter();
+        Deck::new(targets.map(|target| (target, parameter)).collect())
+    });
+    let mut others = Deck::new([paths(catalogue), odd_names()].concat());
+    let clients = clients(snapshot).into_iter().filter(|addresses| !addresses.is_empty());
+    let mut clients: Vec<Deck<String>> = clients.map(Deck::new).collect();
     let mut parameters = Deck::new(parameters(catalogue));
-    let all_repositories: usize = repositories.iter().map(Deck::len).sum();
+    let all_repositories: usize = repositories.iter().map(|deck| deck.things.len()).sum();
     let count = match count {
         Some(count) => count.get().min(MOST),
         None => ENOUGH.max(all_repositories * 10 / REPOSITORIES_OF_TEN + 10),
     };
     // Repeated requests are left out, so there are more draws than requests.
     let draws = (0..count * 3).filter_map(|number| {
-        let repository = match number % 10 < REPOSITORIES_OF_TEN {
-            true => repositories.get_mut(number % 2).and_then(|deck| deck.draw(&mut rng)),
-            false => None,
-        };
+        let deck = repositories
+            .get_mut(number % 2)
+            .filter(|_| number % 10 < REPOSITORIES_OF_TEN);
+        let repository = deck.and_then(|deck| deck.draw(&mut rng));
         let (target, parameter) = repository.or_else(|| Some((others.draw(&mut rng)?, None)))?;
         let deck = number / 2 % clients.len().max(1);
         let client = clients.get_mut(deck).and_then(|deck| deck.draw(&mut rng));
         let client = client.map_or_else(String::new, |client| format!("&ip={client}"));
-        let parameter = match parameter {
-            Some(parameter) => parameter.to_owned(),
-            None => parameters.draw(&mut rng).unwrap_or_default(),
-        };
+        let parameter = parameter.map(str::to_owned).or_else(|| parameters.draw(&mut rng));
+        let parameter = parameter.unwrap_or_default();
         // An `ip=` of the parameters counts, since it is the last.
         RequestTarget::parse(&format!("{target}{client}{parameter}"), None).ok()
     });
-    each_once(draws).take(count).collect()
+    let mut seen = HashSet::new();
+    draws
+        .filter(|request| seen.insert(request.clone()))
+        .take(count)
+        .collect()
 }
 
 /// Things that are drawn in a random order, each once before any comes again.
@@ -80,10 +81,6 @@ struct Deck<T> {
 impl<T: Clone> Deck<T> {
     fn new(things: Vec<T>) -> Self {
         Self { things, left: 0 }
-    }
-
-    fn len(&self) -> usize {
-        self.things.len()
     }
 
     fn draw(&mut self, rng: &mut Xoshiro256PlusPlus) -> Option<T> {
@@ -101,30 +98,40 @@ fn both(query: &str) -> [String; 2] {
     ["mirrorlist", "metalink"].map(|endpoint| format!("/{endpoint}?{query}"))
 }
 
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.collect();
+    items.sort_unstable();
+    items
+}
+
+/// Repositories, and the names that are redirected or disabled, with the archs of what answers for them.
 fn repositories(catalogue: &Catalogue) -> Vec<String> {
-    let mut keys: Vec<&str> = catalogue.repositories().map(|(key, _)| key).collect();
-    keys.sort_unstable();
-    let keys = keys.into_iter().filter_map(|key| key.rsplit_once('+'));
-    keys.flat_map(|(repo, arch)| both(&format!("repo={}&arch={}", encoded(repo), encoded(arch))))
+    let keys = catalogue.repositories().filter_map(|(key, _)| key.rsplit_once('+'));
+    let mut keys: BTreeSet<(&str, &str)> = keys.collect();
+    let usual_arch = keys.iter().map(|(_, arch)| *arch).max().unwrap_or("x86_64");
+    for prefix in catalogue.special_prefixes() {
+        let target = catalogue.repository_redirect(prefix).unwrap_or(prefix);
+        let archs = keys.range((target, "")..).take_while(|(other, _)| *other == target);
+        let mut archs: Vec<&str> = archs.map(|(_, arch)| *arch).collect();
+        if archs.is_empty() {
+            archs.push(usual_arch);
+        }
+        keys.extend(archs.into_iter().map(|arch| (prefix, arch)));
+    }
+    keys.into_iter()
+        .flat_map(|(repo, arch)| both(&format!("repo={}&arch={}", encoded(repo), encoded(arch))))
         .collect()
 }
 
 /// Directories, files of which details are known and others, spread evenly.
 fn paths(catalogue: &Catalogue) -> Vec<String> {
-    let mut directories: Vec<&str> = catalogue
-        .directories()
-        .map(|index| catalogue.directory_name(index))
-        .collect();
-    directories.sort_unstable();
-    let mut files: Vec<String> = catalogue
-        .files()
-        .map(|(directory, file)| format!("{}/{}", catalogue.directory_name(directory), file.name))
-        .collect();
-    files.sort_unstable();
+    let name = |directory| catalogue.directory_name(directory);
+    let directories = sorted(catalogue.directories().map(name));
+    let files = catalogue.files();
+    let files = sorted(files.map(|(directory, file)| format!("{}/{}", name(directory), file.name)));
     let step = |length: usize| length.div_ceil(MOST_PATHS).max(1);
-    let directories_step = step(directories.len());
-    let directories = directories.into_iter().step_by(directories_step);
-    let directories = directories.enumerate().flat_map(|(number, directory)| {
+    let some = directories.iter().step_by(step(directories.len()));
+    let directories = some.enumerate().flat_map(|(number, directory)| {
         let path = encoded(directory);
         match number % 3 {
             0 => both(&format!("path={path}{ALL_MIRRORS}")),
@@ -132,47 +139,28 @@ fn paths(catalogue: &Catalogue) -> Vec<String> {
             _ => both(&format!("path={path}/no-such-file.rpm")),
         }
     });
-    let files_step = step(files.len());
-    let files = files.iter().step_by(files_step);
-    directories
-        .chain(files.flat_map(|file| both(&format!("path={}", encoded(file)))))
-        .collect()
+    let files = files.iter().step_by(step(files.len()));
+    let files = files.flat_map(|file| both(&format!("path={}", encoded(file))));
+    directories.chain(files).collect()
 }
 
-/// Redirected and disabled repositories, and names that no cache has.
-fn odd_names(catalogue: &Catalogue) -> Vec<String> {
-    let mut archs: Vec<&str> = catalogue
-        .repositories()
-        .filter_map(|(key, _)| Some(key.rsplit_once('+')?.1))
-        .collect();
-    archs.sort_unstable();
-    archs.dedup();
-    let arch = encoded(archs.last().copied().unwrap_or("x86_64"));
-    let mut prefixes: Vec<&str> = catalogue.special_prefixes().collect();
-    prefixes.sort_unstable();
-    let special = prefixes
-        .into_iter()
-        .map(|prefix| format!("repo={}&arch={arch}", encoded(prefix)));
-    let unknown = [
+/// Names that no cache has.
+fn odd_names() -> Vec<String> {
+    let queries = [
         "repo=no-such-repository&arch=x86_64",
         "repo=only-a-repository",
         "path=no/such/directory/file",
         "nothing=at-all",
     ];
-    special
-        .chain(unknown.map(str::to_owned))
-        .flat_map(|query| both(&query))
-        .collect()
+    queries.into_iter().flat_map(both).collect()
 }
 
 /// Addresses of clients, kind by kind: in networks of hosts, in their autonomous systems, in countries with mirrors, and elsewhere.
 fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
     let catalogue = snapshot.catalogue();
     let with_hosts = host_countries(catalogue);
-    let netblocks: Vec<String> = catalogue
-        .host_netblocks()
-        .map(|network| network.network_address().to_string())
-        .collect();
+    let netblocks = catalogue.host_netblocks();
+    let netblocks = netblocks.map(|network| network.network_address().to_string());
     let mut systems: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     // By country and whether the address is an IPv6 one.
     let mut countries: BTreeMap<(Option<CountryCode>, bool), Vec<String>> = BTreeMap::new();
@@ -181,15 +169,13 @@ fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
         .step_by(1 << 20)
         .map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits | 1)));
     let known = catalogue.netblock_countries().map(|network| network.network_address());
-    let announced = snapshot
-        .autonomous_systems()
-        .announcements()
-        .map(|(address, _)| address);
+    let as_table = snapshot.autonomous_systems();
+    let announced = as_table.announcements().map(|(address, _)| address);
     for address in known.chain(announced).chain(spread) {
         if catalogue.netblock_hosts(address).next().is_some() {
             continue;
         }
-        let asn = snapshot.autonomous_systems().lookup(address).map(|(_, asn)| asn);
+        let asn = as_table.lookup(address).map(|(_, asn)| asn);
         if let Some(asn) = asn.filter(|asn| !catalogue.as_hosts(*asn).is_empty()) {
             add(systems.entry(asn.get()).or_default(), address);
             continue;
@@ -202,7 +188,7 @@ fn clients(snapshot: &Snapshot) -> [Vec<String>; 4] {
         .partition(|((country, _), _)| country.is_some_and(|country| with_hosts.contains(&country)));
     let addresses = |of: Vec<(_, Vec<String>)>| of.into_iter().flat_map(|(_, addresses)| addresses).collect();
     [
-        netblocks,
+        netblocks.collect(),
         systems.into_values().flatten().collect(),
         addresses(near),
         addresses(far),

@@ -9,46 +9,40 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 /// A metalink, as far as servers can differ in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metalink {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Metalink {
     /// The file's name.
-    pub name: String,
-    /// The current version.
-    pub current: Version,
-    /// Older versions.
-    pub alternates: Vec<Version>,
+    pub(super) name: String,
+    pub(super) current: Version,
+    pub(super) alternates: Vec<Version>,
     /// `maxconnections` of the list of URLs.
-    pub max_connections: Option<String>,
-    /// The URLs in order.
-    pub urls: Vec<MetalinkUrl>,
+    pub(super) max_connections: Option<String>,
+    pub(super) urls: Vec<MetalinkUrl>,
 }
 
 /// A version of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Version {
-    /// Its time.
-    pub timestamp: Option<String>,
-    /// Its size.
-    pub size: Option<String>,
-    /// Hashes by type.
-    pub hashes: BTreeMap<String, String>,
+pub(super) struct Version {
+    pub(super) timestamp: Option<String>,
+    pub(super) size: Option<String>,
+    /// By type.
+    pub(super) hashes: BTreeMap<String, String>,
 }
 
 /// A URL of a metalink.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MetalinkUrl {
-    /// The URL.
-    pub url: String,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct MetalinkUrl {
+    pub(super) url: String,
     /// Those of its [`URL_ATTRIBUTES`] that it has.
-    pub attributes: BTreeMap<&'static str, String>,
+    pub(super) attributes: BTreeMap<&'static str, String>,
 }
 
 /// The attributes of URLs that clients read.
-pub const URL_ATTRIBUTES: [&str; 5] = ["protocol", "type", "location", "preference", "mm0:private"];
+const URL_ATTRIBUTES: [&str; 5] = ["protocol", "type", "location", "preference", "mm0:private"];
 
 /// A document of a metalink endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Document {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Document {
     /// It has a file.
     Metalink(Metalink),
     /// It has only comments.
@@ -56,15 +50,15 @@ pub enum Document {
 }
 
 /// Why a document can't be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(String);
+pub(super) struct Malformed(String);
 
 /// Reads a document; with it, what is wrong with markup that is only not escaped.
 ///
 /// # Errors
 /// It is no XML for other reasons, for example because it is cut short.
-pub fn parse(text: &str) -> Result<(Document, Option<String>), Malformed> {
+pub(super) fn parse(text: &str) -> Result<(Document, Option<String>), Malformed> {
     match read(text, true) {
         Ok(document) => Ok((document, None)),
         Err(strict) => match read(text, false) {

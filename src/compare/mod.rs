@@ -4,22 +4,24 @@
 //! - [`own`]: this server's answers, and the tiers of their hosts
 //! - [`client`] asks the other server; [`answer`], [`metalink`] and [`comment`] parse answers
 //! - [`classes`]: the table of all differences, with the reason of those that are on purpose
-//! - [`comparison`], with [`urls`] for the lists: two answers to their differences ([`difference`])
+//! - [`comparison`], with [`urls`] for the lists: two answers to their differences
 //! - [`run`]: all requests at a bounded rate, and [`summary`], the text for the operator
 //!
 //! The order within a tier is random, so URLs are compared as sets, tier by tier. This server's answers need no listener: they are
 //! made here, from the data files of `mirrorlist-server`.
 
-pub mod answer;
+mod answer;
 pub mod classes;
-pub mod client;
-pub mod comment;
-pub mod comparison;
-pub mod difference;
+mod client;
+mod comment;
+mod comparison;
 pub mod from_cache;
-pub mod metalink;
-pub mod own;
-pub mod requests;
+mod metalink;
+mod own;
+mod requests;
 pub mod run;
-pub mod summary;
-pub mod urls;
+mod summary;
+mod urls;
+
+pub use own::OwnServer;
+pub use requests::RequestTarget;

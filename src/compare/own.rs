@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use super::answer::{ParsedAnswer, RawAnswer, media_type, parse};
 use super::metalink::Malformed;
 use super::requests::RequestTarget;
-use crate::geo::CountryCode;
 use crate::http::client_address::parse_address;
-use crate::mirrorlist::choose::{RankedHost, choose_observed};
+use crate::mirrorlist::choose::{RankedHost, choose};
 use crate::mirrorlist::explain::reason::Observations;
-use crate::mirrorlist::render::suffix::suffix;
+use crate::mirrorlist::render::text::suffix;
 use crate::mirrorlist::{Answerer, Choice, MirrorQuery, MirrorRequest, Refusal, Scratch, Tier, answer, refuse};
-use crate::snapshot::{Carrier, Catalogue, DirectoryIndex, Snapshot};
+use crate::snapshot::{Carrier, Catalogue, Snapshot};
 
 /// Any date: no comparison looks at it.
 const DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// Health files do not count here: the other server has others, or none.
+const AFTER_ALL_HEALTH_FILES: u64 = u64::MAX;
 
 /// Makes this server's answers.
 pub struct OwnServer<'a> {
@@ -25,49 +27,46 @@ pub struct OwnServer<'a> {
 }
 
 /// This server's answer, with the choice behind it.
-pub struct OwnAnswer<'a> {
-    /// The answer, parsed.
-    pub answer: ParsedAnswer,
+pub(super) struct OwnAnswer<'a> {
+    pub(super) request: &'a RequestTarget,
+    pub(super) answer: ParsedAnswer,
     /// Its hosts: any order is right within a group, and each group comes before the next.
-    pub groups: Vec<HostGroup>,
-    request: &'a RequestTarget,
-    /// `None` for a refusal.
-    candidates: Option<CandidateSource<'a>>,
-}
-
-/// The source of [`OwnAnswer::candidates`].
-struct CandidateSource<'a> {
-    catalogue: &'a Catalogue,
-    directory: DirectoryIndex,
-    suffix: String,
-    client: Option<CountryCode>,
-    observations: Observations,
+    pub(super) groups: Vec<HostGroup>,
+    /// All hosts that carry the target; none for a refusal.
+    pub(super) candidates: Vec<Candidate>,
 }
 
 /// Hosts that come in random order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostGroup {
-    /// Their tier.
-    pub tier: Tier,
-    /// The hosts: MirrorManager2's id, and the URLs that the answer has.
-    pub hosts: Vec<(i64, Vec<String>)>,
+pub(super) struct HostGroup {
+    pub(super) tier: Tier,
+    /// MirrorManager2's ids, and the URLs that the answer has.
+    pub(super) hosts: Vec<(i64, Vec<String>)>,
 }
 
 /// A host that carries the target, listed or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// MirrorManager2's id.
-    pub host_id: i64,
+    pub(super) host_id: i64,
     /// All its URLs for the target, of any protocol.
-    pub urls: Vec<String>,
+    pub(super) urls: Vec<String>,
     /// Whether it is in the public lists.
-    pub public: bool,
+    pub(super) public: bool,
     /// Whether it is offered to clients of this country.
-    pub offered: bool,
+    pub(super) offered: bool,
     /// Whether a tier takes it that it is not offered in.
-    pub limited: bool,
+    pub(super) limited: bool,
     /// The same for the tiers of the client's country and continent.
-    pub limited_nearby: bool,
+    pub(super) limited_nearby: bool,
+}
+
+/// The place of a URL in this server's answer.
+#[derive(Clone, Copy)]
+pub(super) struct ListedPlace {
+    /// The number of its group.
+    pub(super) group: usize,
+    pub(super) tier: Tier,
+    /// MirrorManager2's id of its host.
+    pub(super) host: i64,
 }
 
 impl<'a> OwnServer<'a> {
@@ -87,12 +86,13 @@ impl<'a> OwnServer<'a> {
         target: &RequestTarget,
         query: &'q MirrorQuery<'q>,
     ) -> Result<MirrorRequest<'q>, Refusal<'q>> {
-        let address = || parse_address(query.ip.as_deref()?);
+        let address = query.ip.as_deref().and_then(parse_address);
         Ok(MirrorRequest {
             endpoint: target.endpoint().ok_or(Refusal::UnknownEndpoint)?,
-            address: address().ok_or(Refusal::InvalidAddress)?,
+            address: address.ok_or(Refusal::InvalidAddress)?,
             query,
             minimum: self.minimum,
+            now: AFTER_ALL_HEALTH_FILES,
         })
     }
 
@@ -115,32 +115,23 @@ impl<'a> OwnServer<'a> {
     ///
     /// # Errors
     /// The answer can't be read, which is a bug.
-    pub fn answer<'r>(&mut self, target: &'r RequestTarget) -> Result<OwnAnswer<'r>, Malformed>
-    where
-        'a: 'r,
-    {
+    pub(super) fn answer<'r>(&mut self, target: &'r RequestTarget) -> Result<OwnAnswer<'r>, Malformed> {
         let mut own = OwnAnswer {
+            request: target,
             answer: parse(target.endpoint(), &self.raw(target))?,
             groups: Vec::new(),
-            request: target,
-            candidates: None,
+            candidates: Vec::new(),
         };
         let query = MirrorQuery::parse(target.query());
         let mut observations = Observations::default();
         let choice = self
             .request(target, &query)
-            .and_then(|request| choose_observed(self.snapshot, &request, &mut self.scratch, &mut observations));
+            .and_then(|request| choose(self.snapshot, &request, &mut self.scratch, &mut observations));
         if let Ok(choice) = choice {
             let catalogue = self.snapshot.catalogue();
             let suffix = suffix(catalogue, &choice.target);
             own.groups = groups(catalogue, &choice, &suffix);
-            own.candidates = Some(CandidateSource {
-                catalogue,
-                directory: choice.target.directory,
-                suffix,
-                client: choice.location.country_code(),
-                observations,
-            });
+            own.candidates = candidates(catalogue, &choice, &suffix, &observations);
         }
         Ok(own)
     }
@@ -160,28 +151,43 @@ fn groups(catalogue: &Catalogue, choice: &Choice<'_>, suffix: &str) -> Vec<HostG
             let carrier = catalogue.carrier(host.carrier());
             (catalogue.host(carrier.host).id, urls(carrier))
         });
-        Some(HostGroup {
-            tier,
-            hosts: hosts.collect(),
-        })
+        let hosts = hosts.collect();
+        Some(HostGroup { tier, hosts })
     });
     groups.collect()
 }
 
+fn candidates(catalogue: &Catalogue, choice: &Choice<'_>, suffix: &str, observations: &Observations) -> Vec<Candidate> {
+    let candidates = catalogue.carriers(choice.target.directory).map(|(index, carrier)| {
+        let host = catalogue.host(carrier.host);
+        let urls = catalogue.urls(carrier).iter();
+        Candidate {
+            host_id: host.id,
+            urls: urls.map(|url| [catalogue.base_url(url), suffix].concat()).collect(),
+            public: carrier.public,
+            offered: host.allows(choice.location.country_code()),
+            limited: observations.is_limited(index),
+            limited_nearby: observations.is_limited_nearby(index),
+        }
+    });
+    candidates.collect()
+}
+
 impl OwnAnswer<'_> {
-    /// The request.
-    pub fn request(&self) -> &RequestTarget {
-        self.request
+    /// Whether the request has something percent-encoded, which mirrorlist-server 3 does not decode.
+    pub(super) fn is_encoded(&self) -> bool {
+        self.request.query().contains('%')
     }
 
-    /// The group of each URL that is listed.
-    pub fn listed(&self) -> HashMap<&str, ListedPlace> {
+    /// The place of each URL that is listed.
+    pub(super) fn listed(&self) -> HashMap<&str, ListedPlace> {
         let mut places = HashMap::new();
-        for (group, hosts) in self.groups.iter().enumerate() {
-            for (host, urls) in &hosts.hosts {
+        for (group, HostGroup { tier, hosts }) in self.groups.iter().enumerate() {
+            let tier = *tier;
+            for (host, urls) in hosts {
                 let place = ListedPlace {
                     group,
-                    tier: hosts.tier,
+                    tier,
                     host: *host,
                 };
                 places.extend(urls.iter().map(|url| (url.as_str(), place)));
@@ -190,51 +196,20 @@ impl OwnAnswer<'_> {
         places
     }
 
-    /// All hosts that carry the target; none for a refusal.
-    pub fn candidates(&self) -> Vec<Candidate> {
-        self.candidates.as_ref().map_or_else(Vec::new, CandidateSource::make)
+    /// The host with a URL, listed or not.
+    pub(super) fn candidate(&self, url: &str) -> Option<&Candidate> {
+        let has = |candidate: &&Candidate| candidate.urls.iter().any(|known| known == url);
+        self.candidates.iter().find(has)
     }
-}
-
-impl CandidateSource<'_> {
-    fn make(&self) -> Vec<Candidate> {
-        let catalogue = self.catalogue;
-        let candidates = catalogue.carriers(self.directory).map(|(index, carrier)| {
-            let host = catalogue.host(carrier.host);
-            let urls = catalogue.urls(carrier).iter();
-            Candidate {
-                host_id: host.id,
-                urls: urls
-                    .map(|url| [catalogue.base_url(url), &self.suffix].concat())
-                    .collect(),
-                public: carrier.public,
-                offered: host.allows(self.client),
-                limited: self.observations.is_limited(index),
-                limited_nearby: self.observations.is_limited_nearby(index),
-            }
-        });
-        candidates.collect()
-    }
-}
-
-/// The place of a URL in this server's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListedPlace {
-    /// The number of its group.
-    pub group: usize,
-    /// Its tier.
-    pub tier: Tier,
-    /// MirrorManager2's id of its host.
-    pub host: i64,
 }
 
 /// The name of a URL's host in lower case, for pairing a URL with another one of the same mirror.
-pub fn host_of(url: &str) -> String {
+pub(super) fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split_once('/').map_or(rest, |(host, _)| host).to_ascii_lowercase()
 }
 
 /// The protocol of a URL.
-pub fn protocol_of(url: &str) -> &str {
+pub(super) fn protocol_of(url: &str) -> &str {
     url.split_once("://").map_or("", |(protocol, _)| protocol)
 }

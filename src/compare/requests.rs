@@ -3,9 +3,9 @@
 //! Every request names the client's address with `ip=`: two servers can only be compared if they answer for the same client.
 //! Of many, a sample is taken that is the same whenever the same lines are read, in whatever order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, BufRead, BufReader};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -51,29 +51,26 @@ impl RequestTarget {
             });
         }
         let target = target.split_once('#').map_or(target, |(target, _)| target);
-        let mut request = Self {
-            target: target.to_owned(),
-        };
-        if MirrorQuery::parse(request.query()).ip.is_none_or(|ip| ip.is_empty()) {
-            let separator = if target.contains('?') { '&' } else { '?' };
-            let client = client.unwrap_or(ANY_CLIENT);
-            request.target = format!("{target}{separator}ip={client}");
+        let (_, query) = target.split_once('?').unwrap_or_default();
+        let mut target = target.to_owned();
+        if MirrorQuery::parse(query).ip.is_none_or(|ip| ip.is_empty()) {
+            target.push(if target.contains('?') { '&' } else { '?' });
+            target.extend(["ip=", client.unwrap_or(ANY_CLIENT)]);
         }
-        Ok(request)
+        Ok(Self { target })
     }
 
-    /// The path and query.
+    /// The path and query, as they are sent.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// The query.
-    pub fn query(&self) -> &str {
+    pub(super) fn query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
     /// The kind of answer that it asks for; `None` if its path has no endpoint.
-    pub fn endpoint(&self) -> Option<Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
         Endpoint::of_path(self.target.split_once('?').map_or(&self.target, |(path, _)| path))
     }
 }
@@ -97,34 +94,17 @@ pub(super) fn encoded(value: &str) -> String {
 /// Why there are no requests.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestsError {
-    /// The file can't be read.
     #[error("{}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is no request.
+    Read { path: PathBuf, source: io::Error },
     #[error("{}: line {number}: {line:?}: {problem}", path.display())]
     Line {
-        /// The file.
         path: PathBuf,
-        /// The line's number.
         number: usize,
-        /// The line.
         line: String,
-        /// The fault of the line.
         problem: &'static str,
     },
-    /// The file has no request.
     #[error("{}: no request in it; expected {expected}", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-        /// The form of a line.
-        expected: &'static str,
-    },
+    Empty { path: PathBuf, expected: &'static str },
 }
 
 /// Requests of a file of targets, each once; after a target can follow white space and the client's address. Blank lines and those
@@ -132,15 +112,9 @@ pub enum RequestsError {
 ///
 /// # Errors
 /// The file can't be read, or a line is no request.
-pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
+pub(super) fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(usize::MAX, NonZeroUsize::get));
-    for_each_line(path, |number, line| {
-        let bad = |problem| RequestsError::Line {
-            path: path.to_owned(),
-            number,
-            line: line.to_owned(),
-            problem,
-        };
+    for_each_line(path, |line| {
         let mut words = line.split_ascii_whitespace();
         let (Some(target), client) = (words.next(), words.next()) else {
             return Ok(());
@@ -149,9 +123,9 @@ pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Requ
             return Ok(());
         }
         if client.is_some_and(|client| parse_address(client).is_none()) || words.next().is_some() {
-            return Err(bad("expected a target, and at most the client's address after it"));
+            return Err("expected a target, and at most the client's address after it");
         }
-        sample.add(RequestTarget::parse(target, client).map_err(bad)?);
+        sample.add(RequestTarget::parse(target, client)?);
         Ok(())
     })?;
     sample.finish(path, "a target like /mirrorlist?repo=fedora-41&arch=x86_64 a line")
@@ -162,9 +136,9 @@ pub fn from_targets(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<Requ
 ///
 /// # Errors
 /// The file can't be read, or has no line of an access log.
-pub fn from_log(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
+pub(super) fn from_log(path: &Path, count: Option<NonZeroUsize>) -> Result<Vec<RequestTarget>, RequestsError> {
     let mut sample = Sample::new(count.map_or(ENOUGH, NonZeroUsize::get));
-    for_each_line(path, |_, line| {
+    for_each_line(path, |line| {
         if let Some((client, repo, arch)) = log_line(line) {
             let query = format!("repo={}&arch={}&ip={}", encoded(repo), encoded(arch), encoded(client));
             for endpoint in ["mirrorlist", "metalink"] {
@@ -190,31 +164,31 @@ fn log_line(line: &str) -> Option<(&str, &str, &str)> {
     Some((client, repo, arch))
 }
 
-fn for_each_line(
-    path: &Path,
-    mut each: impl FnMut(usize, &str) -> Result<(), RequestsError>,
-) -> Result<(), RequestsError> {
+fn for_each_line(path: &Path, mut each: impl FnMut(&str) -> Result<(), &'static str>) -> Result<(), RequestsError> {
     let unreadable = |source| RequestsError::Read {
         path: path.to_owned(),
         source,
     };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
-    let mut line = Vec::new();
+    let mut bytes = Vec::new();
     for number in 1.. {
-        line.clear();
+        bytes.clear();
         let mut limited = io::Read::take(&mut reader, LONGEST_LINE);
-        if limited.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+        if limited.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
             break;
         }
-        if !line.ends_with(b"\n") && limited.limit() == 0 {
-            return Err(RequestsError::Line {
-                path: path.to_owned(),
-                number,
-                line: String::new(),
-                problem: "the line is longer than 64 KB",
-            });
+        let bad = |line: &str, problem| RequestsError::Line {
+            path: path.to_owned(),
+            number,
+            line: line.to_owned(),
+            problem,
+        };
+        if !bytes.ends_with(b"\n") && limited.limit() == 0 {
+            return Err(bad("", "the line is longer than 64 KB"));
         }
-        each(number, String::from_utf8_lossy(&line).trim_end())?;
+        let text = String::from_utf8_lossy(&bytes);
+        let line = text.trim_end();
+        each(line).map_err(|problem| bad(line, problem))?;
     }
     Ok(())
 }
@@ -222,7 +196,7 @@ fn for_each_line(
 /// Requests, each once, and of too many those whose hashes are smallest.
 struct Sample {
     most: usize,
-    /// By hash, with the number of the line order.
+    /// By hash, with their place in the order of the lines.
     kept: BTreeMap<(u64, RequestTarget), usize>,
     seen: usize,
 }
@@ -238,11 +212,9 @@ impl Sample {
 
     fn add(&mut self, request: RequestTarget) {
         // Always the same hash: its keys are fixed.
-        let mut hasher = DefaultHasher::new();
-        request.hash(&mut hasher);
-        let number = self.seen;
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&request);
+        self.kept.entry((hash, request)).or_insert(self.seen);
         self.seen += 1;
-        self.kept.entry((hasher.finish(), request)).or_insert(number);
         if self.kept.len() > self.most {
             self.kept.pop_last();
         }
@@ -250,25 +222,13 @@ impl Sample {
 
     fn finish(self, path: &Path, expected: &'static str) -> Result<Vec<RequestTarget>, RequestsError> {
         if self.kept.is_empty() {
-            return Err(RequestsError::Empty {
-                path: path.to_owned(),
-                expected,
-            });
+            let path = path.to_owned();
+            return Err(RequestsError::Empty { path, expected });
         }
-        let mut requests: Vec<(usize, RequestTarget)> = self
-            .kept
-            .into_iter()
-            .map(|((_, request), number)| (number, request))
-            .collect();
-        requests.sort_unstable();
-        Ok(requests.into_iter().map(|(_, request)| request).collect())
+        let mut requests: Vec<_> = self.kept.into_iter().collect();
+        requests.sort_unstable_by_key(|(_, place)| *place);
+        Ok(requests.into_iter().map(|((_, request), _)| request).collect())
     }
-}
-
-/// Requests without repetitions, in their order.
-pub(super) fn each_once(requests: impl Iterator<Item = RequestTarget>) -> impl Iterator<Item = RequestTarget> {
-    let mut seen = HashSet::new();
-    requests.filter(move |request| seen.insert(request.clone()))
 }
 
 #[cfg(test)]

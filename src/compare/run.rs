@@ -1,23 +1,21 @@
 //! Runs a comparison: probes the other server, makes all requests at a bounded rate, and sums up.
 
-use std::fmt;
-use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
 use super::answer::{AnswerContent, RawAnswer, parse};
-use super::classes::Class;
+use super::classes::{Class, Difference, shown};
 use super::client::{NoAnswer, OtherServer};
 use super::comparison::compare;
-use super::difference::{Difference, shown};
 use super::from_cache;
+use super::metalink::Malformed;
 use super::own::OwnServer;
 use super::requests::{RequestTarget, RequestsError, from_log, from_targets};
-use super::summary::{Summary, Tally};
+use super::summary::Tally;
 use crate::mirrorlist::Endpoint;
 use crate::settings::CompareOptions;
 use crate::snapshot::Snapshot;
@@ -30,7 +28,7 @@ const CONNECTIONS: usize = 8;
 const MOST_IN_A_ROW: u32 = 20;
 
 /// The result of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ComparisonReport {
     /// The summary, for people.
     pub text: String,
@@ -49,24 +47,14 @@ pub enum CompareError {
     /// The data files have nothing to ask for.
     #[error("the data files have neither a repository nor a directory to ask for")]
     NothingToAsk,
-    /// The other server does not answer.
-    #[error("no answer from {against}: {source}")]
-    NoAnswer {
-        /// The other server.
-        against: String,
-        /// Why.
-        source: NoAnswer,
-    },
-    /// The other server answers as no mirrorlist server does.
+    /// The server at this URL does not answer.
+    #[error("no answer from {0}: {1}")]
+    NoAnswer(String, #[source] NoAnswer),
+    /// The server at this URL answers as no mirrorlist server does.
     #[error(
-        "{against} is no mirrorlist server: it answers {answer} to {PROBE}; expected a text that asks for path=, or repo= and arch="
+        "{0} is no mirrorlist server: it answers {1} to {PROBE}; expected a text that asks for path=, or repo= and arch="
     )]
-    NoMirrorlistServer {
-        /// The other server.
-        against: String,
-        /// Its answer.
-        answer: String,
-    },
+    NoMirrorlistServer(String, String),
 }
 
 /// All mirrorlist servers say the same to a request that asks for nothing.
@@ -79,40 +67,34 @@ const PROBE_ANSWER: &str = "must be specified";
 /// There is nothing to ask for, or nothing to compare with.
 pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Result<ComparisonReport, CompareError> {
     let requests = requests(snapshot, options)?;
-    let other = OtherServer::new(&options.against, options.timeout, CONNECTIONS);
-    probe(&other, &options.against)?;
+    let against = &options.against;
+    let other = OtherServer::new(against, options.timeout, CONNECTIONS);
+    probe(&other, against)?;
     let caches = caches(snapshot, &other, &requests);
-    let bar = bar(requests.len());
     let started = Instant::now();
     let comparison = Comparison {
         snapshot,
         minimum,
-        other: &other,
+        other,
         requests: &requests,
-        pace: Pace::new(started, options),
+        interval: Duration::from_secs(1) / options.rate.get(),
+        start: Mutex::new(started),
         next: AtomicUsize::new(0),
         in_a_row: AtomicU32::new(0),
         stopped: Mutex::default(),
         tally: Mutex::default(),
-        bar: &bar,
+        bar: bar(requests.len()),
     };
     comparison.run();
-    bar.finish_and_clear();
+    comparison.bar.finish_and_clear();
     let (tally, stopped) = (comparison.tally.into_inner(), comparison.stopped.into_inner());
-    let summary = Summary {
-        against: &options.against,
-        tally: &tally,
-        duration: started.elapsed(),
-        caches: &caches,
-    };
     Ok(ComparisonReport {
-        text: summary.to_string(),
+        text: tally.summary(against, started.elapsed(), &caches),
         explained: tally.is_explained(),
         stopped: stopped.map(|error| {
-            let left = requests.len() - tally.compared();
+            let left = requests.len() - tally.compared;
             format!(
-                "no answer from {} to {MOST_IN_A_ROW} requests in a row, {left} requests are left out: {error}",
-                options.against
+                "no answer from {against} to {MOST_IN_A_ROW} requests in a row, {left} requests are left out: {error}"
             )
         }),
     })
@@ -131,22 +113,15 @@ fn requests(snapshot: &Snapshot, options: &CompareOptions) -> Result<Vec<Request
 }
 
 fn probe(other: &OtherServer, against: &str) -> Result<(), CompareError> {
-    let against = || against.to_owned();
-    let answer = other.ask(PROBE).map_err(|source| CompareError::NoAnswer {
-        against: against(),
-        source,
-    })?;
+    let no_answer = |error| CompareError::NoAnswer(against.to_owned(), error);
+    let answer = other.ask(PROBE).map_err(no_answer)?;
     if String::from_utf8_lossy(&answer.body).contains(PROBE_ANSWER) {
         return Ok(());
     }
-    let media_type = answer
-        .media_type
-        .as_deref()
-        .map_or_else(|| "no Content-Type".to_owned(), shown);
-    Err(CompareError::NoMirrorlistServer {
-        against: against(),
-        answer: format!("{} ({media_type})", answer.status),
-    })
+    let media_type = answer.media_type.as_deref();
+    let media_type = media_type.map_or_else(|| "no Content-Type".to_owned(), shown);
+    let answer = format!("{} ({media_type})", answer.status);
+    Err(CompareError::NoMirrorlistServer(against.to_owned(), answer))
 }
 
 /// A line about the creation times of the two caches, since other data gives other answers.
@@ -162,56 +137,31 @@ fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[RequestTarget]) 
             _ => None,
         }
     });
-    match theirs {
-        Some(theirs) if theirs == own => format!("both caches were made {}\n", Utc(own)),
-        Some(theirs) => format!(
-            "the caches are different ones: here made {}, there {}\n",
-            Utc(own),
-            Utc(theirs)
-        ),
-        None => format!("the cache here was made {}\n", Utc(own)),
+    let (here, there) = (Utc(own), theirs.map(Utc));
+    match there {
+        Some(_) if theirs == Some(own) => format!("both caches were made {here}\n"),
+        Some(there) => format!("the caches are different ones: here made {here}, there {there}\n"),
+        None => format!("the cache here was made {here}\n"),
     }
 }
 
-/// Gives each request its time to start, so that no second has more than the rate.
-struct Pace {
-    next: Mutex<Instant>,
-    interval: Duration,
-}
-
-impl Pace {
-    fn new(started: Instant, options: &CompareOptions) -> Self {
-        Self {
-            next: Mutex::new(started),
-            interval: Duration::from_secs(1) / options.rate.get(),
-        }
-    }
-
-    fn wait(&self) {
-        let start = {
-            let mut next = self.next.lock();
-            // Late requests are not made up for: the rate is an upper bound.
-            let start = (*next).max(Instant::now());
-            *next = start + self.interval;
-            start
-        };
-        thread::sleep(start.saturating_duration_since(Instant::now()));
-    }
-}
-
+/// A comparison under way, for all its workers.
 struct Comparison<'a> {
     snapshot: &'a Snapshot,
     minimum: usize,
-    other: &'a OtherServer,
+    other: OtherServer,
     requests: &'a [RequestTarget],
-    pace: Pace,
+    /// Between the starts of two requests.
+    interval: Duration,
+    /// The earliest start of the next request.
+    start: Mutex<Instant>,
     next: AtomicUsize,
     /// Requests in a row that got no answer.
     in_a_row: AtomicU32,
     /// The failure after which there were too many.
     stopped: Mutex<Option<NoAnswer>>,
     tally: Mutex<Tally>,
-    bar: &'a ProgressBar,
+    bar: ProgressBar,
 }
 
 impl Comparison<'_> {
@@ -231,7 +181,7 @@ impl Comparison<'_> {
             let Some(request) = self.requests.get(number) else {
                 return;
             };
-            self.pace.wait();
+            self.wait();
             let differences = match self.other.ask(request.target()) {
                 Ok(answer) => {
                     self.in_a_row.store(0, Ordering::Relaxed);
@@ -249,15 +199,25 @@ impl Comparison<'_> {
             self.bar.inc(1);
         }
     }
+
+    /// Waits for the start of the next request, so that no second has more than the rate.
+    fn wait(&self) {
+        let start = {
+            let mut next = self.start.lock();
+            // Late requests are not made up for: the rate is an upper bound.
+            let start = (*next).max(Instant::now());
+            *next = start + self.interval;
+            start
+        };
+        thread::sleep(start.saturating_duration_since(Instant::now()));
+    }
 }
 
 /// Compares this server's answer to a request with another one.
 pub fn differences(own: &mut OwnServer<'_>, request: &RequestTarget, other: &RawAnswer) -> Vec<Difference> {
-    let unreadable = |place: &str, error: &dyn fmt::Display| {
-        vec![Difference::new(
-            Class::Unreadable,
-            format!("{place}: {}", shown(&error.to_string())),
-        )]
+    let unreadable = |place: &str, error: &Malformed| {
+        let detail = format!("{place}: {}", shown(&error.to_string()));
+        vec![Difference::new(Class::Unreadable, detail)]
     };
     let here = match own.answer(request) {
         Ok(here) => here,
@@ -273,14 +233,10 @@ pub fn differences(own: &mut OwnServer<'_>, request: &RequestTarget, other: &Raw
     }
 }
 
-/// A bar for a terminal; nothing elsewhere.
+/// A bar on a terminal; nothing elsewhere.
 fn bar(requests: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(requests as u64), ProgressDrawTarget::stderr());
     // The template is a constant that a run on a terminal shows to be right; the plain style stands in for it otherwise.
     let style =
         ProgressStyle::with_template("comparing {wide_bar} {human_pos} of {human_len} requests, {per_sec}, {eta} left");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(requests as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,17 +1,16 @@
 //! The summary of a comparison for the operator: how many answers differ, in which ways, an example of each, and why.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
-use super::classes::Class;
-use super::difference::Difference;
+use super::classes::{Class, Difference};
 use super::requests::RequestTarget;
 
 /// The counts of a comparison.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    compared: usize,
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) compared: usize,
     same: usize,
     /// Requests whose answers differ on purpose only.
     intended: usize,
@@ -20,7 +19,6 @@ pub struct Tally {
     classes: BTreeMap<Class, Seen>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     requests: usize,
     /// The number of the request that is the example.
@@ -30,7 +28,7 @@ struct Seen {
 
 impl Tally {
     /// Counts what differs in the answers to the request with this number.
-    pub fn add(&mut self, number: usize, request: &RequestTarget, differences: &[Difference]) {
+    pub(super) fn add(&mut self, number: usize, request: &RequestTarget, differences: &[Difference]) {
         self.compared += 1;
         match differences {
             [] => self.same += 1,
@@ -53,72 +51,44 @@ impl Tally {
         }
     }
 
-    /// How many requests were compared.
-    pub fn compared(&self) -> usize {
-        self.compared
-    }
-
     /// Whether all that differs is on purpose.
-    pub fn is_explained(&self) -> bool {
+    pub(super) fn is_explained(&self) -> bool {
         self.unexplained == 0
     }
-}
 
-/// A comparison at its end.
-pub struct Summary<'a> {
-    /// The other server.
-    pub against: &'a str,
-    /// The counts.
-    pub tally: &'a Tally,
-    /// How long it took.
-    pub duration: Duration,
-    /// A line about the times of the two caches.
-    pub caches: &'a str,
-}
-
-impl fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tally = self.tally;
-        let seconds = self.duration.as_secs_f64();
+    /// The summary of a comparison that took so long. `caches` is a line about the times of the two caches.
+    pub(super) fn summary(&self, against: &str, duration: Duration, caches: &str) -> String {
+        let seconds = duration.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
-        let rate = tally.compared as f64 / seconds.max(1e-3);
-        writeln!(
-            f,
-            "{} requests compared with {} in {seconds:.1} s, {rate:.0} a second",
-            tally.compared, self.against
-        )?;
-        f.write_str(self.caches)?;
-        writeln!(f, "{:>8} answers are the same", tally.same)?;
-        writeln!(f, "{:>8} differ on purpose", tally.intended)?;
-        writeln!(f, "{:>8} differ without an explanation", tally.unexplained)?;
-        self.classes(f, "without an explanation", |class| !class.is_intended())?;
-        self.classes(f, "on purpose", Class::is_intended)
+        let rate = self.compared as f64 / seconds.max(1e-3);
+        let counts = format!(
+            "{} requests compared with {against} in {seconds:.1} s, {rate:.0} a second\n{caches}\
+             {:>8} answers are the same\n{:>8} differ on purpose\n{:>8} differ without an explanation\n",
+            self.compared, self.same, self.intended, self.unexplained
+        );
+        counts + &self.classes("without an explanation", false) + &self.classes("on purpose", true)
     }
-}
 
-impl Summary<'_> {
-    fn classes(&self, f: &mut fmt::Formatter<'_>, title: &str, takes: impl Fn(Class) -> bool) -> fmt::Result {
-        let mut classes: Vec<(&Class, &Seen)> = self.tally.classes.iter().filter(|(class, _)| takes(**class)).collect();
-        if classes.is_empty() {
-            return Ok(());
-        }
-        // The most frequent one first.
-        classes.sort_by_key(|(class, seen)| (std::cmp::Reverse(seen.requests), **class));
-        let width = classes
-            .iter()
-            .map(|(class, _)| class.info().key.len())
-            .max()
-            .unwrap_or(0);
-        writeln!(f, "\n{title}:")?;
-        for (class, seen) in classes {
-            let info = class.info();
-            writeln!(f, "{:>8} {:width$}  {}", seen.requests, info.key, info.title)?;
-            if let Some(reason) = info.intended {
-                writeln!(f, "         why: {reason}")?;
-            }
-            writeln!(f, "         {}", seen.example)?;
-        }
-        Ok(())
+    /// The classes that are on purpose, or the others, the most frequent one first; nothing if there are none.
+    fn classes(&self, title: &str, intended: bool) -> String {
+        let classes = self.classes.iter().filter(|(class, _)| class.is_intended() == intended);
+        let mut classes: Vec<_> = classes.map(|(class, seen)| (class.info(), seen)).collect();
+        classes.sort_by_key(|(_, seen)| Reverse(seen.requests));
+        let Some(width) = classes.iter().map(|(info, _)| info.key.len()).max() else {
+            return String::new();
+        };
+        let rows = classes.iter().map(|(info, seen)| {
+            let why = info.intended.map(|reason| format!("         why: {reason}\n"));
+            format!(
+                "{:>8} {:width$}  {}\n{}         {}\n",
+                seen.requests,
+                info.key,
+                info.title,
+                why.unwrap_or_default(),
+                seen.example
+            )
+        });
+        format!("\n{title}:\n{}", rows.collect::<String>())
     }
 }
 
@@ -128,16 +98,6 @@ mod tests {
 
     fn request(number: usize) -> RequestTarget {
         RequestTarget::parse(&format!("/mirrorlist?repo={number}&arch=a&ip=192.0.2.1"), None).unwrap()
-    }
-
-    fn summary(tally: &Tally) -> String {
-        let summary = Summary {
-            against: "http://other",
-            tally,
-            duration: Duration::from_secs(2),
-            caches: "",
-        };
-        summary.to_string()
     }
 
     #[test]
@@ -151,7 +111,7 @@ mod tests {
         tally.add(1, &request(1), &differences);
         assert!(!tally.is_explained());
         assert_eq!(
-            summary(&tally),
+            tally.summary("http://other", Duration::from_secs(2), ""),
             "3 requests compared with http://other in 2.0 s, 2 a second\n\
              \x20      1 answers are the same\n\
              \x20      1 differ on purpose\n\

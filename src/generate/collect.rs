@@ -40,29 +40,46 @@ pub(super) fn collect(
     let reader = TableReader::new(&session, progress)?;
     let plan = ScanPlan::read(&session, connections())?;
     let step = progress.long_table(HOST_CATEGORY_DIR, plan.estimated_rows);
-    let snapshot: Option<String> = match plan.connections {
+    let snapshot = match plan.connections {
         0 => None,
         _ => Some(session.value("its snapshot", "SELECT pg_export_snapshot()")?),
     };
     let (abandon, abandoned) = watch::channel(false);
-    let shared = SharedScan {
+    let shared = &SharedScan {
         context,
         step: &step,
         snapshot,
         abandoned,
         parts: Mutex::new(plan.parts.into()),
     };
-    let build = |send: &dyn Fn(&Arc<CarrierLayout>)| {
+    let (hosts, urls, others, netblocks, scanned) = thread::scope(|scope| {
+        // Dropped with any failure here, it ends the work of the other connections.
+        let abandon = abandon;
+        let begin = |_| {
+            let (sender, layouts) = channel();
+            (sender, scope.spawn(move || shared.scan_on_another(&layouts)))
+        };
+        let scans: Vec<_> = (0..plan.connections).map(begin).collect();
         let (hosts, urls, layout) = lay_out(reader.carrier_tables()?, warnings);
-        send(&layout);
+        for (layouts, _) in &scans {
+            // A scan that is gone has failed, which is seen when it is joined.
+            let _ = layouts.send(layout.clone());
+        }
         let others = reader.other_tables()?;
         let netblocks = Netblocks::sort_out(&others.host_netblocks, &hosts, dns_timeout, warnings);
-        Ok(((hosts, urls, others, netblocks), layout))
-    };
-    let (built, scanned) = shared.scan_while(build, plan.connections, abandon, &session)?;
+        let mut all = Scanned::new(layout);
+        // A pooler can have no connection but this one: parts that no other connection has begun by now are scanned here.
+        scan::prepare(&session)?;
+        shared.scan(&session, &mut all)?;
+        abandon.send_replace(true);
+        for (_, scan) in scans {
+            all.add(join(scan)?);
+        }
+        all.matrix.apply_rules(&all.layout);
+        Ok::<_, ReadFailure>((hosts, urls, others, netblocks, all))
+    })?;
     session.end()?;
     step.finish(scanned.rows);
-    let (hosts, urls, others, netblocks) = built;
     Ok(MirrorData {
         hosts,
         urls: urls.texts,
@@ -96,7 +113,6 @@ struct SharedScan<'a> {
     parts: Mutex<VecDeque<PageRange>>,
 }
 
-/// The result of a connection's scans.
 struct Scanned {
     layout: Arc<CarrierLayout>,
     matrix: CarrierMatrix,
@@ -112,6 +128,14 @@ impl Scanned {
         }
     }
 
+    /// Adds what another connection has scanned, if it has.
+    fn add(&mut self, other: Option<Self>) {
+        if let Some(other) = other {
+            self.matrix.merge(&other.matrix);
+            self.rows += other.rows;
+        }
+    }
+
     fn take(&mut self, scan: PartScan<'_>, step: &Step<'_>) -> Result<(), ReadFailure> {
         scan.for_each(|host_category, ids| {
             self.matrix.carry(&self.layout, host_category, ids);
@@ -123,45 +147,6 @@ impl Scanned {
 }
 
 impl SharedScan<'_> {
-    /// Scans all parts while `build` reads the small tables. It makes the layout of them, and sends it to the other connections.
-    fn scan_while<T>(
-        &self,
-        build: impl FnOnce(&dyn Fn(&Arc<CarrierLayout>)) -> Result<(T, Arc<CarrierLayout>), ReadFailure>,
-        connections: u64,
-        abandon: watch::Sender<bool>,
-        session: &Session<'_>,
-    ) -> Result<(T, Scanned), ReadFailure> {
-        thread::scope(|scope| {
-            // Dropped with any failure here, it ends the work of the other connections.
-            let abandon = abandon;
-            let (mut layouts, mut scans) = (Vec::new(), Vec::new());
-            for _ in 0..connections {
-                let (sender, receiver) = channel();
-                layouts.push(sender);
-                scans.push(scope.spawn(move || self.scan_on_another(&receiver)));
-            }
-            let (built, layout) = build(&|layout| {
-                for sender in &layouts {
-                    // A scan that is gone has failed, which is seen when it is joined.
-                    let _ = sender.send(layout.clone());
-                }
-            })?;
-            let mut all = Scanned::new(layout);
-            // A pooler can have no connection but this one: parts that no other connection has begun by now are scanned here.
-            scan::prepare(session)?;
-            self.scan(session, &mut all)?;
-            abandon.send_replace(true);
-            for scan in scans {
-                if let Some(scanned) = join(scan)? {
-                    all.matrix.merge(&scanned.matrix);
-                    all.rows += scanned.rows;
-                }
-            }
-            all.matrix.apply_rules(&all.layout);
-            Ok((built, all))
-        })
-    }
-
     /// Scans parts on another connection. Returns `None` if there is none to be had: the others do its work.
     fn scan_on_another(&self, layouts: &Receiver<Arc<CarrierLayout>>) -> Result<Option<Scanned>, ReadFailure> {
         let opened = Session::open(self.context, self.snapshot.as_deref(), Some(self.abandoned.clone()));

@@ -20,12 +20,10 @@ impl Deadline {
         }
     }
 
-    /// When it is over.
     pub(crate) fn at(&self) -> Instant {
         self.at
     }
 
-    /// How much time is left.
     pub(crate) fn remaining(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }

@@ -47,7 +47,7 @@ pub use read::source::DatabaseSource;
 use crate::http::monitoring;
 use crate::settings::{ConfigError, GeneratorConfig};
 use metrics::GeneratorMetrics;
-use schedule::{Pauses, Schedule, SignalPolicy};
+use schedule::{Schedule, stop_signals};
 use supervise::Supervisor;
 use write::unfinished::Unfinished;
 
@@ -56,9 +56,8 @@ use write::unfinished::Unfinished;
 /// # Errors
 /// If a single run fails, or the configuration is wrong.
 pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logger) -> Result<(), GenerateError> {
-    let metrics =
-        GeneratorMetrics::new(config.interval).map_err(|error| ConfigError::new(format!("metrics: {error}")))?;
-    let metrics = Arc::new(metrics);
+    let metrics = GeneratorMetrics::new(config.interval);
+    let metrics = Arc::new(metrics.map_err(|error| ConfigError::new(format!("metrics: {error}")))?);
     if let Some(address) = config.metrics_listen {
         let bound = monitoring::serve(metrics.clone(), address, logger.clone()).map_err(|error| {
             ConfigError::new(format!(
@@ -68,13 +67,16 @@ pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logg
         info!(logger, "listening"; "address" => %bound);
     }
     let unfinished = Unfinished::default();
-    let policy = match config.interval {
-        Some(_) => SignalPolicy::EndAfterTheRun,
-        None => SignalPolicy::EndAtOnce,
+    let stop = stop_signals(config.interval.is_some(), unfinished.clone())
+        .map_err(|error| ConfigError::new(format!("signals: {error}")))?;
+    let mut supervisor = Supervisor {
+        config: Arc::new(config.clone()),
+        source: Arc::new(source.clone()),
+        logger: logger.clone(),
+        metrics,
+        unfinished: unfinished.clone(),
+        stuck: None,
     };
-    let pauses =
-        Pauses::new(policy, unfinished.clone()).map_err(|error| ConfigError::new(format!("signals: {error}")))?;
-    let mut supervisor = Supervisor::new(config, source, logger, metrics, unfinished.clone());
     let Some(interval) = config.interval else {
         let result = supervisor.run();
         // The process ends, and with it a run that hangs.
@@ -89,12 +91,12 @@ pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logg
         if let Err(failure) = &result {
             error!(logger, "{failure}"; "exit_code" => failure.exit_code());
         }
-        if let Err(GenerateError::Configuration(_)) = result {
+        if matches!(result, Err(GenerateError::Configuration(_))) {
             return result.map(|_| ());
         }
         let pause = schedule.pause_after(result.is_ok(), &mut random);
         info!(logger, "waiting"; "seconds" => pause.as_secs());
-        if pauses.wait(pause) {
+        if stop.recv_timeout(pause).is_ok() {
             unfinished.remove_all();
             info!(logger, "stopped");
             return Ok(());

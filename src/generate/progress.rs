@@ -11,13 +11,11 @@ use slog::{Logger, info};
 /// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepKind {
-    /// Reading a table.
     Table,
     /// A part of the whole work.
     Phase,
 }
 
-/// A step that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StepDone {
     pub(crate) kind: StepKind,
@@ -28,7 +26,6 @@ pub(crate) struct StepDone {
     pub(crate) duration: Duration,
 }
 
-/// The steps of a run.
 pub(crate) struct RunProgress {
     logger: Logger,
     bars: Option<MultiProgress>,
@@ -36,7 +33,6 @@ pub(crate) struct RunProgress {
     under_way: Mutex<Vec<&'static str>>,
 }
 
-/// A step under way.
 pub(crate) struct Step<'a> {
     progress: &'a RunProgress,
     kind: StepKind,
@@ -46,7 +42,7 @@ pub(crate) struct Step<'a> {
 }
 
 impl RunProgress {
-    /// The progress of a run: bars if standard error is a terminal.
+    /// The progress of a run that begins: with bars if standard error is a terminal.
     pub(crate) fn new(logger: &Logger) -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self {
@@ -57,7 +53,6 @@ impl RunProgress {
         }
     }
 
-    /// Begins to read a table.
     pub(crate) fn table(&self, name: &'static str) -> Step<'_> {
         self.step(StepKind::Table, name, None)
     }
@@ -67,22 +62,19 @@ impl RunProgress {
         self.step(StepKind::Table, name, Some(rows))
     }
 
-    /// Begins a phase.
     pub(crate) fn phase(&self, name: &'static str) -> Step<'_> {
         self.step(StepKind::Phase, name, None)
     }
 
-    /// The steps that are done.
     pub(crate) fn done(&self) -> Vec<StepDone> {
         self.done.lock().clone()
     }
 
     /// The steps under way, like `read, host_category_dir`.
     pub(crate) fn under_way(&self) -> String {
-        let steps = self.under_way.lock();
-        match steps.is_empty() {
-            true => "between two steps".to_owned(),
-            false => steps.join(", "),
+        match &**self.under_way.lock() {
+            [] => "between two steps".to_owned(),
+            steps => steps.join(", "),
         }
     }
 
@@ -111,7 +103,6 @@ impl Step<'_> {
         self.bar.inc(rows);
     }
 
-    /// The step is done.
     pub(crate) fn finish(self, rows: u64) {
         let done = StepDone {
             kind: self.kind,

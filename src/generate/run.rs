@@ -1,5 +1,6 @@
 //! One run, from the database to the published file.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,11 +19,11 @@ use super::threads::join;
 use super::warnings::RowWarnings;
 use super::write::encode::write_cache;
 use super::write::gone::Gone;
-use super::write::loss::{Size, check_loss};
+use super::write::loss;
 use super::write::publish::NewFile;
 use super::write::report::{self, Contents, Report};
 use super::write::unfinished::Unfinished;
-use super::write::{current, validate};
+use super::write::validate;
 use crate::cache::summary::CacheSummary;
 use crate::settings::GeneratorConfig;
 use crate::snapshot::Catalogue;
@@ -40,43 +41,48 @@ pub(crate) struct Outcome {
 }
 
 /// The surroundings of a run.
-pub(crate) struct RunContext<'a> {
-    pub(crate) config: &'a GeneratorConfig,
-    pub(crate) source: &'a DatabaseSource,
-    pub(crate) logger: &'a Logger,
-    pub(crate) progress: &'a RunProgress,
+pub(crate) struct RunContext {
+    pub(crate) config: Arc<GeneratorConfig>,
+    pub(crate) source: Arc<DatabaseSource>,
+    pub(crate) logger: Logger,
+    pub(crate) progress: Arc<RunProgress>,
     pub(crate) deadline: Deadline,
-    pub(crate) unfinished: &'a Unfinished,
+    pub(crate) unfinished: Unfinished,
 }
 
 /// Makes a cache and publishes it, or only checks it.
 ///
 /// # Errors
 /// If there is no new cache; the current file is as it was.
-pub(crate) fn run(context: &RunContext<'_>) -> Result<Outcome, GenerateError> {
-    let RunContext { config, deadline, .. } = *context;
+pub(crate) fn run(context: &RunContext) -> Result<Outcome, GenerateError> {
+    let config = &context.config;
     // First of all, so that a file that can't be written is known before the database is asked for anything.
     let new_file = match config.check {
         true => None,
-        false => Some(NewFile::begin(&config.outfile, context.unfinished, deadline)?),
+        false => Some(NewFile::begin(&config.outfile, &context.unfinished, context.deadline)?),
     };
     if let Some(path) = &config.report {
         report::check_path(path)?;
     }
     thread::scope(|scope| {
-        let current = scope.spawn(|| current::summarise(&config.outfile, context.logger));
-        let run = CacheRun::new(context)?;
+        let current = scope.spawn(|| loss::summarise(&config.outfile, &context.logger));
+        let run = CacheRun {
+            context,
+            connector: Connector::new(&context.source.database, &context.logger)?,
+            started: Instant::now(),
+            time: age::now(),
+        };
         let new = run.make(new_file.as_ref())?;
         let current = join(current);
-        let (size, contents) = (Size::of(&new.catalogue), new.contents);
+        let contents = new.contents;
         let (gone, warnings) = run.compare(new, current.as_ref())?;
         if !config.force {
-            current::check_clock(current.as_ref(), run.time)?;
-            check_loss(current.as_ref().map(Size::of_current), size, config.max_shrink, &gone)?;
+            loss::check_clock(current.as_ref(), run.time)?;
+            loss::check_loss(current.as_ref(), contents, config.max_shrink, &gone)?;
         }
         if let Some(file) = new_file {
             let step = context.progress.phase("publish");
-            file.publish(config.previous)?;
+            file.publish(!config.no_previous)?;
             step.finish(contents.bytes);
         }
         Ok(run.finish(contents, warnings))
@@ -90,7 +96,7 @@ const READ_ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 struct CacheRun<'a> {
-    context: &'a RunContext<'a>,
+    context: &'a RunContext,
     connector: Connector,
     started: Instant,
     time: u64,
@@ -104,19 +110,10 @@ struct NewCache {
     warnings: RowWarnings,
 }
 
-impl<'a> CacheRun<'a> {
-    fn new(context: &'a RunContext<'a>) -> Result<Self, GenerateError> {
-        Ok(Self {
-            context,
-            connector: Connector::new(&context.source.database, context.logger)?,
-            started: Instant::now(),
-            time: age::now(),
-        })
-    }
-
+impl CacheRun<'_> {
     /// Reads the database, writes the new file and loads it; without a file, it is loaded only.
     fn make(&self, file: Option<&NewFile>) -> Result<NewCache, GenerateError> {
-        let RunContext { config, progress, .. } = *self.context;
+        let RunContext { config, progress, .. } = self.context;
         let (data, mut warnings) = self.read()?;
         let step = progress.phase(if file.is_some() { "write" } else { "validate" });
         let (bytes, catalogue) = match file {
@@ -124,21 +121,10 @@ impl<'a> CacheRun<'a> {
             None => validate::validate_only(&config.outfile, |out| write_cache(&data, self.time, out, &mut warnings))?,
         };
         step.finish(bytes);
-        log(self.context.logger, &warnings);
-        let Size {
-            hosts,
-            directories,
-            repositories,
-        } = Size::of(&catalogue);
-        let contents = Contents {
-            hosts,
-            directories,
-            repositories,
-            bytes,
-        };
+        log(&self.context.logger, &warnings);
         Ok(NewCache {
             data,
-            contents,
+            contents: Contents::new(&catalogue, bytes),
             catalogue,
             warnings,
         })
@@ -150,7 +136,7 @@ impl<'a> CacheRun<'a> {
         drop(new.catalogue);
         if let Some(path) = &self.context.config.report {
             Report::new(self.time, new.contents, &gone, &new.warnings, &new.data)
-                .write(path, self.context.unfinished)?;
+                .write(path, &self.context.unfinished)?;
         }
         Ok((gone, new.warnings))
     }
@@ -173,21 +159,14 @@ impl<'a> CacheRun<'a> {
     }
 
     fn try_to_read(&self) -> Result<(MirrorData, RowWarnings), ReadFailure> {
-        let RunContext {
-            config,
-            source,
-            logger,
-            progress,
-            deadline,
-            ..
-        } = *self.context;
+        let RunContext { config, progress, .. } = self.context;
         let mut warnings = RowWarnings::default();
         let step = progress.phase("read");
         let context = ReadContext {
             connector: &self.connector,
-            deadline,
-            silence: source.silence,
-            logger,
+            deadline: self.context.deadline,
+            silence: self.context.source.silence,
+            logger: &self.context.logger,
         };
         let data = collect(&context, config.dns_limit(), progress, &mut warnings)?;
         step.finish(0);
@@ -195,19 +174,12 @@ impl<'a> CacheRun<'a> {
     }
 
     fn finish(self, contents: Contents, warnings: RowWarnings) -> Outcome {
-        let Contents {
-            hosts,
-            directories,
-            repositories,
-            bytes,
-        } = contents;
-        let done = if self.context.config.check {
-            "checked"
-        } else {
-            "published"
+        let done = match self.context.config.check {
+            true => "checked",
+            false => "published",
         };
-        info!(self.context.logger, "{done}"; "hosts" => hosts, "directories" => directories,
-            "repositories" => repositories, "bytes" => bytes, "warnings" => warnings.total(),
+        info!(self.context.logger, "{done}"; "hosts" => contents.hosts, "directories" => contents.directories,
+            "repositories" => contents.repositories, "bytes" => contents.bytes, "warnings" => warnings.total(),
             "duration_ms" => u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
         Outcome {
             time: self.time,

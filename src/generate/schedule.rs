@@ -45,51 +45,31 @@ impl Schedule {
     }
 }
 
-/// The number of signals that a run under way survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SignalPolicy {
-    /// The first SIGTERM or SIGINT ends the process.
-    EndAtOnce,
-    /// The first one ends the process after the run, the second one at once.
-    EndAfterTheRun,
-}
-
-/// Waits for the next run, or for SIGTERM or SIGINT.
-pub(crate) struct Pauses {
-    stop: Receiver<()>,
-}
-
-impl Pauses {
-    /// Begins to listen for signals. One that ends the process at once removes the files that are unfinished.
-    ///
-    /// # Errors
-    /// If the operating system refuses it.
-    pub(crate) fn new(policy: SignalPolicy, unfinished: Unfinished) -> io::Result<Self> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
-        let (sender, stop) = channel();
-        let wait = move || {
-            let mut spared = policy == SignalPolicy::EndAfterTheRun;
-            for signal in signals.forever() {
-                if std::mem::take(&mut spared) && sender.send(()).is_ok() {
-                    continue;
-                }
-                unfinished.remove_all();
-                // The kernel does not end the first process of a container like others; this is what a shell makes of a signal.
-                if process::id() == 1 {
-                    process::exit(128 + signal);
-                }
-                // No signal but those two comes here.
-                let _ = emulate_default_handler(signal);
+/// Begins to listen for SIGTERM and SIGINT. One ends the process at once and removes the files that are unfinished, unless it is
+/// the first one and `spare_run` is set: that is received, so that the run under way can end before the process.
+///
+/// # Errors
+/// If the operating system refuses it.
+pub(crate) fn stop_signals(spare_run: bool, unfinished: Unfinished) -> io::Result<Receiver<()>> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let (sender, stop) = channel();
+    let wait = move || {
+        let mut spared = spare_run;
+        for signal in signals.forever() {
+            if std::mem::take(&mut spared) && sender.send(()).is_ok() {
+                continue;
             }
-        };
-        thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
-        Ok(Self { stop })
-    }
-
-    /// Waits. Returns whether a signal asked to stop, before or meanwhile.
-    pub(crate) fn wait(&self, pause: Duration) -> bool {
-        self.stop.recv_timeout(pause).is_ok()
-    }
+            unfinished.remove_all();
+            // The kernel does not end the first process of a container like others; this is what a shell makes of a signal.
+            if process::id() == 1 {
+                process::exit(128 + signal);
+            }
+            // No signal but those two comes here.
+            let _ = emulate_default_handler(signal);
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+    Ok(stop)
 }
 
 #[cfg(test)]
@@ -103,15 +83,8 @@ mod tests {
         let mut random = SmallRng::seed_from_u64(1);
         let mut schedule = Schedule::new(Duration::from_secs(900));
         let mut pause = |succeeded| schedule.pause_after(succeeded, &mut random).as_secs_f64();
-        for (succeeded, seconds) in [
-            (true, 900.0),
-            (false, 30.0),
-            (false, 60.0),
-            (false, 120.0),
-            (true, 900.0),
-            (false, 30.0),
-        ] {
-            let found = pause(succeeded);
+        for seconds in [900.0, 30.0, 60.0, 120.0, 900.0, 30.0] {
+            let found = pause(seconds == 900.0);
             assert!(found >= seconds && found <= seconds * 1.1, "{found} for {seconds}");
         }
         for _ in 0..100 {

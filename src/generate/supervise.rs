@@ -21,50 +21,32 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Starts runs, one at a time.
 pub(super) struct Supervisor {
-    config: Arc<GeneratorConfig>,
-    source: Arc<DatabaseSource>,
-    logger: Logger,
-    metrics: Arc<GeneratorMetrics>,
-    unfinished: Unfinished,
+    pub(super) config: Arc<GeneratorConfig>,
+    pub(super) source: Arc<DatabaseSource>,
+    pub(super) logger: Logger,
+    pub(super) metrics: Arc<GeneratorMetrics>,
+    pub(super) unfinished: Unfinished,
     /// A run that did not notice its deadline: it hangs in the operating system, which nothing can interrupt.
-    stuck: Option<RunThread>,
+    pub(super) stuck: Option<RunThread>,
 }
 
-struct RunThread {
+pub(super) struct RunThread {
     thread: JoinHandle<()>,
     result: Receiver<Result<Outcome, GenerateError>>,
     progress: Arc<RunProgress>,
 }
 
 impl Supervisor {
-    /// A supervisor that has not started anything.
-    pub(super) fn new(
-        config: &GeneratorConfig,
-        source: &DatabaseSource,
-        logger: &Logger,
-        metrics: Arc<GeneratorMetrics>,
-        unfinished: Unfinished,
-    ) -> Self {
-        Self {
-            config: Arc::new(config.clone()),
-            source: Arc::new(source.clone()),
-            logger: logger.clone(),
-            metrics,
-            unfinished,
-            stuck: None,
-        }
-    }
-
     /// Runs once, and counts how that ended.
     ///
     /// # Errors
     /// If there is no new cache. A run that hangs is left alone, and no other one starts before it has ended.
     pub(super) fn run(&mut self) -> Result<Outcome, GenerateError> {
         let deadline = Deadline::new(self.config.timeout);
-        let result = match self.stuck.take().filter(|run| !run.thread.is_finished()) {
+        self.stuck.take_if(|run| run.thread.is_finished());
+        let result = match &self.stuck {
             Some(run) => {
                 let doing = run.progress.under_way();
-                self.stuck = Some(run);
                 Err(deadline.missed(&format!("waiting for the run before it, which hangs ({doing})")))
             }
             None => self.start(deadline).and_then(|run| self.wait(run, deadline)),
@@ -77,21 +59,16 @@ impl Supervisor {
         let progress = Arc::new(RunProgress::new(&self.logger));
         self.metrics.begin(Arc::clone(&progress));
         let (sender, result) = channel();
-        let (config, source) = (Arc::clone(&self.config), Arc::clone(&self.source));
-        let (logger, unfinished) = (self.logger.clone(), self.unfinished.clone());
-        let of_run = Arc::clone(&progress);
-        let work = move || {
-            let result = run::run(&RunContext {
-                config: &config,
-                source: &source,
-                logger: &logger,
-                progress: &of_run,
-                deadline,
-                unfinished: &unfinished,
-            });
-            // The result of a run that hung is not waited for any more.
-            let _ = sender.send(result);
+        let context = RunContext {
+            config: self.config.clone(),
+            source: self.source.clone(),
+            logger: self.logger.clone(),
+            progress: progress.clone(),
+            deadline,
+            unfinished: self.unfinished.clone(),
         };
+        // The result of a run that hung is not waited for any more.
+        let work = move || _ = sender.send(run::run(&context));
         let thread = thread::Builder::new().name("run".to_owned()).spawn(work);
         let thread = thread.map_err(|error| GenerateError::Database(format!("cannot start a thread: {error}")))?;
         Ok(RunThread {

@@ -110,13 +110,19 @@ impl RowWarnings {
         }
     }
 
+    /// Counts a warning: a row refers to something that is not there.
+    pub(crate) fn orphan(&mut self, row: impl Display, missing: impl Display) {
+        self.add(
+            WarningKind::Orphan,
+            format_args!("{row} refers to {missing}, which is not there"),
+        );
+    }
+
     /// Counts a warning if bytes of a name that a row has were replaced because they are no UTF-8.
     pub fn note_replaced(&mut self, row: impl Display, name: &str) {
         if name.contains(char::REPLACEMENT_CHARACTER) {
-            self.add(
-                WarningKind::NotUtf8,
-                format_args!("{row}: {name:?} has U+FFFD in the place of bytes that are no UTF-8; write it in UTF-8"),
-            );
+            let problem = "has U+FFFD in the place of bytes that are no UTF-8; write it in UTF-8";
+            self.add(WarningKind::NotUtf8, format_args!("{row}: {name:?} {problem}"));
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use ip_network::{IpNetwork, Ipv4Network, Ipv6Network};
+use ip_network::IpNetwork;
 
 use super::ipv4_ranges::Ipv4Ranges;
 use super::lines::Lines;
@@ -45,7 +45,6 @@ pub struct AsTable {
     ipv6_networks: usize,
 }
 
-/// The AS that announces a network, in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Announcement {
     /// 0, which is reserved, stands for none.
@@ -54,17 +53,14 @@ struct Announcement {
 }
 
 impl Announcement {
-    const NONE: Self = Self::new(0, None);
+    const NONE: Self = Self {
+        asn: [0; 4],
+        prefix_length: 0,
+    };
 
-    const fn new(prefix_length: u8, asn: Option<AsNumber>) -> Self {
-        let asn = match asn {
-            Some(asn) => asn.get(),
-            None => 0,
-        };
-        Self {
-            asn: asn.to_ne_bytes(),
-            prefix_length,
-        }
+    fn new(prefix_length: u8, asn: Option<AsNumber>) -> Self {
+        let asn = asn.map_or(0, AsNumber::get).to_ne_bytes();
+        Self { asn, prefix_length }
     }
 
     fn asn(self) -> Option<AsNumber> {
@@ -97,25 +93,21 @@ impl AsTable {
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
         let mut budget = Budget::default();
         while let Some(line) = lines.next()? {
-            let parsed = if line.too_long {
-                Err("the line is too long".to_owned())
-            } else {
-                parse_line(line.bytes)
+            let parsed = match line.too_long {
+                true => Err("the line is too long".to_owned()),
+                false => parse_line(line.bytes),
             };
             match parsed {
-                Ok(Some((IpNetwork::V4(network), asn))) => ipv4.push(Entry {
-                    first: network.network_address().to_bits(),
-                    length: network.netmask(),
-                    value: Announcement::new(network.netmask(), asn),
-                }),
-                Ok(Some((IpNetwork::V6(network), asn))) => {
-                    let entry = Entry {
-                        first: network.network_address().octets(),
-                        length: network.netmask(),
-                        value: Announcement::new(network.netmask(), asn),
-                    };
-                    budget.read(lines.position());
-                    add_once(&mut ipv6, entry, &mut budget)?;
+                Ok(Some((network, asn))) => {
+                    let length = network.netmask();
+                    let value = Announcement::new(length, asn);
+                    match network.network_address() {
+                        IpAddr::V4(address) => ipv4.push(Entry::new(address.to_bits(), length, value)),
+                        IpAddr::V6(address) => {
+                            budget.read(lines.position);
+                            add_once(&mut ipv6, Entry::new(address.octets(), length, value), &mut budget)?;
+                        }
+                    }
                 }
                 Ok(None) => {}
                 Err(problem) => {
@@ -147,21 +139,14 @@ impl AsTable {
 
     /// The most specific network that holds the address, if that network has an AS.
     pub fn lookup(&self, address: IpAddr) -> Option<(IpNetwork, AsNumber)> {
-        match address {
-            IpAddr::V4(address) => {
-                let announcement = self.ipv4.get(address)?;
-                let asn = announcement.asn()?;
-                // A prefix length of an IPv4 network, so that there is such a network.
-                let network = Ipv4Network::new_truncate(address, announcement.prefix_length).ok()?;
-                Some((network.into(), asn))
-            }
-            IpAddr::V6(address) => {
-                let announcement = self.ipv6.get(address.octets())?;
-                let asn = announcement.asn()?;
-                let network = Ipv6Network::new_truncate(address, announcement.prefix_length).ok()?;
-                Some((network.into(), asn))
-            }
-        }
+        let announcement = match address {
+            IpAddr::V4(address) => self.ipv4.get(address)?,
+            IpAddr::V6(address) => self.ipv6.get(address.octets())?,
+        };
+        let asn = announcement.asn()?;
+        // The prefix length of a network of the address's family, so that there is such a network.
+        let network = IpNetwork::new_truncate(address, announcement.prefix_length).ok()?;
+        Some((network, asn))
     }
 }
 
@@ -233,11 +218,15 @@ mod tests {
         let text = b"198.51.100.0/24 64496\n198.51.100.128/25 64497\n\n198.51.100.192/26 None\n2001:db8::/32 64498\r\n";
         let mut warnings = Warnings::default();
         let table = AsTable::read(&text[..], &mut warnings).unwrap();
-        assert_eq!(asn(&table, "198.51.100.1"), Some(64496));
-        assert_eq!(asn(&table, "198.51.100.129"), Some(64497));
-        assert_eq!(asn(&table, "198.51.100.200"), None);
-        assert_eq!(asn(&table, "2001:db8:1::1"), Some(64498));
-        assert_eq!(asn(&table, "192.0.2.1"), None);
+        for (address, expected) in [
+            ("198.51.100.1", Some(64496)),
+            ("198.51.100.129", Some(64497)),
+            ("198.51.100.200", None),
+            ("2001:db8:1::1", Some(64498)),
+            ("192.0.2.1", None),
+        ] {
+            assert_eq!(asn(&table, address), expected, "{address}");
+        }
         assert_eq!((table.len(), warnings.count()), (4, 0));
     }
 

@@ -25,30 +25,19 @@ pub enum GeoIpField {
     PlainCountry,
 }
 
-impl GeoIpField {
-    /// All fields, the best first.
-    const ALL: [Self; 4] = [
-        Self::Country,
-        Self::RegisteredCountry,
-        Self::CountryCode,
-        Self::PlainCountry,
-    ];
-
-    /// The keys that lead to the field.
-    fn path(self) -> &'static [&'static str] {
-        match self {
-            Self::Country => &["country", "iso_code"],
-            Self::RegisteredCountry => &["registered_country", "iso_code"],
-            Self::CountryCode => &["country_code"],
-            Self::PlainCountry => &["country"],
-        }
-    }
-}
+/// All fields in their order, the best first, and the keys that lead to each.
+const FIELDS: [(GeoIpField, &[&str]); 4] = [
+    (GeoIpField::Country, &["country", "iso_code"]),
+    (GeoIpField::RegisteredCountry, &["registered_country", "iso_code"]),
+    (GeoIpField::CountryCode, &["country_code"]),
+    (GeoIpField::PlainCountry, &["country"]),
+];
 
 /// The records of a new database that are searched for one with a country before it is called unusable.
 const PROBED_RECORDS: usize = 10_000;
 
 /// A GeoIP country database (MaxMind DB format 2.0) in memory.
+#[derive(Default)]
 pub struct GeoIp {
     /// `None` in a server without a GeoIP database.
     database: Option<MaxMindDb>,
@@ -59,10 +48,7 @@ pub struct GeoIp {
 impl GeoIp {
     /// No database: no address has a country.
     pub fn empty() -> Self {
-        Self {
-            database: None,
-            ipv4: None,
-        }
+        Self::default()
     }
 
     /// Takes the bytes of a MaxMind DB file.
@@ -90,22 +76,23 @@ impl GeoIp {
 
     /// When the database was built, in seconds since the Unix epoch; `None` without a database.
     pub fn built(&self) -> Option<u64> {
-        let database = self.database.as_ref()?;
-        Some(database.reader.metadata().build_epoch)
+        Some(self.database.as_ref()?.reader.metadata().build_epoch)
     }
 
     /// The country of an address, and which field of its record named it. A record that can't be read names none.
     pub fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
         match (address, &self.ipv4) {
             (IpAddr::V4(address), Some(ranges)) => ranges.get(address)?,
-            _ => self.database.as_ref()?.lookup(address),
+            _ => {
+                let database = self.database.as_ref()?;
+                database.country_of(&database.reader.lookup(address).ok()?)
+            }
         }
     }
 }
 
 struct MaxMindDb {
     reader: Reader<Bytes>,
-    /// The file's data section.
     records: Bytes,
     decoded: DecodedRecords,
 }
@@ -152,10 +139,6 @@ impl MaxMindDb {
         self.node_count() + 1
     }
 
-    fn lookup(&self, address: IpAddr) -> Option<(CountryCode, GeoIpField)> {
-        self.country_of(&self.reader.lookup(address).ok()?)
-    }
-
     /// The prefix length of the network that the tree has for an address, and the country that its record names; `None` if the tree
     /// is damaged.
     fn network_of(&self, address: Ipv4Addr) -> Option<(u8, Option<(CountryCode, GeoIpField)>)> {
@@ -177,11 +160,14 @@ impl MaxMindDb {
     }
 
     fn decode(&self, offset: usize) -> Option<(CountryCode, GeoIpField)> {
-        let mut record = Record::new(&self.records, offset);
-        let text_of = |field: GeoIpField| Some((record.text(field.path())?, field));
-        let (code, field) = GeoIpField::ALL.into_iter().find_map(text_of)?;
-        Some((CountryCode::parse(code)?, field))
+        country_in(Record::new(&self.records, offset))
     }
+}
+
+/// The first field that has a country's code: a name, or nothing, in one of them does not hide the next.
+fn country_in(mut record: Record<'_>) -> Option<(CountryCode, GeoIpField)> {
+    let code_of = |(field, path): (GeoIpField, &[&str])| Some((CountryCode::parse(record.text(path)?)?, field));
+    FIELDS.into_iter().find_map(code_of)
 }
 
 /// The countries of the records that were decoded, so that none is decoded for every request: a database has millions of networks
@@ -201,9 +187,7 @@ const NO_COUNTRY: u8 = u8::MAX;
 impl DecodedRecords {
     fn new() -> Self {
         Self {
-            entries: std::iter::repeat_with(AtomicU64::default)
-                .take(DECODED_RECORDS)
-                .collect(),
+            entries: (0..DECODED_RECORDS).map(|_| AtomicU64::default()).collect(),
         }
     }
 
@@ -219,16 +203,13 @@ impl DecodedRecords {
             return None;
         }
         let [field, a, b, ..] = entry.to_le_bytes();
-        let field = GeoIpField::ALL.get(usize::from(field));
-        Some(field.map(|field| (CountryCode::from_bytes([a, b]), *field)))
+        let field = FIELDS.get(usize::from(field));
+        Some(field.map(|(field, _)| (CountryCode([a, b]), *field)))
     }
 
     fn put(&self, offset: u32, country: Option<(CountryCode, GeoIpField)>) {
         let [field, a, b] = match country {
-            Some((country, field)) => {
-                let [a, b] = country.bytes();
-                [field as u8, a, b]
-            }
+            Some((CountryCode([a, b]), field)) => [field as u8, a, b],
             None => [NO_COUNTRY, 0, 0],
         };
         if let Some(entry) = self.entry(offset) {
@@ -243,17 +224,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_first_code_counts_and_not_the_first_text() {
+        for (record, country, field) in [
+            (
+                &b"\xe2\x4ccountry_code\x40\x47country\x42de"[..],
+                "DE",
+                GeoIpField::PlainCountry,
+            ),
+            (
+                b"\xe2\x47country\x45Japan\x4ccountry_code\x42JP",
+                "JP",
+                GeoIpField::CountryCode,
+            ),
+        ] {
+            let found = country_in(Record::new(record, 0));
+            assert_eq!(found, CountryCode::parse(country).map(|country| (country, field)));
+        }
+        assert_eq!(country_in(Record::new(b"\xe1\x47country\x45Japan", 0)), None);
+    }
+
+    #[test]
     fn decoded_records_are_remembered_as_they_were() {
         let decoded = DecodedRecords::new();
         let records = [
-            (
-                7,
-                CountryCode::parse("DE").map(|country| (country, GeoIpField::Country)),
-            ),
-            (
-                8,
-                CountryCode::parse("A1").map(|country| (country, GeoIpField::CountryCode)),
-            ),
+            (7, Some((CountryCode(*b"DE"), GeoIpField::Country))),
+            (8, Some((CountryCode(*b"A1"), GeoIpField::CountryCode))),
             (0, None),
         ];
         for (offset, country) in records {

@@ -26,9 +26,8 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
         let mut next = 0;
         for _ in 0..most.min(MOST_PREFIXES) {
             let (length, value) = ask(Ipv4Addr::from_bits(next))?;
-            let last = next.last_of(length);
-            ranges.add(next, last, value);
-            match last.checked_add(1) {
+            ranges.add(next, value);
+            match next.last_of(length).next() {
                 Some(address) => next = address,
                 None => return Some(ranges.finish()),
             }
@@ -39,7 +38,7 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
     /// The ranges of these networks, see [`for_each_range`].
     pub(super) fn of_networks(networks: Vec<Entry<u32, T>>, other: T) -> Self {
         let mut ranges = Self::empty();
-        for_each_range(networks, other, |first, last, value| ranges.add(first, last, value));
+        for_each_range(networks, other, |first, value| ranges.add(first, value));
         ranges.finish()
     }
 
@@ -59,12 +58,11 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, T)> {
         let bounds = self.blocks.iter().zip(self.blocks.iter().skip(1));
         bounds.zip(0_u32..).flat_map(|((first, end), block)| {
-            let ranges = (*first as usize)..(*end as usize);
-            let ranges = self.starts.get(ranges.clone()).zip(self.values.get(ranges));
-            let ranges = ranges
-                .into_iter()
-                .flat_map(|(starts, values)| starts.iter().zip(values));
-            ranges.map(move |(start, value)| (Ipv4Addr::from_bits(block << 16 | u32::from(*start)), *value))
+            let (first, length) = (*first as usize, (end - first) as usize);
+            let ranges = self.starts.iter().skip(first).zip(self.values.iter().skip(first));
+            ranges
+                .take(length)
+                .map(move |(start, value)| (Ipv4Addr::from_bits(block << 16 | u32::from(*start)), *value))
         })
     }
 
@@ -76,16 +74,23 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
         }
     }
 
-    /// Adds a range that follows the last one.
-    fn add(&mut self, first: u32, last: u32, value: T) {
-        let [first_block, last_block] = [first, last].map(|address| (address >> 16) as usize);
-        if self.blocks.len() > first_block && self.values.last() != Some(&value) {
-            // The second half of the address.
-            let [_, _, c, d] = first.to_be_bytes();
-            self.push(u16::from_be_bytes([c, d]), value);
+    /// Adds a range that follows the last one; the first one begins with 0.0.0.0.
+    fn add(&mut self, first: u32, value: T) {
+        let [a, b, c, d] = first.to_be_bytes();
+        let (block, start) = (usize::from(u16::from_be_bytes([a, b])), u16::from_be_bytes([c, d]));
+        self.begin_blocks(block + usize::from(start > 0));
+        if start == 0 {
+            self.end_block();
+            self.push(0, value);
+        } else if self.values.last() != Some(&value) {
+            self.push(start, value);
         }
-        while self.blocks.len() <= last_block {
-            self.begin_block();
+    }
+
+    /// Has that many blocks begin: those that are missing with the value of the last range.
+    fn begin_blocks(&mut self, number: usize) {
+        while let Some(value) = self.values.last().copied().filter(|_| self.blocks.len() < number) {
+            self.end_block();
             self.push(0, value);
         }
     }
@@ -95,13 +100,15 @@ impl<T: Copy + PartialEq> Ipv4Ranges<T> {
         self.values.push(value);
     }
 
-    fn begin_block(&mut self) {
+    /// The next range is of the next block.
+    fn end_block(&mut self) {
         // There are at most as many ranges as addresses.
         self.blocks.push(u32::try_from(self.starts.len()).unwrap_or(u32::MAX));
     }
 
     fn finish(mut self) -> Self {
-        self.begin_block();
+        self.begin_blocks(BLOCKS);
+        self.end_block();
         self.starts.shrink_to_fit();
         self.values.shrink_to_fit();
         self
@@ -115,27 +122,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The value of the longest prefix that holds an address, of equal ones the last.
     fn expected(networks: &[Entry<u32, u8>], address: u32) -> Option<u8> {
-        let holding = networks
-            .iter()
-            .filter(|network| (network.first..=network.last()).contains(&address));
-        holding
-            .max_by_key(|network| network.length)
-            .map(|network| network.value)
+        let holding = networks.iter().filter(|n| (n.first..=n.last()).contains(&address));
+        holding.max_by_key(|n| n.length).map(|n| n.value)
     }
 
     fn networks() -> impl Strategy<Value = Vec<Entry<u32, u8>>> {
-        let network =
-            (any::<u32>(), prop_oneof![0..=32_u8, 14..=18_u8], 0..4_u8).prop_map(|(address, length, value)| {
-                let hosts = u32::MAX.unbounded_shr(length.into());
-                Entry {
-                    // Few first halves, so that networks are inside each other.
-                    first: (address & 0x0103_ffff) & !hosts,
-                    length,
-                    value,
-                }
-            });
+        let parts = (any::<u32>(), prop_oneof![0..=32_u8, 14..=18_u8], 0..4_u8);
+        let network = parts.prop_map(|(address, length, value)| {
+            // Few first halves, so that networks are inside each other.
+            let first = (address & 0x0103_ffff) & !u32::MAX.unbounded_shr(length.into());
+            Entry::new(first, length, value)
+        });
         prop::collection::vec(network, 0..40)
     }
 
@@ -153,7 +151,7 @@ mod tests {
             addresses in prop::collection::vec(any::<u32>(), 20),
         ) {
             let of_networks = Ipv4Ranges::of_networks(
-                networks.iter().map(|n| Entry { first: n.first, length: n.length, value: Some(n.value) }).collect(),
+                networks.iter().map(|n| Entry::new(n.first, n.length, Some(n.value))).collect(),
                 None,
             );
             // As a tree answers: with the longest prefix of the address that no network begins or ends in.
@@ -180,10 +178,7 @@ mod tests {
         assert_eq!(Ipv4Ranges::ask(255, |_| Some((8, ()))), None);
         assert!(Ipv4Ranges::ask(256, |_| Some((8, ()))).is_some());
         assert!(Ipv4Ranges::ask(MOST_PREFIXES, |address| Some((8, address))).is_some());
-        assert_eq!(
-            Ipv4Ranges::ask(MOST_PREFIXES, |address| (address.to_bits() < 7 << 24)
-                .then_some((8, ()))),
-            None
-        );
+        let unknown_from_7 = |address: Ipv4Addr| (address.to_bits() < 7 << 24).then_some((8, ()));
+        assert_eq!(Ipv4Ranges::ask(MOST_PREFIXES, unknown_from_7), None);
     }
 }

@@ -56,13 +56,11 @@ fn prefix_length(address: IpAddr, text: &str) -> Result<u8, NetworkError> {
         // All digits, so the only way to fail is to be too large.
         return Ok(text.parse().unwrap_or(u8::MAX));
     }
-    let mask: Ipv4Addr = text.parse().map_err(|_| NetworkError::Length)?;
-    if address.is_ipv6() {
+    let (IpAddr::V4(_), Ok(mask)) = (address, text.parse::<Ipv4Addr>()) else {
         return Err(NetworkError::Length);
-    }
-    let mask = u32::from(mask);
-    let ones = mask.leading_ones();
-    if mask.count_ones() != ones {
+    };
+    let ones = mask.to_bits().leading_ones();
+    if mask.to_bits().count_ones() != ones {
         return Err(NetworkError::Netmask);
     }
     u8::try_from(ones).map_err(|_| NetworkError::Netmask)

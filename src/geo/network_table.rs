@@ -58,16 +58,8 @@ impl<T> NetworkTable<T> {
             open.push((network, number));
             let length = network.netmask();
             match network.network_address() {
-                IpAddr::V4(address) => ipv4.push(Entry {
-                    first: address.to_bits(),
-                    length,
-                    value: number,
-                }),
-                IpAddr::V6(address) => ipv6.push(Entry {
-                    first: address.octets(),
-                    length,
-                    value: number,
-                }),
+                IpAddr::V4(address) => ipv4.push(Entry::new(address.to_bits(), length, number)),
+                IpAddr::V6(address) => ipv6.push(Entry::new(address.octets(), length, number)),
             }
         }
         Self {
@@ -121,6 +113,7 @@ mod tests {
     use super::*;
     use crate::geo::network;
     use proptest::prelude::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     proptest! {
         #[test]
@@ -133,19 +126,15 @@ mod tests {
             let low = |bits: u128| u32::try_from(spread(bits) & u128::from(u32::MAX)).unwrap();
             let networks: Vec<IpNetwork> = networks
                 .into_iter()
-                .map(|(v4, bits, length)| if v4 {
-                    IpNetwork::new_truncate(std::net::Ipv4Addr::from_bits(low(bits)), length % 33).unwrap()
-                } else {
-                    IpNetwork::new_truncate(std::net::Ipv6Addr::from_bits(spread(bits)), length % 129).unwrap()
+                .map(|(v4, bits, length)| match v4 {
+                    true => IpNetwork::new_truncate(Ipv4Addr::from_bits(low(bits)), length % 33).unwrap(),
+                    false => IpNetwork::new_truncate(Ipv6Addr::from_bits(spread(bits)), length % 129).unwrap(),
                 })
                 .collect();
             let table = NetworkTable::new(networks.iter().copied().zip(0..).collect());
             for bits in addresses {
-                let addresses: [IpAddr; 2] = [
-                    std::net::Ipv4Addr::from_bits(low(bits)).into(),
-                    std::net::Ipv6Addr::from_bits(spread(bits)).into(),
-                ];
-                for address in addresses {
+                let (ipv4, ipv6) = (Ipv4Addr::from_bits(low(bits)), Ipv6Addr::from_bits(spread(bits)));
+                for address in [IpAddr::V4(ipv4), IpAddr::V6(ipv6)] {
                     let mut expected: Vec<(IpNetwork, i32)> = Vec::new();
                     for (network, value) in networks.iter().zip(0..).filter(|(network, _)| network.contains(address)) {
                         expected.retain(|(known, _)| known != network);

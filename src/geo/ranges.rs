@@ -1,22 +1,17 @@
 //! Turns nested networks into ranges that follow each other, each with the value of the longest prefix that holds it; and the table
 //! of such ranges. A network costs the same whatever its prefix length.
 
-/// An address as a number.
 pub(super) trait Address: Copy + Ord {
     const FIRST: Self;
-    const LAST: Self;
 
     /// The last address of the network that begins here.
     fn last_of(self, prefix_length: u8) -> Self;
 
     fn next(self) -> Option<Self>;
-
-    fn previous(self) -> Option<Self>;
 }
 
 impl Address for u32 {
     const FIRST: Self = 0;
-    const LAST: Self = Self::MAX;
 
     fn last_of(self, prefix_length: u8) -> Self {
         self | Self::MAX.unbounded_shr(prefix_length.into())
@@ -25,10 +20,6 @@ impl Address for u32 {
     fn next(self) -> Option<Self> {
         self.checked_add(1)
     }
-
-    fn previous(self) -> Option<Self> {
-        self.checked_sub(1)
-    }
 }
 
 /// An IPv6 address in the order of its bytes, which is the order of the addresses; it takes no more room than they do.
@@ -36,7 +27,6 @@ pub(super) type Ipv6Bytes = [u8; 16];
 
 impl Address for Ipv6Bytes {
     const FIRST: Self = [0; 16];
-    const LAST: Self = [u8::MAX; 16];
 
     fn last_of(self, prefix_length: u8) -> Self {
         let hosts = u128::MAX.unbounded_shr(prefix_length.into());
@@ -46,16 +36,11 @@ impl Address for Ipv6Bytes {
     fn next(self) -> Option<Self> {
         u128::from_be_bytes(self).checked_add(1).map(u128::to_be_bytes)
     }
-
-    fn previous(self) -> Option<Self> {
-        u128::from_be_bytes(self).checked_sub(1).map(u128::to_be_bytes)
-    }
 }
 
 /// A network and what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry<A, T> {
-    /// The first address.
     pub(super) first: A,
     /// The prefix length in bits.
     pub(super) length: u8,
@@ -63,6 +48,10 @@ pub(super) struct Entry<A, T> {
 }
 
 impl<A: Address, T> Entry<A, T> {
+    pub(super) fn new(first: A, length: u8, value: T) -> Self {
+        Self { first, length, value }
+    }
+
     pub(super) fn last(&self) -> A {
         self.first.last_of(self.length)
     }
@@ -77,40 +66,39 @@ pub(super) fn sort<A: Address, T>(networks: &mut [Entry<A, T>]) {
     }
 }
 
-/// Gives each range in order: its first address, its last one and its value. Of the networks that hold an address the longest
-/// prefix counts, and of equal ones the last. Addresses that none holds have the value `other`.
+/// Gives each range in order: its first address and its value. Of the networks that hold an address the longest prefix counts,
+/// and of equal ones the last. Addresses that none holds have the value `other`.
 pub(super) fn for_each_range<A: Address, T: Copy>(
     mut networks: Vec<Entry<A, T>>,
     other: T,
-    mut give: impl FnMut(A, A, T),
+    mut give: impl FnMut(A, T),
 ) {
     sort(&mut networks);
-    let mut next = Some(A::FIRST);
-    // Gives what is left up to an address, if anything.
-    let mut give_rest = |next: Option<A>, last: A, value: T| match next {
-        Some(first) if first <= last => {
-            give(first, last, value);
-            last.next()
+    let (mut range_first, mut range_value) = (A::FIRST, other);
+    // Of ranges that begin with the same address the last counts.
+    let mut begin = |first: A, value: T| {
+        if first != range_first {
+            give(range_first, range_value);
         }
-        _ => next,
+        (range_first, range_value) = (first, value);
     };
-    // The networks that hold the next address, from the shortest prefix to the longest.
+    // The networks that hold the address at hand, from the shortest prefix to the longest.
     let mut open: Vec<Entry<A, T>> = Vec::new();
-    for network in networks {
-        while let Some(ended) = open.pop_if(|open| open.last() < network.first) {
-            next = give_rest(next, ended.last(), ended.value);
+    for network in networks.into_iter().map(Some).chain([None]) {
+        let is_before = |open: &Entry<A, T>| network.as_ref().is_none_or(|network| open.last() < network.first);
+        while let Some(ended) = open.pop_if(|open| is_before(open)) {
+            if let Some(next) = ended.last().next() {
+                begin(next, open.last().map_or(other, |outer| outer.value));
+            }
         }
-        if let Some(before) = network.first.previous() {
-            next = give_rest(next, before, open.last().map_or(other, |open| open.value));
+        if let Some(network) = network {
+            // Of equal ones the last counts; the others would only pile up.
+            let _ = open.pop_if(|open| open.first == network.first && open.length == network.length);
+            begin(network.first, network.value);
+            open.push(network);
         }
-        // Of equal ones the last counts; the others would only pile up.
-        let _ = open.pop_if(|open| open.first == network.first && open.length == network.length);
-        open.push(network);
     }
-    while let Some(ended) = open.pop() {
-        next = give_rest(next, ended.last(), ended.value);
-    }
-    give_rest(next, A::LAST, other);
+    give(range_first, range_value);
 }
 
 /// Ranges of addresses and their values: a look-up halves them until one is left.
@@ -130,7 +118,7 @@ impl<A: Address, T: Copy + PartialEq> Ranges<A, T> {
             starts: Vec::with_capacity(most),
             values: Vec::with_capacity(most),
         };
-        for_each_range(networks, other, |first, _, value| {
+        for_each_range(networks, other, |first, value| {
             if ranges.values.last() != Some(&value) {
                 ranges.starts.push(first);
                 ranges.values.push(value);

@@ -15,7 +15,6 @@ const MAP: u8 = 7;
 const ARRAY: u8 = 11;
 const BOOLEAN: u8 = 14;
 
-/// A record that is searched.
 pub(super) struct Record<'a> {
     section: &'a [u8],
     offset: usize,
@@ -23,12 +22,10 @@ pub(super) struct Record<'a> {
     steps: u32,
 }
 
-/// A value without its content.
 struct ValueHeader {
     kind: u8,
     /// The number of bytes, pairs or elements; of a pointer, the offset that it leads to.
     size: usize,
-    /// The offset of its content.
     content: usize,
 }
 

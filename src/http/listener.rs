@@ -21,7 +21,7 @@ use actix_web::rt::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::connection::guard::GuardedStream;
 use super::connection::limits::Connections;
-use super::connection::socket::{Socket, UnixPeer};
+use super::connection::socket::Socket;
 use super::connection::timer::Stopping;
 use crate::settings::Deadlines;
 
@@ -33,9 +33,7 @@ pub(crate) const CONNECTIONS_TO_CLOSE: usize = 8;
 
 /// A socket that is listened on.
 pub(crate) enum Listener {
-    /// On a TCP port.
     Tcp(TcpListener),
-    /// On a path.
     Unix(UnixListener),
 }
 
@@ -66,11 +64,8 @@ impl Listener {
 /// How connections are served.
 #[derive(Clone)]
 pub(crate) struct Serving {
-    /// The number of threads.
     pub(crate) workers: NonZeroUsize,
-    /// How long the steps of a connection may take.
     pub(crate) deadlines: Deadlines,
-    /// The open connections and their limit.
     pub(crate) connections: Arc<Connections>,
     /// Seconds that requests under way have to finish after a stop.
     pub(crate) stop_seconds: u64,
@@ -93,7 +88,7 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let share = serving.connections.limit().div_ceil(serving.workers.get());
+    let share = serving.connections.limits.all.div_ceil(serving.workers.get());
     let builder = Server::build()
         .workers(serving.workers.get())
         .max_concurrent_connections(share + CONNECTIONS_TO_CLOSE)
@@ -118,7 +113,7 @@ where
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
                 .on_connect_ext(|stream: &GuardedStream<UnixStream>, data| {
-                    if let Some(peer) = UnixPeer::of(stream.socket()) {
+                    if let Ok(peer) = stream.socket.peer_cred() {
                         data.insert(peer);
                     }
                 })
@@ -143,13 +138,9 @@ fn guarded<S: Socket + 'static>(
     fn_service(move |socket: S| {
         let peer = socket.prepare();
         let admission = serving.connections.admit(peer.map(|peer| peer.ip()));
-        ready(match admission {
-            Some(admission) => {
-                let stream = GuardedStream::new(socket, serving.deadlines, admission, stopping());
-                Ok((stream, peer))
-            }
-            // This error closes the connection.
-            None => Err(DispatchError::DisconnectTimeout),
-        })
+        let guard = |admission| GuardedStream::new(socket, serving.deadlines, admission, stopping());
+        let guarded = admission.map(|admission| (guard(admission), peer));
+        // This error closes the connection.
+        ready(guarded.ok_or(DispatchError::DisconnectTimeout))
     })
 }

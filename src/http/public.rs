@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use actix_http::Request;
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse};
@@ -23,7 +23,7 @@ use rand::rngs::SysRng;
 use slog::{Logger, debug};
 
 use super::client_address::{client_address, parse_address};
-use crate::access_log::AccessLogLines;
+use crate::access_log::LineBuffer;
 use crate::clock::Clock;
 use crate::metrics::ServerMetrics;
 use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse};
@@ -38,7 +38,7 @@ pub struct Public {
     /// The settings of answers.
     pub settings: Arc<PublicSettings>,
     /// Gets a line for each answered repository request.
-    pub access_log: AccessLogLines,
+    pub access_log: Arc<LineBuffer>,
     /// Counts requests.
     pub metrics: Arc<ServerMetrics>,
     /// Gets the details of requests, at level debug.
@@ -61,7 +61,6 @@ pub struct PublicWorker {
     state: RefCell<WorkerState>,
 }
 
-/// The state that a worker keeps from request to request.
 struct WorkerState {
     answerer: Answerer,
     clock: Clock,
@@ -92,20 +91,15 @@ impl PublicWorker {
     pub fn respond(&self, request: &Request) -> HttpResponse<ResponseBody> {
         let begin = Instant::now();
         let mut state = self.state.borrow_mut();
-        let WorkerState {
-            answerer,
-            clock,
-            answered,
-        } = &mut *state;
-        clock.tick();
+        state.clock.tick();
         let snapshot = self.public.snapshot.current();
         let query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
         let endpoint = Endpoint::of_path(request.uri().path());
-        let answer = self.answer(request, endpoint, &query, &snapshot, answerer, clock);
+        let answer = self.answer(request, endpoint, &query, &snapshot, &mut state);
         self.public.metrics.answered(endpoint, &answer, begin.elapsed());
-        *answered += 1;
-        if *answered == YIELD_EVERY {
-            *answered = 0;
+        state.answered += 1;
+        if state.answered == YIELD_EVERY {
+            state.answered = 0;
             std::thread::yield_now();
         }
         response(answer, &self.public.metrics.in_flight)
@@ -117,9 +111,9 @@ impl PublicWorker {
         endpoint: Option<Endpoint>,
         query: &'a MirrorQuery<'_>,
         snapshot: &'a Snapshot,
-        answerer: &mut Answerer,
-        clock: &Clock,
+        state: &mut WorkerState,
     ) -> Answer<'a> {
+        let WorkerState { answerer, clock, .. } = state;
         let refused = |refusal| refuse(None, endpoint, &refusal, clock.http_date());
         let Some(endpoint) = endpoint else {
             return refused(Refusal::UnknownEndpoint);
@@ -135,6 +129,7 @@ impl PublicWorker {
             address,
             query,
             minimum: self.public.settings.minimum,
+            now: clock.second(),
         };
         let answer = answer(snapshot, &mirror_request, clock.http_date(), answerer);
         if let Some(answered) = &answer.repository {
@@ -155,17 +150,10 @@ impl PublicWorker {
         if let Some(ip) = query.ip.as_deref().filter(|_| believed) {
             return parse_address(ip);
         }
-        Some(client_address(
-            peer,
-            forwarded_for(request.headers()),
-            &settings.trusted_proxies,
-        ))
+        let values = request.headers().get_all(FORWARDED_FOR).map(HeaderValue::as_bytes);
+        let values: Vec<&[u8]> = values.collect();
+        Some(client_address(peer, values.into_iter(), &settings.trusted_proxies))
     }
-}
-
-fn forwarded_for(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &[u8]> {
-    let values: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).map(HeaderValue::as_bytes).collect();
-    values.into_iter()
 }
 
 fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<ResponseBody> {
@@ -173,18 +161,14 @@ fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<ResponseBo
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = HttpResponse::with_body(status, ResponseBody::new(answer.body, in_flight));
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(answer.content.media_type()),
-    );
+    let media_type = HeaderValue::from_static(answer.content.media_type());
+    headers.insert(header::CONTENT_TYPE, media_type);
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     // A URL has no control characters, the only ones that a header value can't hold: they are refused or encoded.
-    if let Some(location) = answer
-        .location
-        .and_then(|url| HeaderValue::from_bytes(url.as_bytes()).ok())
-    {
+    let location = answer.location.map(|url| HeaderValue::from_bytes(url.as_bytes()));
+    if let Some(Ok(location)) = location {
         headers.insert(header::LOCATION, location);
     }
     response

@@ -10,7 +10,8 @@ use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntG
 
 use crate::clock::since_epoch;
 use crate::mirrorlist::{Answer, Endpoint};
-use crate::snapshot::{DataFile, Snapshot};
+use crate::snapshot::health::source::HealthState;
+use crate::snapshot::{DataFile, MirrorHealth, Snapshot, age};
 use requests::{CountryCounters, RequestCounters};
 use table::{CounterBy, label_values, metric_table};
 
@@ -58,6 +59,16 @@ metric_table! {
         data_entries: IntGaugeVec = "mirrorlist_data_entries", &["file", "kind"];
         /// Entries of a data file that could not be used.
         data_warnings: IntGaugeVec = "mirrorlist_data_warnings", &["file"];
+        /// Answers in which a host comes last because it has no good URL.
+        demotions: IntCounter = "mirrorlist_health_demotions_total";
+        /// Hosts that the health files know, by verdict: good, or the worst that leaves them without a good URL.
+        health_hosts: IntGaugeVec = "mirrorlist_health_hosts", &["verdict"];
+        /// Whether a health file, or an earlier content of it, counts (1) or not (0).
+        health_file_used: IntGaugeVec = "mirrorlist_health_file_used", &["path"];
+        /// Whether a health file is set aside (1) because it calls too many hosts bad.
+        health_file_set_aside: IntGaugeVec = "mirrorlist_health_file_set_aside", &["path"];
+        /// Time since the probe ended the round that a health file tells of.
+        health_file_age: GaugeVec = "mirrorlist_health_file_age_seconds", &["path"];
         /// Memory that the tables of directories and their hosts take.
         snapshot_bytes: IntGauge = "mirrorlist_snapshot_directory_bytes";
     }
@@ -89,16 +100,13 @@ label_values! {
 
 label_values! {
     /// Why the admin listener refuses a request.
-    pub enum AdminRefusal {
-        /// It comes from a web page of another site.
+    pub(crate) enum AdminRefusal {
         Browser = "browser",
         /// It is for a host name that is not this server's.
         Host = "host",
         /// It comes from another machine or through a proxy, and no token is set.
         Elsewhere = "elsewhere",
-        /// It has no token.
         NoToken = "no_token",
-        /// It has a wrong token.
         WrongToken = "wrong_token",
         /// Its sender has sent too many wrong tokens, so this one is not compared.
         TooManyTokens = "too_many_tokens",
@@ -120,11 +128,6 @@ impl ServerMetrics {
         Ok(metrics)
     }
 
-    /// The registry, for metrics that are declared elsewhere.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     /// Counts an answer to a request. `endpoint` is `None` if the path is no endpoint.
     pub fn answered(&self, endpoint: Option<Endpoint>, answer: &Answer<'_>, duration: Duration) {
         let tier = answer.listed.and_then(|listed| listed.first_tier);
@@ -132,15 +135,17 @@ impl ServerMetrics {
         self.latency.observe(duration.as_secs_f64());
         self.response_bytes.inc_by(answer.body.len() as u64);
         if let Some(listed) = &answer.listed {
-            #[expect(clippy::cast_precision_loss, reason = "far fewer hosts than 2^52")]
             self.hosts.observe(listed.hosts as f64);
             self.countries.of(listed.country).inc();
+            if listed.demotes {
+                self.demotions.inc();
+            }
         }
     }
 
     /// Counts a reload.
     pub fn reloaded(&self, outcome: ReloadOutcome, duration: Duration) {
-        self.reloads.inc(outcome);
+        self.reloads.of(outcome).inc();
         self.reload_duration.observe(duration.as_secs_f64());
         if outcome != ReloadOutcome::Refused {
             self.loaded();
@@ -158,24 +163,45 @@ impl ServerMetrics {
     /// None in practice: writing to memory can't fail.
     pub fn render(&self, snapshot: Option<&Snapshot>) -> prometheus::Result<Vec<u8>> {
         if let Some(snapshot) = snapshot {
-            self.describe(snapshot);
+            snapshot.files().for_each(|file| self.describe(file));
+            self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
+            self.describe_health(snapshot.health());
         }
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(out)
     }
 
-    fn describe(&self, snapshot: &Snapshot) {
-        for file in snapshot.files() {
-            self.describe_file(file);
+    fn describe_health(&self, health: &MirrorHealth) {
+        let now = age::now();
+        for source in health.sources() {
+            let label = &[&*source.path().to_string_lossy()];
+            let is_used = source.used_at(now).is_some();
+            self.health_file_used.with_label_values(label).set(is_used.into());
+            let is_set_aside = source.state_at(now) == HealthState::SetAside;
+            self.health_file_set_aside
+                .with_label_values(label)
+                .set(is_set_aside.into());
+            match source.newest() {
+                Some(file) => {
+                    let age = age::age(file.made, now).as_secs_f64();
+                    self.health_file_age.with_label_values(label).set(age);
+                }
+                // There is no child to remove if there never was a file.
+                None => _ = self.health_file_age.remove_label_values(label),
+            }
         }
-        self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
+        if !health.sources().is_empty() {
+            for (verdict, hosts) in health.hosts_by_verdict(now) {
+                let gauge = self.health_hosts.with_label_values(&[verdict.name()]);
+                gauge.set(signed(hosts));
+            }
+        }
     }
 
-    fn describe_file(&self, file: &DataFile) {
+    fn describe(&self, file: &DataFile) {
         let labels = &[file.key];
         let modified = file.modified().map(unix_seconds);
-        #[expect(clippy::cast_precision_loss, reason = "times are far below 2^52 seconds")]
         let created = file.created.map(|created| created as f64);
         if let Some(created) = created {
             self.data_created.with_label_values(labels).set(created);
@@ -187,10 +213,9 @@ impl ServerMetrics {
             let age = (unix_seconds(SystemTime::now()) - made).max(0.0);
             self.data_age.with_label_values(labels).set(age);
         }
-        let signed_64 = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.data_bytes.with_label_values(labels).set(signed_64(file.bytes()));
-        let warnings = signed_64(file.warnings.count());
-        self.data_warnings.with_label_values(labels).set(warnings);
+        self.data_bytes.with_label_values(labels).set(signed(file.bytes()));
+        let warnings = self.data_warnings.with_label_values(labels);
+        warnings.set(signed(file.warnings.count()));
         for count in &file.counts {
             let entries = self.data_entries.with_label_values(&[file.key, count.kind]);
             entries.set(signed(count.number));
@@ -198,8 +223,8 @@ impl ServerMetrics {
     }
 }
 
-fn signed(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn signed(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {

@@ -7,8 +7,7 @@ use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 use super::table::Metric;
 use crate::geo::CountryCode;
-use crate::mirrorlist::Endpoint;
-use crate::mirrorlist::Tier;
+use crate::mirrorlist::{Endpoint, Tier};
 
 const ENDPOINTS: [&str; 3] = ["mirrorlist", "metalink", "other"];
 const STATUSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];

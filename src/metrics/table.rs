@@ -18,7 +18,7 @@ macro_rules! metric_table {
     }) => {
         $(#[$meta])*
         $vis struct $table {
-            $($registry: prometheus::Registry,)?
+            $(pub(crate) $registry: prometheus::Registry,)?
             $($(#[doc = $help])+ $row_vis $field: $kind,)+
         }
 
@@ -49,18 +49,11 @@ macro_rules! label_values {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         $vis enum $name { $($(#[$doc])* $variant,)+ }
 
-        impl $name {
-            /// The label's value.
-            $vis fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)+ }
-            }
-        }
-
         impl $crate::metrics::table::LabelValue for $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             fn label(self) -> &'static str {
-                Self::label(self)
+                match self { $(Self::$variant => $label,)+ }
             }
 
             fn index(self) -> usize {
@@ -92,41 +85,24 @@ pub(crate) trait LabelValue: Copy + 'static {
     fn index(self) -> usize;
 }
 
-macro_rules! simple_metrics {
-    ($($kind:ty)+) => {$(
+/// Implements [`Metric`] for types of one shape, given how to create them.
+macro_rules! metrics {
+    ($($kind:ty),+; $shape:ty; $create:expr) => {$(
         impl Metric for $kind {
-            type Shape = ();
+            type Shape = $shape;
 
-            fn register(registry: &Registry, opts: Opts, (): ()) -> prometheus::Result<Self> {
-                added(registry, Self::with_opts(opts)?)
+            fn register(registry: &Registry, opts: Opts, shape: Self::Shape) -> prometheus::Result<Self> {
+                added(registry, $create(opts, shape)?)
             }
         }
     )+};
 }
 
-macro_rules! labelled_metrics {
-    ($($kind:ty)+) => {$(
-        impl Metric for $kind {
-            type Shape = &'static [&'static str];
-
-            fn register(registry: &Registry, opts: Opts, labels: Self::Shape) -> prometheus::Result<Self> {
-                added(registry, Self::new(opts, labels)?)
-            }
-        }
-    )+};
-}
-
-simple_metrics!(Gauge IntCounter IntGauge);
-labelled_metrics!(GaugeVec IntCounterVec IntGaugeVec);
-
-impl Metric for Histogram {
-    type Shape = &'static [f64];
-
-    fn register(registry: &Registry, opts: Opts, buckets: Self::Shape) -> prometheus::Result<Self> {
-        let opts = HistogramOpts::from(opts).buckets(buckets.to_vec());
-        added(registry, Self::with_opts(opts)?)
-    }
-}
+metrics!(Gauge, IntCounter, IntGauge; (); |opts, ()| Self::with_opts(opts));
+metrics!(GaugeVec, IntCounterVec, IntGaugeVec; &'static [&'static str]; Self::new);
+metrics!(Histogram; &'static [f64]; |opts: Opts, buckets: &[f64]| {
+    Self::with_opts(HistogramOpts::from(opts).buckets(buckets.to_vec()))
+});
 
 /// Something for each value of a label.
 pub(crate) struct ByLabel<L, T> {
@@ -148,18 +124,8 @@ impl<L: LabelValue, T> ByLabel<L, T> {
 
     /// The item of a value.
     pub(crate) fn of(&self, value: L) -> &T {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "there is an item for each value in `LabelValue::ALL`"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "there is an item for each value in `ALL`")]
         &self.items[value.index()]
-    }
-}
-
-impl<L: LabelValue> CounterBy<L> {
-    /// Counts one.
-    pub(crate) fn inc(&self, value: L) {
-        self.of(value).inc();
     }
 }
 

@@ -2,11 +2,10 @@
 //! itself: see [`super::choose()`].
 
 use super::Endpoint;
-use super::body::{Body, Content};
 use super::choose::{AnswerForm, Choice, MirrorRequest, Scratch, Tier, choose};
 use super::refusal::Refusal;
 use super::render::buffer::ResponseBuffer;
-use super::render::{metalink, text};
+use super::render::{Body, Content, metalink, text};
 use super::target::Asked;
 use crate::geo::CountryCode;
 use crate::snapshot::{Catalogue, Snapshot};
@@ -48,6 +47,8 @@ pub struct Listed {
     pub first_tier: Option<Tier>,
     /// How many hosts were chosen, those included that have no URL of a protocol that was asked for.
     pub hosts: usize,
+    /// Whether a host comes last because it has no good URL.
+    pub demotes: bool,
 }
 
 /// The random generator and the memory of a worker, kept between requests.
@@ -59,10 +60,8 @@ pub struct Answerer {
 impl Answerer {
     /// An answerer whose random order follows from this seed.
     pub fn seeded(seed: u64) -> Self {
-        Self {
-            scratch: Scratch::seeded(seed),
-            buffer: ResponseBuffer::default(),
-        }
+        let (scratch, buffer) = (Scratch::seeded(seed), ResponseBuffer::default());
+        Self { scratch, buffer }
     }
 }
 
@@ -75,7 +74,7 @@ pub fn answer<'a>(
 ) -> Answer<'a> {
     let catalogue = snapshot.catalogue();
     let Answerer { scratch, buffer } = answerer;
-    let choice = match choose(snapshot, request, scratch) {
+    let choice = match choose(snapshot, request, scratch, &mut ()) {
         Ok(choice) => choice,
         Err(refusal) => return refuse(Some(catalogue), Some(request.endpoint), &refusal, date),
     };
@@ -110,17 +109,14 @@ fn chosen<'a>(content: Content, choice: &Choice<'a>) -> Answer<'a> {
         location: None,
         body: Body::default(),
         repository: match choice.target.asked {
-            Asked::Repository { asked, arch, .. } => Some(AnsweredRepository {
-                country,
-                repo: asked,
-                arch,
-            }),
+            Asked::Repository { asked: repo, arch, .. } => Some(AnsweredRepository { country, repo, arch }),
             Asked::Path(_) => None,
         },
         listed: Some(Listed {
             country,
             first_tier: hosts.first().map(|host| host.tier()),
             hosts: hosts.len(),
+            demotes: choice.demotes(),
         }),
     }
 }

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use ip_network::IpNetwork;
 
-use crate::geo::CountryCode;
-use crate::geo::GeoIpField;
+use crate::geo::{CountryCode, GeoIpField};
 use crate::snapshot::Snapshot;
 
 /// The data that names the country of an address.
@@ -36,10 +35,8 @@ impl ClientLocation {
 /// Finds the country of an address: the operators' entry for the most specific network, else the GeoIP database's.
 pub fn locate(snapshot: &Snapshot, address: IpAddr) -> ClientLocation {
     let address = address.to_canonical();
-    let operators = snapshot
-        .catalogue()
-        .netblock_country(address)
-        .map(|(network, country)| (country, CountrySource::Operators(network)));
+    let operators = snapshot.catalogue().netblock_country(address);
+    let operators = operators.map(|(network, country)| (country, CountrySource::Operators(network)));
     let country = operators.or_else(|| {
         let (country, field) = snapshot.geoip().lookup(address)?;
         Some((country, CountrySource::GeoIp(field)))

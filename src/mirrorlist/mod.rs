@@ -7,7 +7,6 @@
 //! no mirrors is a [`Refusal`].
 
 pub mod answer;
-pub mod body;
 pub mod choose;
 pub mod explain;
 pub mod locate;
@@ -18,10 +17,10 @@ pub mod render;
 pub mod target;
 
 pub use answer::{Answer, Answerer, answer, refuse};
-pub use body::{Body, Content};
 pub use choose::{Choice, MirrorRequest, Scratch, Tier, choose};
 pub use query::MirrorQuery;
 pub use refusal::Refusal;
+pub use render::{Body, Content};
 
 /// The two kinds of answers, by the last part of the request's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

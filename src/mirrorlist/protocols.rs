@@ -15,35 +15,24 @@ impl ProtocolFilter {
     /// The filter of a request: the value of `protocol=`, else the default of the endpoint. An empty list counts as absent; no URL
     /// has an unknown protocol.
     pub fn new(asked: Option<&str>, endpoint: Endpoint) -> Self {
-        let mut names = asked
-            .into_iter()
-            .flat_map(|list| list.split(','))
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .peekable();
-        if names.peek().is_none() {
-            return match endpoint {
-                Endpoint::Mirrorlist => Self {
-                    protocols: ProtocolSet::LISTED,
-                    most_per_host: 1,
-                },
-                Endpoint::Metalink => Self {
-                    protocols: ProtocolSet::ALL,
-                    most_per_host: usize::MAX,
-                },
-            };
-        }
-        let mut filter = Self {
-            protocols: ProtocolSet::default(),
-            most_per_host: 0,
-        };
-        for name in names {
-            filter.most_per_host += 1;
+        let (mut protocols, mut most_per_host) = (ProtocolSet::default(), 0);
+        let names = asked.into_iter().flat_map(|list| list.split(',')).map(str::trim);
+        for name in names.filter(|name| !name.is_empty()) {
+            most_per_host += 1;
             if let Some(protocol) = Protocol::parse(name) {
-                filter.protocols.insert(protocol);
+                protocols.insert(protocol);
             }
         }
-        filter
+        if most_per_host == 0 {
+            (protocols, most_per_host) = match endpoint {
+                Endpoint::Mirrorlist => (ProtocolSet::LISTED, 1),
+                Endpoint::Metalink => (ProtocolSet::ALL, usize::MAX),
+            };
+        }
+        Self {
+            protocols,
+            most_per_host,
+        }
     }
 
     /// Whether a host with URLs of these protocols has one that is listed.
@@ -52,12 +41,32 @@ impl ProtocolFilter {
     }
 
     /// A host's URLs that are listed.
-    pub fn urls<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> impl Iterator<Item = &'a Url> {
-        catalogue
-            .urls(carrier)
-            .iter()
-            .filter(move |url| self.protocols.contains(url.protocol))
+    #[inline]
+    pub fn urls<'a>(self, catalogue: &'a Catalogue, carrier: &Carrier) -> impl Iterator<Item = &'a Url> + use<'a> {
+        let urls = catalogue.urls(carrier).iter();
+        urls.filter(move |url| self.takes(url.protocol))
             .take(self.most_per_host)
+    }
+
+    /// The same without those whose bits are set in a mask. Beyond 64 URLs nothing is withheld.
+    #[inline]
+    pub(super) fn urls_but<'a>(
+        self,
+        mut withheld: u64,
+        catalogue: &'a Catalogue,
+        carrier: &Carrier,
+    ) -> impl Iterator<Item = &'a Url> + use<'a> {
+        let listed = catalogue.urls(carrier).iter().filter(move |url| {
+            let is_withheld = withheld & 1 == 1;
+            withheld >>= 1;
+            !is_withheld && self.takes(url.protocol)
+        });
+        listed.take(self.most_per_host)
+    }
+
+    /// Whether a URL of this protocol is listed.
+    pub(super) fn takes(self, protocol: Protocol) -> bool {
+        self.protocols.contains(protocol)
     }
 
     /// The filter of a redirect: the first URL that a browser can be sent to.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 /// The parameters of a request, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MirrorQuery<'a> {
     /// The repository's prefix.
     pub repo: Option<Cow<'a, str>>,
@@ -22,8 +22,8 @@ pub struct MirrorQuery<'a> {
     pub protocol: Option<Cow<'a, str>>,
     /// Whether to redirect to the best mirror instead of listing mirrors.
     pub redirect: bool,
-    /// Whether the netblock and AS tiers are on.
-    pub prefer_network: bool,
+    /// Whether the netblock and AS tiers are off.
+    pub network_off: bool,
     /// Whether to add the cache's creation time.
     pub time: bool,
 }
@@ -31,17 +31,7 @@ pub struct MirrorQuery<'a> {
 impl<'a> MirrorQuery<'a> {
     /// Reads a query string, without its question mark. Any text is a query.
     pub fn parse(query: &'a str) -> Self {
-        let mut parsed = Self {
-            repo: None,
-            arch: None,
-            path: None,
-            country: None,
-            ip: None,
-            protocol: None,
-            redirect: false,
-            prefer_network: true,
-            time: false,
-        };
+        let mut parsed = Self::default();
         for parameter in query.split('&') {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match &*decode(name) {
@@ -52,7 +42,7 @@ impl<'a> MirrorQuery<'a> {
                 "ip" => parsed.ip = Some(decode(value)).filter(|address| !address.trim().is_empty()),
                 "protocol" => parsed.protocol = Some(decode(value)),
                 "redirect" => parsed.redirect = true,
-                "netblock" => parsed.prefer_network = decode(value) == "1",
+                "netblock" => parsed.network_off = decode(value) != "1",
                 "time" => parsed.time = true,
                 _ => {}
             }
@@ -64,7 +54,7 @@ impl<'a> MirrorQuery<'a> {
 /// Decodes `%XX`. Bytes that are not UTF-8 become U+FFFD, which no name in a cache has.
 fn decode(text: &str) -> Cow<'_, str> {
     if !text.as_bytes().contains(&b'%') {
-        return Cow::Borrowed(text);
+        return text.into();
     }
     percent_decode_str(text).decode_utf8_lossy()
 }
@@ -78,36 +68,29 @@ mod tests {
         let query = MirrorQuery::parse(
             "repo=a&repo=fedora%2D41&arch=x86%5F64&countme=3&path=c++/%C3%A9%ff&re%64irect&time=&&=x",
         );
-        assert_eq!(query.repo.as_deref(), Some("fedora-41"));
-        assert_eq!(query.arch.as_deref(), Some("x86_64"));
-        assert_eq!(query.path.as_deref(), Some("c++/é\u{fffd}"));
-        assert!(query.redirect && query.time && query.prefer_network);
-        assert_eq!((query.country, query.ip, query.protocol), (None, None, None));
+        let expected = MirrorQuery {
+            repo: Some("fedora-41".into()),
+            arch: Some("x86_64".into()),
+            path: Some("c++/é\u{fffd}".into()),
+            redirect: true,
+            time: true,
+            ..MirrorQuery::default()
+        };
+        assert_eq!(query, expected);
+        let plain = MirrorQuery::parse("repo=fedora-41");
+        assert!(
+            matches!(plain.repo, Some(Cow::Borrowed(_))),
+            "a plain text is not copied"
+        );
     }
 
     #[test]
-    fn an_empty_address_is_none() {
-        for query in ["ip=", "ip", "ip=%20", "ip=192.0.2.1&ip="] {
-            assert_eq!(MirrorQuery::parse(query).ip, None, "{query}");
+    fn an_empty_address_is_none_and_netblock_is_on_unless_told_otherwise() {
+        for query in ["ip=", "ip", "ip=%20", "ip=192.0.2.1&ip=", "netblock=1"] {
+            assert_eq!(MirrorQuery::parse(query), MirrorQuery::default(), "{query}");
         }
-    }
-
-    #[test]
-    fn netblock_is_on_unless_told_otherwise() {
-        for (text, on) in [
-            ("", true),
-            ("netblock=1", true),
-            ("netblock=0", false),
-            ("netblock=", false),
-            ("netblock", false),
-        ] {
-            assert_eq!(MirrorQuery::parse(text).prefer_network, on, "{text:?}");
+        for query in ["netblock=0", "netblock=", "netblock"] {
+            assert!(MirrorQuery::parse(query).network_off, "{query}");
         }
-    }
-
-    #[test]
-    fn a_plain_query_is_not_copied() {
-        let query = MirrorQuery::parse("repo=fedora-41&arch=x86_64");
-        assert!(matches!(query.repo, Some(Cow::Borrowed(_))));
     }
 }

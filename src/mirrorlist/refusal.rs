@@ -43,11 +43,7 @@ impl Refusal<'_> {
             Self::MissingParameters | Self::RepositoryDisabled => 200,
             Self::InvalidAddress => 400,
             Self::MethodNotAllowed => 405,
-            Self::UnknownRepository { .. }
-            | Self::UnknownPath
-            | Self::NoFileDetails { .. }
-            | Self::NoWebMirror
-            | Self::UnknownEndpoint => 404,
+            _ => 404,
         }
     }
 }

@@ -55,11 +55,6 @@ pub fn resolve<'a>(
     }
 }
 
-/// The architecture of a request: that of a source repository is always `source`.
-fn effective_arch<'a>(repo: &str, arch: &'a str) -> &'a str {
-    if repo.contains("source") { "source" } else { arch }
-}
-
 fn repository<'a>(
     catalogue: &'a Catalogue,
     endpoint: Endpoint,
@@ -67,7 +62,7 @@ fn repository<'a>(
     arch: &'a str,
     scratch: &mut String,
 ) -> Result<Target<'a>, Refusal<'a>> {
-    let arch = effective_arch(asked, arch);
+    let arch = if asked.contains("source") { "source" } else { arch };
     let repo = catalogue.repository_redirect(asked).unwrap_or(asked);
     if catalogue.is_disabled(repo) {
         return Err(Refusal::RepositoryDisabled);
@@ -75,15 +70,13 @@ fn repository<'a>(
     let found = catalogue
         .repository(repo, arch, scratch)
         .ok_or(Refusal::UnknownRepository { repo, arch })?;
+    let no_details = || Refusal::NoFileDetails {
+        directory: name::repodata(catalogue.directory_name(found.directory)),
+        file: REPOSITORY_INDEX.into(),
+    };
     let (directory, file) = match endpoint {
         Endpoint::Mirrorlist => (found.directory, None),
-        Endpoint::Metalink => {
-            let directory = found.repodata.ok_or_else(|| Refusal::NoFileDetails {
-                directory: name::repodata(catalogue.directory_name(found.directory)),
-                file: REPOSITORY_INDEX.into(),
-            })?;
-            (directory, Some(REPOSITORY_INDEX.into()))
-        }
+        Endpoint::Metalink => (found.repodata.ok_or_else(no_details)?, Some(REPOSITORY_INDEX.into())),
     };
     Ok(Target {
         asked: Asked::Repository {
@@ -98,23 +91,21 @@ fn repository<'a>(
 
 fn by_path<'a>(catalogue: &'a Catalogue, path: &'a str) -> Result<Target<'a>, Refusal<'a>> {
     let path = clean_directory(path);
-    if let Some(directory) = catalogue.directory(&path) {
-        return Ok(Target {
-            asked: Asked::Path(path),
-            directory,
-            file: None,
-        });
-    }
-    // A name without a slash is in the root.
-    let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
-    if matches!(name, "" | "." | "..") {
-        return Err(Refusal::UnknownPath);
-    }
-    let directory = catalogue.directory(parent).ok_or(Refusal::UnknownPath)?;
-    let file = Cow::Owned(name.to_owned());
+    let (directory, file) = match catalogue.directory(&path) {
+        Some(directory) => (directory, None),
+        None => {
+            // A name without a slash is in the root.
+            let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
+            if matches!(name, "" | "." | "..") {
+                return Err(Refusal::UnknownPath);
+            }
+            let parent = catalogue.directory(parent).ok_or(Refusal::UnknownPath)?;
+            (parent, Some(name.to_owned().into()))
+        }
+    };
     Ok(Target {
         asked: Asked::Path(path),
         directory,
-        file: Some(file),
+        file,
     })
 }

@@ -120,12 +120,12 @@ impl ProbeMetrics {
 
     /// A request to a mirror has ended.
     pub(super) fn request(&self, reply: &Reply) {
-        self.table.requests.inc(RequestOutcome::of(reply));
+        self.table.requests.of(RequestOutcome::of(reply)).inc();
     }
 
     /// A round was written.
     pub(super) fn succeeded(&self, file: &HealthFile, duration: Duration) {
-        self.table.rounds.inc(RoundOutcome::Success);
+        self.table.rounds.of(RoundOutcome::Success).inc();
         self.table.duration.set(duration.as_secs_f64());
         self.table.last_round.set(i64::try_from(file.made).unwrap_or(i64::MAX));
         self.count_verdicts(file);
@@ -135,7 +135,7 @@ impl ProbeMetrics {
 
     /// There is no new health file.
     pub(super) fn failed(&self, problem: String) {
-        self.table.rounds.inc(RoundOutcome::Failure);
+        self.table.rounds.of(RoundOutcome::Failure).inc();
         self.health.lock().failure = Some(problem);
     }
 

@@ -18,14 +18,15 @@ use super::metrics::ProbeMetrics;
 use super::plan::{Plan, PlannedUrl};
 use super::round::{self, KnownUrls, Round};
 use super::summary::RoundSummary;
-use crate::generate::schedule::{Pauses, Schedule, SignalPolicy};
-use crate::generate::write::files::{self, Links};
+use crate::generate::schedule::{Schedule, stop_signals};
+use crate::generate::write::files;
 use crate::generate::write::unfinished::Unfinished;
 use crate::health::file::FORMAT;
 use crate::health::{HealthFile, UrlHealth, Verdict};
 use crate::http::monitoring;
 use crate::settings::{ConfigError, ProbeConfig};
-use crate::snapshot::{Catalogue, FileIdentity, LoadError, age, load};
+use crate::snapshot::data_file::load;
+use crate::snapshot::{Catalogue, FileIdentity, LoadError, age};
 
 /// A round ended without a new health file.
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +78,8 @@ pub fn probe(config: &ProbeConfig, logger: &Logger) -> Result<(), ProbeError> {
         info!(logger, "listening"; "address" => %bound);
     }
     let unfinished = Unfinished::default();
-    let pauses = Pauses::new(SignalPolicy::EndAtOnce, unfinished.clone())
-        .map_err(|error| ConfigError::new(format!("signals: {error}")))?;
+    let stop =
+        stop_signals(false, unfinished.clone()).map_err(|error| ConfigError::new(format!("signals: {error}")))?;
     let mut prober = Prober::new(config, logger, metrics, unfinished);
     let Some(interval) = config.interval else {
         return prober.round();
@@ -91,7 +92,7 @@ pub fn probe(config: &ProbeConfig, logger: &Logger) -> Result<(), ProbeError> {
         }
         let pause = schedule.pause_after(result.is_ok(), &mut prober.random);
         info!(logger, "waiting"; "seconds" => pause.as_secs());
-        if pauses.wait(pause) {
+        if stop.recv_timeout(pause).is_ok() {
             return Ok(());
         }
     }
@@ -164,8 +165,8 @@ impl<'a> Prober<'a> {
         {
             return Ok(());
         }
-        let loaded = load::load::<Catalogue>(&self.config.cache)?;
-        let plan = Plan::new(&loaded.table, &self.config.watch);
+        let loaded = load::<Catalogue>(&self.config.cache)?;
+        let plan = Plan::new(&loaded.table, &self.config.watch, &self.config.skip);
         let Some(file) = &loaded.file else {
             return Ok(());
         };
@@ -194,7 +195,7 @@ impl<'a> Prober<'a> {
 
 /// The health file of an earlier round. Without one, nothing is known yet.
 fn read_previous(path: &Path, logger: &Logger) -> HealthFile {
-    let file = match files::open_file(path, Links::Follow) {
+    let file = match files::open_file(path, 0) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return HealthFile::default(),
         Err(error) => {

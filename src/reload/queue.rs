@@ -24,14 +24,12 @@ pub(super) struct Queue {
 struct QueueState {
     /// Reloads that have not begun: at most a forced one and another.
     waiting: VecDeque<Batch>,
-    /// The callers of the reload that is running.
     running: Vec<Done>,
     closed: bool,
     /// The latest reports, the last one first.
     history: VecDeque<Arc<ReloadReport>>,
 }
 
-/// A reload and all its callers.
 struct Batch {
     /// Why the first caller asks.
     cause: Cause,

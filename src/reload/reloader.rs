@@ -2,26 +2,28 @@
 //! one, so that its report speaks of the files as they are at the call or later.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use slog::{Logger, debug, error, info};
 
-use super::comparison::objections;
 use super::queue::Queue;
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::clock::since_epoch;
+use crate::metrics::table::LabelValue as _;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
-use crate::settings::DataPaths;
-use crate::settings::{ReloadLimits, Share};
-use crate::snapshot::{DataSet, SharedSnapshot, Snapshot};
+use crate::settings::{DataPaths, HealthSettings, Share};
+use crate::snapshot::shrink::losses;
+use crate::snapshot::{DataFile, SharedSnapshot, Snapshot, age};
 
 /// Reloads the data files, one reload at a time.
 pub struct Reloader {
     paths: DataPaths,
-    shared: Arc<SharedSnapshot>,
+    health: HealthSettings,
+    pub(super) shared: Arc<SharedSnapshot>,
     queue: Arc<Queue>,
     thread: Mutex<Option<Background>>,
 }
@@ -36,7 +38,8 @@ impl Reloader {
     /// The thread can't be started.
     pub fn new(
         paths: DataPaths,
-        limits: ReloadLimits,
+        health: HealthSettings,
+        max_shrink: Share,
         shared: Arc<SharedSnapshot>,
         metrics: Arc<ServerMetrics>,
         logger: Logger,
@@ -44,7 +47,8 @@ impl Reloader {
         let queue = Arc::new(Queue::default());
         let worker = ReloadWorker {
             paths: paths.clone(),
-            limits,
+            health: health.clone(),
+            max_shrink,
             shared: Arc::clone(&shared),
             metrics,
             logger,
@@ -53,6 +57,7 @@ impl Reloader {
         let work = Arc::clone(&queue);
         Ok(Self {
             paths,
+            health,
             shared,
             queue,
             thread: Mutex::new(Some(Background::spawn("reload", move || worker.run(&work))?)),
@@ -90,14 +95,10 @@ impl Reloader {
         }
     }
 
-    /// The paths of the files.
-    pub(super) fn paths(&self) -> &DataPaths {
-        &self.paths
-    }
-
-    /// The snapshot in use.
-    pub(super) fn current(&self) -> Arc<Snapshot> {
-        self.shared.current_owned()
+    /// The paths of all files, health files last.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let data = self.paths.iter().map(|(_, path)| path);
+        data.chain(self.health.files.iter().map(PathBuf::as_path))
     }
 }
 
@@ -107,10 +108,10 @@ impl Drop for Reloader {
     }
 }
 
-/// The thread that reloads.
 struct ReloadWorker {
     paths: DataPaths,
-    limits: ReloadLimits,
+    health: HealthSettings,
+    max_shrink: Share,
     shared: Arc<SharedSnapshot>,
     metrics: Arc<ServerMetrics>,
     logger: Logger,
@@ -119,13 +120,25 @@ struct ReloadWorker {
 }
 
 /// The outcome of reading and comparing the files.
+#[derive(Default)]
 struct Renewal {
-    /// A new snapshot, `None` if nothing has changed, or all reasons against it.
-    result: Result<Option<Snapshot>, Vec<String>>,
+    /// A new snapshot; `None` if there is nothing new to take. It can have new health files and the current data.
+    snapshot: Option<Snapshot>,
+    /// All reasons against new data.
+    reasons: Vec<String>,
     /// The files that are not the ones in use.
     changed: Vec<&'static str>,
-    /// Whether a reason may pass.
     passing: bool,
+}
+
+impl Renewal {
+    fn outcome(&self) -> ReloadOutcome {
+        match (&self.snapshot, self.reasons.is_empty()) {
+            (_, false) => ReloadOutcome::Refused,
+            (Some(_), true) => ReloadOutcome::Replaced,
+            (None, true) => ReloadOutcome::Unchanged,
+        }
+    }
 }
 
 /// A refusal that the watch runs into again and again is an error in the log at most this often.
@@ -142,16 +155,20 @@ impl ReloadWorker {
     fn reload(&mut self, cause: Cause, force: bool) -> ReloadReport {
         let (started, begin) = (SystemTime::now(), Instant::now());
         let current = self.shared.current_owned();
-        let renewal = self.renew(&current, force);
-        let (outcome, new, reasons) = match renewal.result {
-            Ok(None) => (ReloadOutcome::Unchanged, None, Vec::new()),
-            Ok(Some(new)) => {
-                let new = Arc::new(new);
-                self.shared.replace(Arc::clone(&new));
-                (ReloadOutcome::Replaced, Some(new), Vec::new())
-            }
-            Err(reasons) => (ReloadOutcome::Refused, None, reasons),
-        };
+        let max_shrink = (!force).then_some(self.max_shrink);
+        // A panic in a parser is a refusal.
+        let renewal = catch_unwind(AssertUnwindSafe(|| {
+            renew(&self.paths, &self.health, &current, max_shrink)
+        }));
+        let renewal = renewal.unwrap_or_else(|_| Renewal {
+            reasons: vec!["a defect of the server; standard error has the message".to_owned()],
+            ..Renewal::default()
+        });
+        let outcome = renewal.outcome();
+        let new = renewal.snapshot.map(Arc::new);
+        if let Some(new) = &new {
+            self.shared.replace(Arc::clone(new));
+        }
         let duration = begin.elapsed();
         if new.is_some() {
             wait_until_unused(&current);
@@ -164,29 +181,19 @@ impl ReloadWorker {
             started: since_epoch(started).as_secs(),
             seconds: duration.as_secs_f64(),
             changed: renewal.changed,
-            reasons,
+            reasons: renewal.reasons,
             passing: renewal.passing,
         };
         self.log(&report);
-        for file in new.iter().flat_map(|new| new.files()) {
-            if report.changed.contains(&file.key) {
+        if let Some(new) = &new {
+            for file in new.files().filter(|file| report.changed.contains(&file.key)) {
                 file.log_warnings(&self.logger);
+            }
+            for (place, source) in new.health().sources().iter().enumerate() {
+                source.log_change(current.health().sources().get(place), &self.logger);
             }
         }
         report
-    }
-
-    /// Reads the files that changed. A panic in a parser is a refusal.
-    fn renew(&self, current: &Snapshot, force: bool) -> Renewal {
-        let max_shrink = (!force).then_some(self.limits.max_shrink);
-        let renewal = catch_unwind(AssertUnwindSafe(|| renew(&self.paths, current, max_shrink)));
-        renewal.unwrap_or_else(|_| Renewal {
-            result: Err(vec![
-                "a defect of the server; standard error has the message".to_owned(),
-            ]),
-            changed: Vec::new(),
-            passing: false,
-        })
     }
 
     fn log(&mut self, report: &ReloadReport) {
@@ -223,24 +230,44 @@ fn wait_until_unused(snapshot: &Arc<Snapshot>) {
 }
 
 /// Reads the files that are not the ones in use and, with a limit, compares them.
-fn renew(paths: &DataPaths, current: &Snapshot, max_shrink: Option<Share>) -> Renewal {
-    let read = DataSet::reload(paths, current.data_set());
+fn renew(paths: &DataPaths, health: &HealthSettings, current: &Snapshot, max_shrink: Option<Share>) -> Renewal {
+    let read = current.reload(paths, health);
     let passing = read.refused.iter().any(|error| error.is_passing());
-    let result = match read.data_set {
-        None => Err(read.refused.iter().map(ToString::to_string).collect()),
-        Some(_) if read.changed.is_empty() => Ok(None),
-        Some(data_set) => {
-            let new = Snapshot::new(data_set);
-            let objections = max_shrink.map(|max_shrink| objections(current, &new, max_shrink));
-            match objections {
-                Some(objections) if !objections.is_empty() => Err(objections),
-                _ => Ok(Some(new)),
-            }
-        }
-    };
+    let changed = read.changed.clone();
+    let mut reasons: Vec<String> = read.refused.iter().map(ToString::to_string).collect();
+    if let (Some(new), Some(max_shrink)) = (read.new_data(), max_shrink) {
+        reasons.extend(objections(current, new, max_shrink));
+    }
     Renewal {
-        result,
-        changed: read.changed,
+        snapshot: read.finish(reasons.is_empty()),
+        reasons,
+        changed,
         passing,
     }
+}
+
+/// The reasons against taking new data, each in one line: it has lost too much, or it is older than the current data.
+fn objections(current: &Snapshot, new: &Snapshot, max_shrink: Share) -> Vec<String> {
+    let pairs: Vec<(&DataFile, &DataFile)> = current
+        .files()
+        .filter_map(|old| Some((old, new.files().find(|new| new.key == old.key)?)))
+        .collect();
+    let shrunk = pairs.iter().flat_map(|(old, new)| {
+        let losses = losses(&old.guarded_counts, &new.guarded_counts, max_shrink);
+        losses
+            .into_iter()
+            .map(|loss| format!("{}: {loss}; reload with force=true if that is right", new.key))
+    });
+    let older = pairs.iter().filter_map(|(old, new)| {
+        let (before, after) = (old.created?, new.created?);
+        // A time from the future means that a clock was wrong, not that the data is newer than any that comes.
+        (after < before && !age::is_ahead(before, age::now())).then(|| {
+            format!(
+                "{}: it was made {} s before the one in use; reload with force=true if that is right",
+                new.key,
+                before - after
+            )
+        })
+    });
+    shrunk.chain(older).collect()
 }

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::metrics::ReloadOutcome;
+use crate::metrics::table::LabelValue as _;
 
 /// Why a reload happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,21 +1,22 @@
 //! Looks at the data files from time to time and asks for a reload when one has changed.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex};
 
 use super::reloader::{Reloader, STOP_LIMIT};
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::settings::WatchSettings;
-use crate::snapshot::FileIdentity;
+use crate::snapshot::{FileIdentity, age};
 
 /// Watches the data files. It reloads when one has changed and then been still for a moment, and again, at ever longer intervals,
 /// while one can't be read for a reason that may pass.
 pub struct Watch {
-    stop: Arc<WatchStop>,
+    /// Dropping it stops the thread.
+    stop: Sender<()>,
     thread: Background,
 }
 
@@ -25,12 +26,12 @@ impl Watch {
     /// # Errors
     /// The thread can't be started.
     pub fn start(reloader: Arc<Reloader>, settings: WatchSettings) -> std::io::Result<Self> {
-        let stop = Arc::new(WatchStop::default());
-        let stopped = Arc::clone(&stop);
+        let (stop, stopped) = mpsc::channel();
         let thread = Background::spawn("watch", move || {
             let mut watcher = Watcher::new(&reloader);
-            while !stopped.wait(settings.interval) {
-                if watcher.look(settings.settle)
+            while stopped.recv_timeout(settings.interval) == Err(RecvTimeoutError::Timeout) {
+                let has_expired = || reloader.shared.current().health().has_expired(age::now());
+                if (watcher.look(settings.settle) || has_expired())
                     && let Some(report) = reloader.reload(Cause::Watch, false)
                 {
                     watcher.note(&report);
@@ -42,29 +43,8 @@ impl Watch {
 
     /// Stops watching and waits for a running reload, for some seconds at most.
     pub fn end(self) {
-        self.stop.set();
+        drop(self.stop);
         self.thread.end_within(STOP_LIMIT);
-    }
-}
-
-/// Tells the thread to stop.
-#[derive(Default)]
-struct WatchStop {
-    is_set: Mutex<bool>,
-    condition: Condvar,
-}
-
-impl WatchStop {
-    fn set(&self) {
-        *self.is_set.lock() = true;
-        self.condition.notify_one();
-    }
-
-    /// Waits for a time or until it is set, and says whether it is.
-    fn wait(&self, time: Duration) -> bool {
-        let mut is_set = self.is_set.lock();
-        self.condition.wait_while_for(&mut is_set, |is_set| !*is_set, time);
-        *is_set
     }
 }
 
@@ -89,11 +69,15 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(300);
 
 impl Watcher {
     fn new(reloader: &Reloader) -> Self {
-        let snapshot = reloader.current();
-        let in_use = |key| snapshot.files().find(|file| file.key == key)?.identity;
+        let snapshot = reloader.shared.current_owned();
+        let data = snapshot.files().map(|file| (&*file.path, file.identity));
+        let health = snapshot.health().sources().iter();
+        let health = health.map(|file| (file.path(), file.identity()));
+        let in_use: HashMap<&Path, Option<FileIdentity>> = data.chain(health).collect();
+        let identity = |path| in_use.get(path).copied().flatten();
         Self {
-            tried: reloader.paths().iter().map(|(key, _)| in_use(key)).collect(),
-            paths: reloader.paths().iter().map(|(_, path)| path.to_owned()).collect(),
+            tried: reloader.paths().map(identity).collect(),
+            paths: reloader.paths().map(Path::to_owned).collect(),
             seen: None,
             retry: None,
         }
@@ -118,11 +102,7 @@ impl Watcher {
         }
         let since = match &self.seen {
             Some((seen, since)) if *seen == now => *since,
-            _ => {
-                let since = Instant::now();
-                self.seen = Some((now.clone(), since));
-                since
-            }
+            _ => self.seen.insert((now.clone(), Instant::now())).1,
         };
         if since.elapsed() < settle {
             return false;

@@ -18,14 +18,10 @@ use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::listener::{self, Listener, Serving};
 use crate::http::public::{self, Public};
 use crate::metrics::ServerMetrics;
-use crate::settings::AdminAddress;
-use crate::settings::ServerConfig;
-use crate::settings::TrustedProxies;
+use crate::settings::{AdminAddress, ServerConfig, TrustedProxies};
 
-/// Seconds that requests under way have to finish.
+/// Seconds that requests under way have to finish. The admin listener stops after the public one.
 const STOP_SECONDS: u64 = 15;
-
-/// Seconds that the admin listener has to stop, after the public one.
 const ADMIN_STOP_SECONDS: u64 = 2;
 
 /// The admin listener has little to do.
@@ -77,7 +73,7 @@ pub(super) fn public_connections(
         per_address: config.connections.per_address,
         exempt: config.public.trusted_proxies.clone(),
     };
-    let metrics = ConnectionMetrics::of_listener(metrics.registry(), METRICS_PREFIX, "public")?;
+    let metrics = ConnectionMetrics::of_listener(&metrics.registry, METRICS_PREFIX, "public")?;
     Ok(Connections::new(limits, metrics, logger.clone()))
 }
 
@@ -97,8 +93,8 @@ pub(super) fn start_public(
         connections,
         stop_seconds: STOP_SECONDS,
     };
-    let server =
-        listener::serve(listener, serving, move || fn_service(public::handler(&public))).map_err(cannot_listen)?;
+    let service = move || fn_service(public::handler(&public));
+    let server = listener::serve(listener, serving, service).map_err(cannot_listen)?;
     Ok((RunningListener::start(address.to_string(), server), address))
 }
 
@@ -112,10 +108,9 @@ pub(super) async fn start_admin(
     };
     let bound = match &settings.listen {
         AdminAddress::Tcp(address) => Listener::bind(*address).map(|listener| (listener, None)),
-        AdminAddress::Unix(path) => {
-            let bound = socket::listen(path).await;
-            bound.map(|(listener, file)| (Listener::Unix(listener), Some(file)))
-        }
+        AdminAddress::Unix(path) => socket::listen(path)
+            .await
+            .map(|(listener, file)| (Listener::Unix(listener), Some(file))),
     };
     let cannot_listen = |error| ServerError::AdminListen(settings.listen.clone(), error);
     let (listener, socket_file) = match bound {
@@ -129,16 +124,15 @@ pub(super) async fn start_admin(
         }
         Err(error) => return Err(cannot_listen(error)),
     };
-    let address = match listener.address() {
-        Some(bound) => bound.to_string(),
-        None => settings.listen.to_string(),
-    };
+    let address = listener
+        .address()
+        .map_or_else(|| settings.listen.to_string(), |bound| bound.to_string());
     let limits = ConnectionLimits {
         all: descriptors::ADMIN_CONNECTIONS,
         per_address: Some(descriptors::ADMIN_CONNECTIONS_PER_ADDRESS),
         exempt: TrustedProxies::loopback(),
     };
-    let metrics = ConnectionMetrics::of_listener(admin.metrics.registry(), METRICS_PREFIX, "admin")?;
+    let metrics = ConnectionMetrics::of_listener(&admin.metrics.registry, METRICS_PREFIX, "admin")?;
     let serving = Serving {
         workers: ADMIN_WORKERS,
         deadlines: config.deadlines,

@@ -30,9 +30,7 @@ use crate::metrics::ServerMetrics;
 use crate::readiness::{Phase, Readiness};
 use crate::reload::Reloader;
 use crate::reload::watch::Watch;
-use crate::settings::AccessLogTarget;
-use crate::settings::AllowedHosts;
-use crate::settings::ServerConfig;
+use crate::settings::{AccessLogTarget, ServerConfig};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 pub use error::ServerError;
 use signals::{SignalThreads, StopRequests};
@@ -79,7 +77,11 @@ pub fn run(
         return Err(ServerError::Workers(workers, descriptors));
     }
     let metrics = Arc::new(ServerMetrics::new()?);
-    let access_log = open_access_log(&config.access_log, &metrics, logger)?;
+    let opened = AccessLog::open(config.access_log.clone(), &metrics, logger.clone());
+    let access_log = opened.map_err(|source| match config.access_log.clone() {
+        AccessLogTarget::File(path) => ServerError::AccessLogFile(path, source),
+        AccessLogTarget::Stdout => ServerError::AccessLogStdout(source),
+    })?;
     let admin = Arc::new(admin_state(config, logging, &metrics, &access_log));
     let served = actix_web::rt::System::new().block_on(async {
         let connections = listeners::public_connections(config, workers, descriptors, &metrics, logger)?;
@@ -97,27 +99,15 @@ pub fn run(
     served.inspect(|()| info!(logger, "stopped"))
 }
 
-fn open_access_log(
-    target: &AccessLogTarget,
-    metrics: &ServerMetrics,
-    logger: &Logger,
-) -> Result<AccessLog, ServerError> {
-    AccessLog::open(target.clone(), metrics, logger.clone()).map_err(|source| match target.clone() {
-        AccessLogTarget::File(path) => ServerError::AccessLogFile(path, source),
-        AccessLogTarget::Stdout => ServerError::AccessLogStdout(source),
-    })
-}
-
 fn admin_state(
     config: &ServerConfig,
     logging: &Logging,
     metrics: &Arc<ServerMetrics>,
     access_log: &AccessLog,
 ) -> Admin {
-    let (hosts, token) = match &config.admin {
-        Some(admin) => (admin.hosts.clone(), admin.token_file.clone().map(TokenFile::new)),
-        None => (AllowedHosts::default(), None),
-    };
+    let settings = config.admin.as_ref();
+    let hosts = settings.map(|admin| admin.hosts.clone()).unwrap_or_default();
+    let token = settings.and_then(|admin| admin.token_file.clone()).map(TokenFile::new);
     Admin {
         readiness: Readiness::new(config.readiness),
         metrics: Arc::clone(metrics),
@@ -148,7 +138,7 @@ async fn serve(
     let public = Public {
         snapshot: Arc::clone(&snapshot),
         settings: Arc::new(config.public.clone()),
-        access_log: admin.access_log.clone(),
+        access_log: Arc::clone(&admin.access_log),
         metrics: Arc::clone(&admin.metrics),
         logger: logger.clone(),
     };
@@ -157,7 +147,7 @@ async fn serve(
         (Some(reloader), Some(settings)) => Some(Watch::start(Arc::clone(reloader), settings)?),
         _ => None,
     };
-    let access_log = admin.access_log.clone();
+    let access_log = Arc::clone(&admin.access_log);
     let signals = SignalThreads::start(signals, Arc::clone(&stop), reloader.clone(), access_log, logger.clone())?;
     let watchdog = actix_web::rt::spawn(systemd::keep_watchdog(logger.clone()));
     admin.readiness.enter(Phase::Serving);
@@ -188,24 +178,20 @@ async fn serve(
 async fn drain(config: &ServerConfig, admin: &Admin, stop: &StopRequests) -> io::Result<()> {
     let (logger, grace) = (&admin.logger, config.shutdown_grace);
     admin.readiness.enter(Phase::Draining);
-    end_late_stop(grace + LONGEST_STOP, logger)?;
+    let late_logger = logger.clone();
+    let end_late_stop = move || {
+        thread::sleep(grace + LONGEST_STOP);
+        error!(late_logger, "the stop took too long; ending without the rest");
+        thread::sleep(LAST_MESSAGE);
+        process::exit(STOP_TOOK_TOO_LONG);
+    };
+    thread::Builder::new()
+        .name("late-stop".to_owned())
+        .spawn(end_late_stop)?;
     notify(&[NotifyState::Stopping], logger);
     info!(logger, "draining"; "grace_s" => grace.as_secs_f64());
     // A second signal ends the grace.
     let _ = tokio::time::timeout(grace, stop.second.notified()).await;
-    Ok(())
-}
-
-/// Ends the process if it is still there after this time.
-fn end_late_stop(after: Duration, logger: &Logger) -> io::Result<()> {
-    let logger = logger.clone();
-    let wait = move || {
-        thread::sleep(after);
-        error!(logger, "the stop took too long; ending without the rest");
-        thread::sleep(LAST_MESSAGE);
-        process::exit(STOP_TOOK_TOO_LONG);
-    };
-    thread::Builder::new().name("late-stop".to_owned()).spawn(wait)?;
     Ok(())
 }
 
@@ -217,8 +203,8 @@ async fn load_data(
     let (snapshot, watched) = match data {
         Data::BuiltIn(snapshot) => (*snapshot, false),
         Data::Files => {
-            let files = config.files.clone();
-            let loaded = web::block(move || Snapshot::load(&files)).await;
+            let (files, health) = (config.files.clone(), config.health.clone());
+            let loaded = web::block(move || Snapshot::load(&files, &health)).await;
             (loaded.map_err(io::Error::other)??, true)
         }
     };
@@ -227,7 +213,8 @@ async fn load_data(
     let reloader = watched.then(|| {
         Reloader::new(
             config.files.clone(),
-            config.reload,
+            config.health.clone(),
+            config.max_shrink,
             Arc::clone(&shared),
             Arc::clone(&admin.metrics),
             admin.logger.clone(),
@@ -248,5 +235,8 @@ fn log_snapshot(snapshot: &Snapshot, logger: &Logger) {
             "file" => file.path.display().to_string(), "setting" => file.key,
             "duration_ms" => file.duration.as_millis(), "left_out" => file.warnings.count());
         file.log_warnings(logger);
+    }
+    for source in snapshot.health().sources() {
+        source.log_change(None, logger);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -13,14 +13,13 @@ use slog::{Logger, info};
 use tokio::sync::Notify;
 
 use super::systemd;
-use crate::access_log::AccessLogLines;
+use crate::access_log::LineBuffer;
 use crate::background::Background;
 use crate::reload::{Cause, Reloader};
 
 /// Threads that handle signals have this long to end.
 const END_LIMIT: Duration = Duration::from_secs(1);
 
-/// The requests to stop.
 #[derive(Default)]
 pub(super) struct StopRequests {
     pub(super) first: Notify,
@@ -32,7 +31,6 @@ pub(super) fn register() -> io::Result<Signals> {
     Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
 }
 
-/// The threads that handle signals.
 pub(super) struct SignalThreads {
     signals: Handle,
     waiting: Background,
@@ -44,7 +42,7 @@ impl SignalThreads {
         mut signals: Signals,
         stop: Arc<StopRequests>,
         reloader: Option<Arc<Reloader>>,
-        access_log: AccessLogLines,
+        access_log: Arc<LineBuffer>,
         logger: Logger,
     ) -> io::Result<Self> {
         let handle = signals.handle();
@@ -61,7 +59,22 @@ impl SignalThreads {
             })?
         };
         let waiting = Background::spawn("signals", move || {
-            handle_signals(&mut signals, &stop, &hangups, &access_log, &logger);
+            let mut stopping = false;
+            for signal in signals.forever() {
+                info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
+                match signal {
+                    SIGHUP => {
+                        // If the queue is full, a reload is still to begin.
+                        let _ = hangups.try_send(());
+                    }
+                    SIGUSR1 => access_log.reopen(),
+                    _ if stopping => stop.second.notify_one(),
+                    _ => {
+                        stopping = true;
+                        stop.first.notify_one();
+                    }
+                }
+            }
         })?;
         Ok(Self {
             signals: handle,
@@ -75,31 +88,6 @@ impl SignalThreads {
         self.waiting.end_within(END_LIMIT);
         // This thread ends with the other, after a reload under way.
         self.reloading.end_within(END_LIMIT);
-    }
-}
-
-fn handle_signals(
-    signals: &mut Signals,
-    stop: &StopRequests,
-    hangups: &SyncSender<()>,
-    access_log: &AccessLogLines,
-    logger: &Logger,
-) {
-    let mut stopping = false;
-    for signal in signals.forever() {
-        info!(logger, "signal"; "name" => signal_name(signal).unwrap_or("unknown"));
-        match signal {
-            SIGHUP => {
-                // If the queue is full, a reload is still to begin.
-                let _ = hangups.try_send(());
-            }
-            SIGUSR1 => access_log.reopen(),
-            _ if stopping => stop.second.notify_one(),
-            _ => {
-                stopping = true;
-                stop.first.notify_one();
-            }
-        }
     }
 }
 

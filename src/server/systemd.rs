@@ -5,17 +5,14 @@ use std::io;
 use sd_notify::NotifyState;
 use slog::{Logger, warn};
 
-/// Tells systemd of a step.
 pub(super) fn notify(state: &[NotifyState<'_>], logger: &Logger) {
-    let outcome = loop {
+    loop {
         match sd_notify::notify(state) {
+            Ok(()) => return,
             // A signal came meanwhile.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => break outcome,
+            Err(error) => return warn!(logger, "systemd can't be notified"; "error" => %error),
         }
-    };
-    if let Err(error) = outcome {
-        warn!(logger, "systemd can't be notified"; "error" => %error);
     }
 }
 

@@ -3,30 +3,22 @@
 //! Not here: which flags and commands there are ([`super::server_command`], [`super::generator`]).
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::error::ConfigError;
-use super::setting::{Definition, SWITCHED_ON, Setting, Texts};
+use super::setting::{ConfigError, Definition, SWITCHED_ON, Setting, Texts};
 
-/// Arguments that follow the grammar.
-pub(super) enum Arguments {
-    /// Their values.
-    Matches(ArgMatches),
-    /// They ask for this text: the help or the version.
-    Print(String),
-}
-
-/// Reads arguments, the program's name first. A mistake is one line.
+/// Reads arguments, the program's name first. A mistake is one line; a break is a text that they ask for, the help or the version.
 pub(super) fn read(
     command: clap::Command,
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-) -> Result<Arguments, ConfigError> {
+) -> Result<ControlFlow<String, ArgMatches>, ConfigError> {
     match command.try_get_matches_from(arguments) {
-        Ok(matches) => Ok(Arguments::Matches(matches)),
+        Ok(matches) => Ok(ControlFlow::Continue(matches)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Arguments::Print(error.to_string()))
+            Ok(ControlFlow::Break(error.to_string()))
         }
         Err(error) => {
             // The first of clap's lines says what is wrong.
@@ -45,30 +37,20 @@ pub(super) fn flag(definition: &Definition) -> Arg {
         "" => help.to_owned(),
         default => format!("{help} [default: {default}]"),
     };
-    let mut flag = Arg::new(key).long(key).help(help);
-    if let Some(short) = definition.short {
-        flag = flag.short(short);
-    }
+    let flag = Arg::new(key).long(key).help(help).short(definition.short);
     (definition.arg)(match definition.value_name {
         Some(name) => flag.value_name(name),
         None => flag.action(ArgAction::SetTrue).overrides_with(key),
     })
 }
 
-/// The texts of flags that have no other source.
-pub(super) struct Flags<'a>(pub(super) &'a ArgMatches);
-
-impl Texts for Flags<'_> {
+/// For flags that have no other source.
+impl Texts for ArgMatches {
     fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
-        let Definition {
-            key,
-            default,
-            value_name,
-            ..
-        } = setting.definition;
-        let given = match value_name {
-            Some(_) => self.0.get_one::<String>(key).map(String::as_str),
-            None => self.0.get_flag(key).then_some(SWITCHED_ON),
+        let Definition { key, default, .. } = setting.definition;
+        let given = match setting.definition.value_name {
+            Some(_) => self.get_one::<String>(key).map(String::as_str),
+            None => self.get_flag(key).then_some(SWITCHED_ON),
         };
         let text = given.unwrap_or(default);
         let value = match given {

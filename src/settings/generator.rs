@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,12 +12,11 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 use slog::Level;
 
-use super::command_line::{Arguments, Flags, flag, read};
-use super::error::ConfigError;
+use super::command_line::{flag, read};
 use super::parsers::{YEAR, number, optional, path, share, socket_address, time_in};
 use super::probe::ProbeConfig;
-use super::setting::{Definition, Expected, SWITCHED_ON, Setting, Texts, settings};
-use super::values::{CacheCompareSettings, Previous, Share};
+use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
+use super::values::{CacheCompareSettings, Share};
 
 /// The definitions of all flags, in the order of the documentation.
 pub fn generator_flags() -> &'static [Definition] {
@@ -45,10 +45,7 @@ settings! {
         /// publish even if the cache shrank by more than --max-shrink, or a category or repository is gone
         force: bool = Setting::switch("force");
         /// do not keep the replaced file as FILE.previous
-        previous: Previous = Setting::switch_to("no-previous", |text| match text {
-            SWITCHED_ON => Ok(Previous::Drop),
-            _ => Ok(Previous::Keep),
-        });
+        no_previous: bool = Setting::switch("no-previous");
         /// refuse a cache that lost more of its hosts, directories or repositories
         max_shrink: Share = Setting::new("max-shrink", "PERCENT", share).default("25%");
         /// write all warnings and what each host carries to this file, as JSON
@@ -125,21 +122,20 @@ impl GeneratorCommand {
     /// The first mistake, in one line.
     pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, ConfigError> {
         let matches = match read(grammar(), arguments)? {
-            Arguments::Matches(matches) => matches,
-            Arguments::Print(text) => return Ok(Self::Print(text)),
+            ControlFlow::Continue(matches) => matches,
+            ControlFlow::Break(text) => return Ok(Self::Print(text)),
         };
-        let flags = Flags(&matches);
         match matches.subcommand() {
             Some((COMPARE, arguments)) => compare_settings(arguments).map(Self::Compare),
             Some((PROBE, arguments)) => {
                 check_order(&matches)?;
-                ProbeConfig::check(&Flags(arguments)).map(Self::Probe)
+                ProbeConfig::check(arguments).map(Self::Probe)
             }
             Some((HEALTHCHECK, _)) => {
-                let address = flags.get(&METRICS_LISTEN)?;
+                let address = matches.get(&METRICS_LISTEN)?;
                 Ok(Self::Healthcheck(address.unwrap_or(HEALTH_ADDRESS)))
             }
-            _ => GeneratorConfig::check(&flags).map(Self::Generate),
+            _ => GeneratorConfig::check(&matches).map(Self::Generate),
         }
     }
 }
@@ -161,15 +157,13 @@ fn check_order(matches: &ArgMatches) -> Result<(), ConfigError> {
 fn compare_settings(arguments: &ArgMatches) -> Result<CacheCompareSettings, ConfigError> {
     let caches: Vec<PathBuf> = arguments.get_many(CACHES).into_iter().flatten().cloned().collect();
     let caches = <[PathBuf; 2]>::try_from(caches).map_err(|caches| {
+        let number = caches.len();
         ConfigError::new(format!(
-            "compare: expected two cache files, like compare A.proto B.proto, not {}",
-            caches.len()
+            "compare: expected two cache files, like compare A.proto B.proto, not {number}"
         ))
     })?;
-    Ok(CacheCompareSettings {
-        caches,
-        examples: Flags(arguments).get(&EXAMPLES)?,
-    })
+    let examples = arguments.get(&EXAMPLES)?;
+    Ok(CacheCompareSettings { caches, examples })
 }
 
 /// The grammar of the command line, for clap.
@@ -246,14 +240,10 @@ mod tests {
         let config = generate("generate-mirrorlist-cache -o /o -c /nonexistent -d");
         assert_eq!(config.outfile, Path::new("/o"));
         assert!(config.debug && !config.check && !config.force && config.interval.is_none());
-        assert_eq!(
-            (config.max_shrink.to_string().as_str(), config.dns_limit()),
-            ("25%", Some(Duration::from_secs(5)))
-        );
-        assert_eq!(
-            generate("generate-mirrorlist-cache").outfile,
-            Path::new("/var/lib/mirrormanager/mirrorlist_cache.proto")
-        );
+        assert_eq!(config.max_shrink, Share::percent(25));
+        assert_eq!(config.dns_limit(), Some(Duration::from_secs(5)));
+        let outfile = generate("generate-mirrorlist-cache").outfile;
+        assert_eq!(outfile, Path::new("/var/lib/mirrormanager/mirrorlist_cache.proto"));
     }
 
     #[test]
@@ -277,18 +267,15 @@ mod tests {
             ("g --metrics-listen [::]:1234 healthcheck", "[::]:1234"),
             ("g healthcheck --metrics-listen 127.0.0.1:1234", "127.0.0.1:1234"),
         ] {
-            match parse(line).unwrap() {
-                GeneratorCommand::Healthcheck(address) => assert_eq!(address.to_string(), asked, "{line}"),
-                other => panic!("{other:?}"),
-            }
+            let asked = GeneratorCommand::Healthcheck(asked.parse().unwrap());
+            assert_eq!(parse(line), Ok(asked), "{line}");
         }
-        match parse("g compare a b --examples 9").unwrap() {
-            GeneratorCommand::Compare(settings) => {
-                assert_eq!(settings.caches, ["a", "b"].map(PathBuf::from));
-                assert_eq!(settings.examples, 9);
-            }
-            other => panic!("{other:?}"),
-        }
+        let compared = CacheCompareSettings {
+            caches: ["a", "b"].map(PathBuf::from),
+            examples: 9,
+        };
+        let command = parse("g compare a b --examples 9");
+        assert_eq!(command, Ok(GeneratorCommand::Compare(compared)));
         for (line, said) in [
             ("g compare", "not 0"),
             ("g compare a", "not 1"),

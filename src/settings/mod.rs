@@ -10,15 +10,11 @@
 //!   [`crate::generate`]. `probe`: those of its command of that name
 //! - `command_line`: definitions of settings to flags, for both
 //!
-//! A new setting has two places:
-//!
-//! 1. its row in `server` or `generator`: field, type, key, name of the value, parser, default, and the doc comment that is its
-//!    help. Flag, variable, file key and check follow. The documentation follows by `UPDATE_README=1 cargo test --test readme`.
-//! 2. its use. A row in a struct of one concern that is handed down as a whole, like [`PublicSettings`], needs nothing else; another
-//!    one is handed on in `ServerConfig::check`.
+//! A new setting is a row in `server` or `generator`; flag, variable, file key, check and documents follow. A row in a struct of one
+//! concern that is handed down as a whole, like [`PublicSettings`], needs nothing else; another one is handed on in
+//! `ServerConfig::check`.
 
 mod command_line;
-mod error;
 mod generator;
 mod parsers;
 mod probe;
@@ -28,16 +24,15 @@ mod server_command;
 mod setting;
 mod values;
 
-pub use error::ConfigError;
 pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
 pub use probe::{Patterns, ProbeConfig, probe_flags};
 pub use server::{
-    AdminConfig, DataPaths, Deadlines, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig, server_settings,
+    AdminConfig, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig,
+    server_settings,
 };
 pub use server_command::{CompareOptions, ServerCommand};
-pub use setting::Definition;
+pub use setting::{ConfigError, Definition};
 pub use values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, LogFormat, Previous, ReloadLimits, Share,
-    TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, LogFormat, Share, TrustedProxies, WatchSettings,
 };
 pub(crate) use values::{LEVELS, host_name};

@@ -4,16 +4,13 @@
 use std::collections::BTreeMap;
 use std::{fs, io};
 
-use config::{Config, Environment, FileFormat, Format as _, Map, Source, Value, ValueKind};
+use config::{Config, Environment, FileFormat, Format as _, Map, Value, ValueKind};
 
-use super::error::ConfigError;
-use super::setting::{Definition, Setting, Texts};
+use super::setting::{ConfigError, Definition, Setting, Texts};
 
 /// All settings that are set, as texts.
 #[derive(Debug, Clone)]
-pub(super) struct RawSettings {
-    values: BTreeMap<String, RawValue>,
-}
+pub(super) struct RawSettings(BTreeMap<String, RawValue>);
 
 #[derive(Debug, Clone)]
 struct RawValue {
@@ -56,8 +53,11 @@ impl RawSettings {
             .prefix_separator("_")
             .separator(SEPARATOR)
             .source(Some(variables));
-        let flags = flags.into_iter().map(|(key, text)| (key.to_owned(), flag_value(text)));
-        let layers = layers.add_source(variables).add_source(Layer(flags.collect()));
+        let origin = "the command line".to_owned();
+        let flags = flags
+            .into_iter()
+            .map(|(key, text)| (key.to_owned(), Value::new(Some(&origin), text)));
+        let layers = layers.add_source(variables).add_source(layer(flags.collect()));
         let layers = layers.build().map_err(|error| ConfigError::new(error.to_string()))?;
         let mut flat = BTreeMap::new();
         flatten(String::new(), layers.cache, &mut flat);
@@ -65,19 +65,19 @@ impl RawSettings {
             let value = RawValue::new(table, &key, value)?;
             Ok((key, value))
         });
-        values.collect::<Result<_, _>>().map(|values| Self { values })
+        Ok(Self(values.collect::<Result<_, _>>()?))
     }
 
     /// Whether a setting is set anywhere.
     pub(super) fn is_set<T>(&self, setting: &Setting<T>) -> bool {
-        self.values.contains_key(setting.definition.key)
+        self.0.contains_key(setting.definition.key)
     }
 }
 
 impl Texts for RawSettings {
     fn get<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
         let Definition { key, default, .. } = setting.definition;
-        let value = self.values.get(key);
+        let value = self.0.get(key);
         let text = value.map_or(default, |value| value.text.trim());
         (setting.parse)(text).map_err(|expected| {
             let origin = value.map_or("the defaults", |value| &value.origin);
@@ -102,28 +102,17 @@ impl RawValue {
 }
 
 /// A source of the `config` crate that is read already.
-#[derive(Debug, Clone)]
-struct Layer(Map<String, Value>);
-
-impl Source for Layer {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        Ok(self.0.clone())
-    }
-}
-
-fn flag_value(text: String) -> Value {
-    Value::new(Some(&"the command line".to_owned()), text)
+fn layer(values: Map<String, Value>) -> Config {
+    let mut layer = Config::default();
+    layer.cache = values.into();
+    layer
 }
 
 /// The size of the largest configuration file in bytes; all settings with comments have some thousand.
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// Reads a regular file: opening a pipe would wait for ever, and a device has no end.
-fn read_file(path: &str) -> Result<Layer, String> {
+fn read_file(path: &str) -> Result<Config, String> {
     let cannot_read = |error: io::Error| format!("cannot read it: {error}");
     let metadata = fs::metadata(path).map_err(cannot_read)?;
     if !metadata.is_file() {
@@ -135,14 +124,12 @@ fn read_file(path: &str) -> Result<Layer, String> {
         ));
     }
     let text = fs::read_to_string(path).map_err(cannot_read)?;
-    FileFormat::Toml
-        .parse(Some(&path.to_owned()), &text)
-        .map(Layer)
-        .map_err(|error| {
-            let error = error.to_string();
-            let lines: Vec<&str> = error.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-            lines.join(" ")
-        })
+    let values = FileFormat::Toml.parse(Some(&path.to_owned()), &text);
+    values.map(layer).map_err(|error| {
+        let error = error.to_string();
+        let lines: Vec<&str> = error.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        lines.join(" ")
+    })
 }
 
 /// Lists a table's values by their keys, those of inner tables after a dot.

@@ -2,6 +2,7 @@
 //!
 //! Not here: the commands and their flags ([`super::server_command`]), and the layers that texts come from ([`super::raw`]).
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,15 +10,14 @@ use std::time::Duration;
 
 use slog::Level;
 
-use super::error::ConfigError;
 use super::parsers::{
     YEAR, access_log, admin_address, choice, deadline, host_names, ip_address, networks, number, optional, or_off,
     path, share, time, time_in,
 };
 use super::raw::RawSettings;
-use super::setting::{Definition, Expected, Setting, Texts, settings};
+use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 use super::values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, ReloadLimits, Share, TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
 };
 
 /// The definitions of all settings, in the order of the documentation.
@@ -26,6 +26,7 @@ pub fn server_settings() -> Vec<Definition> {
         ListenerSettings::TABLE,
         PublicSettings::TABLE,
         DataPaths::TABLE,
+        HealthSettings::TABLE,
         OtherFileSettings::TABLE,
         ConnectionLimitSettings::TABLE,
         Deadlines::TABLE,
@@ -86,6 +87,31 @@ settings! {
             .default("/var/lib/mirrormanager/country_continent.csv");
         /// GeoIP country database in MaxMind DB format
         geoip: PathBuf = Setting::new("geoip", "FILE", path).default("/usr/share/GeoIP/GeoLite2-Country.mmdb");
+    }
+}
+
+settings! {
+    /// The health of mirrors, and how far to trust it.
+    pub struct HealthSettings {
+        /// comma list of the files with the health of mirrors that `generate-mirrorlist-cache probe` writes, at most 16; empty: none
+        files: Vec<PathBuf> = Setting::new("health.files", "FILES", health_files);
+        /// how many of the health files that are still valid must call a URL bad; empty: all of them
+        quorum: Option<NonZeroUsize> = Setting::new("health.quorum", "NUMBER", |text| {
+            optional(text, |text| number(text, "a number of files, at least 1"))
+        });
+        /// set a health file aside that calls more than this share of the hosts of a country or of the world bad
+        max_bad: Share = Setting::new("health.max_bad", "PERCENT", share).default("30%");
+    }
+}
+
+impl Default for HealthSettings {
+    /// No health files.
+    fn default() -> Self {
+        Self {
+            files: Vec::new(),
+            quorum: None,
+            max_bad: Share::percent(30),
+        }
     }
 }
 
@@ -202,6 +228,18 @@ fn threads(text: &str) -> Result<NonZeroUsize, Expected> {
     (threads.get() <= 512).then_some(threads).ok_or(EXPECTED.into())
 }
 
+/// Files beyond these would not fit the sets of files that a URL is counted in.
+const MOST_HEALTH_FILES: usize = 16;
+
+fn health_files(text: &str) -> Result<Vec<PathBuf>, Expected> {
+    let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let files: Vec<PathBuf> = texts.map(path).collect::<Result<_, _>>()?;
+    let is_usable = files.len() <= MOST_HEALTH_FILES && files.iter().collect::<HashSet<_>>().len() == files.len();
+    is_usable
+        .then_some(files)
+        .ok_or_else(|| "a comma list of at most 16 different files".into())
+}
+
 fn connections(text: &str) -> Result<NonZeroUsize, Expected> {
     number(text, "a number of connections, at least 1")
 }
@@ -223,6 +261,8 @@ pub struct ServerConfig {
     pub deadlines: Deadlines,
     /// The paths of the data files.
     pub files: DataPaths,
+    /// The health of mirrors.
+    pub health: HealthSettings,
     /// How requests are answered.
     pub public: PublicSettings,
     /// The destination of the access log.
@@ -231,8 +271,8 @@ pub struct ServerConfig {
     pub admin: Option<AdminConfig>,
     /// When the data files are looked at; `None`: never.
     pub watch: Option<WatchSettings>,
-    /// How new data may differ from the current data.
-    pub reload: ReloadLimits,
+    /// The share of a count of entries that new data may lose.
+    pub max_shrink: Share,
     /// When the server calls itself ready.
     pub readiness: ReadinessLimits,
     /// How long to go on accepting after being told to stop.
@@ -261,32 +301,28 @@ impl ServerConfig {
     /// The first value that is not what its setting expects.
     pub(super) fn check(raw: &RawSettings) -> Result<Self, ConfigError> {
         let listener = ListenerSettings::check(raw)?;
-        let AdminSettings {
-            listen,
-            token_file,
-            hosts,
-        } = AdminSettings::check(raw)?;
-        let ReloadSettings {
-            watch,
-            settle,
-            max_shrink,
-        } = ReloadSettings::check(raw)?;
+        let admin = AdminSettings::check(raw)?;
+        let reload = ReloadSettings::check(raw)?;
         Ok(Self {
             listen: SocketAddr::new(listener.address, listener.port),
             workers: listener.workers,
             connections: ConnectionLimitSettings::check(raw)?,
             deadlines: Deadlines::check(raw)?,
             files: DataPaths::check(raw)?,
+            health: HealthSettings::check(raw)?,
             public: PublicSettings::check(raw)?,
             access_log: OtherFileSettings::check(raw)?.access_log,
-            admin: listen.map(|listen| AdminConfig {
+            admin: admin.listen.map(|listen| AdminConfig {
                 listen,
                 is_set: raw.is_set(&ADMIN_LISTEN),
-                token_file,
-                hosts,
+                token_file: admin.token_file,
+                hosts: admin.hosts,
             }),
-            watch: watch.map(|interval| WatchSettings { interval, settle }),
-            reload: ReloadLimits { max_shrink },
+            watch: reload.watch.map(|interval| WatchSettings {
+                interval,
+                settle: reload.settle,
+            }),
+            max_shrink: reload.max_shrink,
             readiness: ReadinessLimits::check(raw)?,
             shutdown_grace: listener.shutdown_grace,
             logging: LoggingSettings::check(raw)?,
@@ -295,11 +331,10 @@ impl ServerConfig {
 
     /// The same for a demonstration: with the access log on standard output unless it was set.
     #[must_use]
-    pub(super) fn for_demo(self, raw: &RawSettings) -> Self {
-        let access_log = match raw.is_set(&LOG) {
-            true => self.access_log,
-            false => AccessLogTarget::Stdout,
-        };
-        Self { access_log, ..self }
+    pub(super) fn for_demo(mut self, raw: &RawSettings) -> Self {
+        if !raw.is_set(&LOG) {
+            self.access_log = AccessLogTarget::Stdout;
+        }
+        self
     }
 }

@@ -1,5 +1,5 @@
-//! A setting as one typed value: its name, default, help and parser. [`settings!`] makes a checked struct and a table of
-//! definitions from one list of them.
+//! A setting as one typed value: its name, default, help and parser, and the error of all settings. [`settings!`] makes a checked
+//! struct and a table of definitions from one list of them.
 //!
 //! Not here: which settings there are ([`super::server`], [`super::generator`]) and where their texts come from
 //! ([`super::raw`], [`super::command_line`]).
@@ -7,8 +7,6 @@
 use std::borrow::Cow;
 
 use clap::Arg;
-
-use super::error::ConfigError;
 
 /// The untyped side of a setting, from which its flag, variable, file key and documentation follow.
 #[derive(Debug, Clone, Copy)]
@@ -31,19 +29,20 @@ pub struct Definition {
 /// How a message goes on after the word "expected".
 pub(super) type Expected = Cow<'static, str>;
 
-/// Makes a value of a text.
-pub(super) type Parser<T> = fn(&str) -> Result<T, Expected>;
-
 /// A setting with a value of type `T`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting<T> {
     /// Everything but the type.
     pub(super) definition: Definition,
-    pub(super) parse: Parser<T>,
+    pub(super) parse: fn(&str) -> Result<T, Expected>,
 }
 
 impl<T> Setting<T> {
-    pub(super) const fn new(key: &'static str, value_name: &'static str, parse: Parser<T>) -> Self {
+    pub(super) const fn new(
+        key: &'static str,
+        value_name: &'static str,
+        parse: fn(&str) -> Result<T, Expected>,
+    ) -> Self {
         let definition = Definition {
             key,
             short: None,
@@ -53,13 +52,6 @@ impl<T> Setting<T> {
             arg: |arg| arg,
         };
         Self { definition, parse }
-    }
-
-    /// A flag without a value; its text is [`SWITCHED_ON`] if it is given, else empty.
-    pub(super) const fn switch_to(key: &'static str, parse: Parser<T>) -> Self {
-        let mut switch = Self::new(key, "", parse);
-        switch.definition.value_name = None;
-        switch
     }
 
     pub(super) const fn short(mut self, short: char) -> Self {
@@ -87,7 +79,9 @@ impl<T> Setting<T> {
 impl Setting<bool> {
     /// A flag without a value, which is off unless it is given.
     pub(super) const fn switch(key: &'static str) -> Self {
-        Self::switch_to(key, |text| Ok(text == SWITCHED_ON))
+        let mut switch = Self::new(key, "", |text| Ok(text == SWITCHED_ON));
+        switch.definition.value_name = None;
+        switch
     }
 }
 
@@ -129,3 +123,34 @@ macro_rules! settings {
 }
 
 pub(super) use settings;
+
+/// A mistake in the configuration: one line that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    /// Control characters in quoted values are escaped as in Rust, so that the text stays one line.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if !text.contains(char::is_control) {
+            return Self(text);
+        }
+        let escaped = |c: char| match c.is_control() {
+            true => c.escape_default().to_string(),
+            false => c.to_string(),
+        };
+        Self(text.chars().map(escaped).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_one_line_whatever_it_quotes() {
+        let error = ConfigError::new("port = \"1\u{1b}[31m\r\n\u{e4}\u{85}\"").to_string();
+        assert_eq!(error, "port = \"1\\u{1b}[31m\\r\\n\u{e4}\\u{85}\"");
+    }
+}

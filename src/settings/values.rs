@@ -36,6 +36,11 @@ impl Share {
         }
     }
 
+    /// Whether a part is more than this share of a whole.
+    pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
+        part as u128 * 1_000_000 > whole as u128 * u128::from(self.millionths)
+    }
+
     /// Whether a count that was `before` and is `after` shrank by more than this.
     pub fn is_exceeded_by_loss(self, before: usize, after: usize) -> bool {
         let kept = 1_000_000 - u128::from(self.millionths);
@@ -79,22 +84,18 @@ impl fmt::Display for AdminAddress {
 
 /// The names by which operators and scrapers reach the admin listener, apart from localhost and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AllowedHosts {
-    /// As [`host_name`] gives them.
-    names: Vec<String>,
-}
+pub struct AllowedHosts(Vec<String>);
 
 impl AllowedHosts {
     /// Reads a comma list of names without ports; `None` if one of them is no host name.
     pub fn parse(list: &str) -> Option<Self> {
         let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let names = names.map(host_name).collect::<Option<_>>()?;
-        Some(Self { names })
+        names.map(host_name).collect::<Option<_>>().map(Self)
     }
 
     /// Whether this name, as [`host_name`] gives it, is one of them.
     pub(crate) fn contains(&self, name: &String) -> bool {
-        self.names.contains(name)
+        self.0.contains(name)
     }
 }
 
@@ -111,14 +112,12 @@ pub(crate) fn host_name(text: &str) -> Option<String> {
 
 /// The networks of the proxies whose X-Forwarded-For counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustedProxies {
-    networks: Vec<IpNetwork>,
-}
+pub struct TrustedProxies(Vec<IpNetwork>);
 
 impl TrustedProxies {
     /// Trusts these networks.
     pub fn new(networks: Vec<IpNetwork>) -> Self {
-        Self { networks }
+        Self(networks)
     }
 
     /// Trusts this machine.
@@ -132,7 +131,7 @@ impl TrustedProxies {
 
     /// Whether an address is a trusted proxy's.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(address))
+        self.0.iter().any(|network| network.contains(address))
     }
 }
 
@@ -143,13 +142,6 @@ pub struct WatchSettings {
     pub interval: Duration,
     /// How long a changed file has to be still before it is read.
     pub settle: Duration,
-}
-
-/// How new data may differ from the current data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReloadLimits {
-    /// The share of a count of entries that may be lost.
-    pub max_shrink: Share,
 }
 
 /// The levels of messages and their names, the most severe first.
@@ -179,13 +171,4 @@ pub struct CacheCompareSettings {
     pub caches: [PathBuf; 2],
     /// How many differences of a kind are shown for each table.
     pub examples: usize,
-}
-
-/// Whether a generator keeps the file that it replaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Previous {
-    /// As `….previous`.
-    Keep,
-    /// Not at all. A `….previous` of an earlier run stays as it is.
-    Drop,
 }

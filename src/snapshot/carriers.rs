@@ -14,7 +14,8 @@ use hashbrown::HashTable;
 use super::hosts::HostIndex;
 use super::urls::{ProtocolSet, UrlRange};
 use crate::bits::{BitWords, ones};
-use crate::cache::error::TooMany;
+use crate::budget::Budget;
+use crate::cache::error::{EntryError, TooMany};
 use crate::geo::CountryCode;
 use crate::index_table::{IndexTable, part, table_indexes};
 
@@ -65,8 +66,15 @@ pub struct Carrier {
     pub urls: UrlRange,
 }
 
+impl Carrier {
+    /// Whether a public list can have it. A private host is listed for clients of its own networks only.
+    pub fn in_public_list(&self) -> bool {
+        self.public || self.country.is_some()
+    }
+}
+
 /// A carrier while a cache is read: its group, and its bit there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CarrierMember {
     pub(super) group: CarrierGroup,
     pub(super) bit: u32,
@@ -87,7 +95,7 @@ impl Default for CarrierSet {
 #[derive(Default)]
 pub(super) struct CarrierSets {
     words: Vec<u64>,
-    bases: GroupBases,
+    pub(super) bases: GroupBases,
 }
 
 /// The first carrier of each group: groups stand one after the other.
@@ -157,11 +165,6 @@ impl CarrierSets {
         self.words.capacity() * size_of::<u64>()
     }
 
-    /// The first carrier of each group.
-    pub(super) fn bases(&self) -> &GroupBases {
-        &self.bases
-    }
-
     /// A set by groups, in ascending order.
     pub(super) fn runs(&self, set: CarrierSet) -> impl Iterator<Item = CarrierRun<'_>> {
         self.headers(set).map(|(header, words)| CarrierRun {
@@ -194,6 +197,10 @@ impl CarrierSets {
 /// A group is shared by all new carriers until it has so many: a word of bits.
 const SMALL_GROUP: u32 = 64;
 
+/// The memory of a set and of each of its words while the table grows, in bytes.
+const SET_BYTES: usize = 16;
+const WORD_BYTES: usize = 16;
+
 /// Puts carriers into groups, and directories' sets into [`CarrierSets`], while a cache is read.
 #[derive(Default)]
 pub(super) struct CarrierSetsBuilder {
@@ -215,11 +222,6 @@ struct GroupBits {
 }
 
 impl CarrierSetsBuilder {
-    /// The memory of a set while the table grows, in bytes; each of its words takes [`Self::WORD_BYTES`] more.
-    pub(super) const SET_BYTES: usize = 16;
-    /// See [`Self::SET_BYTES`].
-    pub(super) const WORD_BYTES: usize = 16;
-
     /// A group for carriers that occur with no known one.
     ///
     /// # Errors
@@ -231,7 +233,6 @@ impl CarrierSetsBuilder {
         }
     }
 
-    /// A new carrier in a group.
     pub(super) fn new_member(&mut self, group: CarrierGroup) -> CarrierMember {
         let bits = self.groups.at_mut(group);
         let bit = bits.size;
@@ -239,76 +240,63 @@ impl CarrierSetsBuilder {
         CarrierMember { group, bit }
     }
 
-    /// Stores a directory's carriers, or finds that an equal set is there already. Returns the set and how many words are new.
+    /// Stores a directory's carriers, or finds that an equal set is there already.
     ///
     /// # Errors
-    /// If the table is full.
-    pub(super) fn insert(
-        &mut self,
-        members: impl Iterator<Item = CarrierMember>,
-    ) -> Result<(CarrierSet, usize), TooMany> {
+    /// If the table is full or would take too much memory.
+    pub(super) fn insert(&mut self, members: &[CarrierMember], budget: &mut Budget) -> Result<CarrierSet, EntryError> {
         self.touched.clear();
         for CarrierMember { group, bit } in members {
-            if self.groups.at_mut(group).bits.set(bit) {
-                self.touched.push((group, bit / 64));
+            if self.groups.at_mut(*group).bits.set(*bit) {
+                self.touched.push((*group, bit / 64));
             }
         }
         if !self.touched.is_sorted() {
             self.touched.sort_unstable();
         }
         self.encode();
-        self.intern()
+        self.intern(budget)
     }
 
     /// Encodes the current set and forgets it.
     fn encode(&mut self) {
         self.encoded.clear();
-        let mut run: Option<(usize, Header)> = None;
-        for (group, word) in self.touched.iter().copied() {
-            let bits = self.groups.at_mut(group).bits.take_word(word);
-            match &mut run {
-                Some((_, header)) if header.group == group && word <= header.first_word + header.words + 1 => {
-                    // A word without a bit takes no more room than another header.
-                    let skipped = word - (header.first_word + header.words);
-                    self.encoded.extend((0..skipped).map(|_| 0));
-                    header.words += skipped + 1;
-                }
-                _ => {
-                    let header = Header {
-                        group,
-                        first_word: word,
-                        words: 1,
-                        more: false,
-                    };
-                    if let Some((place, ended)) = run.replace((self.encoded.len(), header)) {
-                        put(&mut self.encoded, place, Header { more: true, ..ended });
-                    }
-                    self.encoded.push(0);
-                }
-            }
-            self.encoded.push(bits);
+        // A word without a bit takes no more room than another header.
+        let is_near =
+            |(group, word): &(CarrierGroup, u32), next: &(CarrierGroup, u32)| *group == next.0 && next.1 <= word + 2;
+        let mut runs = self.touched.chunk_by(is_near).peekable();
+        while let Some(run) = runs.next() {
+            let [(group, first_word), ..] = *run else { continue };
+            let last = run.last().map_or(first_word, |(_, word)| *word);
+            let header = Header {
+                group,
+                first_word,
+                words: last - first_word + 1,
+                more: runs.peek().is_some(),
+            };
+            self.encoded.push(header.encode());
+            let bits = &mut self.groups.at_mut(group).bits;
+            self.encoded
+                .extend((first_word..=last).map(|word| bits.take_word(word)));
         }
-        match run {
-            Some((place, header)) => put(&mut self.encoded, place, header),
+        if self.encoded.is_empty() {
             // A header without words is the empty set.
-            None => self.encoded.push(0),
+            self.encoded.push(0);
         }
     }
 
-    fn intern(&mut self) -> Result<(CarrierSet, usize), TooMany> {
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(self.encoded.as_slice());
-        let sets = &self.sets;
-        if let Some(set) = self.known.find(hash, |set| sets.encoded(*set) == self.encoded) {
-            return Ok((*set, 0));
+    fn intern(&mut self, budget: &mut Budget) -> Result<CarrierSet, EntryError> {
+        let hash = self.hasher.hash_one(self.encoded.as_slice());
+        if let Some(set) = self.known.find(hash, |set| self.sets.encoded(*set) == self.encoded) {
+            return Ok(*set);
         }
         let offset = u32::try_from(self.sets.words.len());
         let set = CarrierSet(offset.map_err(|_| TooMany::Directories)?);
         self.sets.words.extend_from_slice(&self.encoded);
-        let sets = &self.sets;
-        self.known
-            .insert_unique(hash, set, |set| hasher.hash_one(sets.encoded(*set)));
-        Ok((set, self.encoded.len()))
+        let rehash = |set: &CarrierSet| self.hasher.hash_one(self.sets.encoded(*set));
+        self.known.insert_unique(hash, set, rehash);
+        budget.take(SET_BYTES + self.encoded.len() * WORD_BYTES)?;
+        Ok(set)
     }
 
     /// The finished sets. A member's carrier index is its group's base plus its bit, see [`CarrierSetsBuilder::bases`].
@@ -318,7 +306,6 @@ impl CarrierSetsBuilder {
         self.sets
     }
 
-    /// The first carrier of each group.
     pub(super) fn bases(&self) -> GroupBases {
         let sizes = self.groups.rows().iter().map(|group| group.size);
         let bases: Vec<CarrierIndex> = sizes
@@ -329,12 +316,6 @@ impl CarrierSetsBuilder {
             })
             .collect();
         bases.into()
-    }
-}
-
-fn put(encoded: &mut [u64], place: usize, header: Header) {
-    if let Some(word) = encoded.get_mut(place) {
-        *word = header.encode();
     }
 }
 
@@ -358,18 +339,16 @@ mod tests {
             vec![first[199], first[0], first[64], first[63]],
             vec![first[1_999], first[0]],
         ];
-        let handles: Vec<(CarrierSet, usize)> = stored
-            .iter()
-            .map(|s| builder.insert(s.iter().copied()).unwrap())
-            .collect();
+        let mut budget = Budget::default();
+        let handles = stored.map(|members| builder.insert(&members, &mut budget).unwrap());
         let sets = builder.finish();
-        let found = |i: usize| sets.iter(handles[i].0).map(CarrierIndex::get).collect::<Vec<_>>();
+        let found = |i: usize| sets.iter(handles[i]).map(CarrierIndex::get).collect::<Vec<_>>();
         assert_eq!(found(0), [0, 63, 64, 199]);
         assert_eq!(found(1), [0; 0]);
         assert_eq!(found(2), [5, 2_000, 2_002]);
-        assert_eq!((handles[0].0, handles[3].1), (handles[3].0, 0));
+        assert_eq!(handles[0], handles[3]);
         // Two runs of a word each, however far they are from each other.
-        assert_eq!((found(4), handles[4].1), (vec![0, 1_999], 4));
+        assert_eq!((found(4), sets.encoded(handles[4]).len()), (vec![0, 1_999], 4));
     }
 
     #[test]

@@ -9,15 +9,14 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use ip_network::IpNetwork;
 
-use super::carriers::{Carrier, CarrierIndex, CarrierRun, CarrierSets};
+use super::carriers::{Carrier, CarrierIndex, CarrierSets};
 use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::FileDetails;
 use super::hosts::{Host, HostIndex};
-use super::masks::CarrierMasks;
-use super::repositories::{Repository, RepositoryCatalogue};
+use super::repositories::{Repository, RepositoryTable};
 use super::text_arena::{PaddedText, TextSpan};
 use super::urls::{Url, Urls};
-use crate::geo::{AsNumber, ContinentTable, CountryCode, NetworkTable};
+use crate::geo::{AsNumber, CountryCode, NetworkTable};
 use crate::index_table::IndexTable;
 
 /// The contents of a cache.
@@ -30,7 +29,7 @@ pub struct Catalogue {
     pub(super) directories: DirectoryTable,
     /// The files of each directory, in the order of their names.
     pub(super) file_details: HashMap<DirectoryIndex, Box<[FileDetails]>, RandomState>,
-    pub(super) repositories: RepositoryCatalogue,
+    pub(super) repositories: RepositoryTable,
     pub(super) netblock_countries: NetworkTable<CountryCode>,
     pub(super) continent_redirects: BTreeMap<CountryCode, Option<Box<str>>>,
     pub(super) host_netblocks: NetworkTable<Box<[HostIndex]>>,
@@ -67,8 +66,8 @@ impl Catalogue {
         CatalogueCounts {
             hosts: self.hosts.len(),
             carriers: self.carriers.len(),
-            directories: self.directories.len(),
-            repositories: self.repositories.len(),
+            directories: self.directories.table.len(),
+            repositories: self.repositories.by_key.len(),
             directories_with_files: self.file_details.len(),
             host_netblocks: self.host_netblocks.len(),
             as_numbers: self.as_hosts.len(),
@@ -103,23 +102,13 @@ impl Catalogue {
 
     /// Every directory.
     pub fn directories(&self) -> impl Iterator<Item = DirectoryIndex> + use<> {
-        self.directories.iter()
+        self.directories.table.indexes()
     }
 
     /// The carriers of a directory: each host once, in ascending order within each group of carriers.
     pub fn carriers(&self, directory: DirectoryIndex) -> impl Iterator<Item = (CarrierIndex, &Carrier)> {
         let carriers = self.sets.iter(self.directories.carriers(directory));
         carriers.map(|index| (index, self.carriers.at(index)))
-    }
-
-    /// The carriers of a directory, group by group.
-    pub(super) fn carrier_runs(&self, directory: DirectoryIndex) -> impl Iterator<Item = CarrierRun<'_>> {
-        self.sets.runs(self.directories.carriers(directory))
-    }
-
-    /// The masks of all carriers.
-    pub(super) fn masks(&self, continents: &ContinentTable) -> CarrierMasks {
-        CarrierMasks::new(self.sets.bases(), self.carriers.rows(), continents)
     }
 
     /// The carrier with an index.
@@ -136,12 +125,12 @@ impl Catalogue {
     /// A text of a URL, for copying.
     #[inline]
     pub fn text(&self, span: TextSpan) -> PaddedText<'_> {
-        self.urls.text(span)
+        self.urls.texts.padded(span)
     }
 
     /// A base URL itself, without a slash at its end.
     pub fn base_url(&self, url: &Url) -> &str {
-        self.urls.base(url)
+        self.urls.texts.get(url.base)
     }
 
     /// The host with an index.
@@ -177,11 +166,6 @@ impl Catalogue {
         numbers
     }
 
-    /// How many hosts there are: the bound of [`HostIndex::get`].
-    pub fn host_count(&self) -> usize {
-        self.hosts.len()
-    }
-
     /// The details of a file in a directory.
     pub fn file_details(&self, directory: DirectoryIndex, name: &str) -> Option<&FileDetails> {
         let files = self.file_details.get(&directory)?;
@@ -195,39 +179,47 @@ impl Catalogue {
         directories.flat_map(|(directory, files)| files.iter().map(|file| (*directory, file)))
     }
 
-    /// The repository with a prefix and an architecture. `scratch` holds the key while it is looked up.
+    /// The repository with a prefix and an architecture. `scratch` is for the key, so that none is allocated.
     pub fn repository(&self, prefix: &str, arch: &str, scratch: &mut String) -> Option<Repository> {
-        self.repositories.find(prefix, arch, scratch)
+        scratch.clear();
+        scratch.push_str(prefix);
+        scratch.push('+');
+        scratch.push_str(arch);
+        self.repositories.by_key.get(scratch.as_str()).copied()
     }
 
     /// Every repository as `prefix+arch`, in any order.
     pub fn repositories(&self) -> impl Iterator<Item = (&str, Repository)> {
-        self.repositories.iter()
+        let repositories = self.repositories.by_key.iter();
+        repositories.map(|(key, repository)| (&**key, *repository))
     }
 
     /// Every prefix that is redirected, and every one that is disabled, in any order.
     pub fn special_prefixes(&self) -> impl Iterator<Item = &str> {
-        self.repositories.special_prefixes()
+        let RepositoryTable {
+            redirects, disabled, ..
+        } = &self.repositories;
+        redirects.keys().chain(disabled).map(|prefix| &**prefix)
     }
 
     /// The prefix that answers when this one is asked for.
     pub fn repository_redirect(&self, prefix: &str) -> Option<&str> {
-        self.repositories.redirect(prefix)
+        self.repositories.redirects.get(prefix).map(|to| &**to)
     }
 
     /// Whether a prefix is disabled.
     pub fn is_disabled(&self, prefix: &str) -> bool {
-        self.repositories.is_disabled(prefix)
+        self.repositories.disabled.contains(prefix)
     }
 
     /// A comment line for each repository.
     pub fn available_repositories(&self) -> &Bytes {
-        self.repositories.available()
+        &self.repositories.available
     }
 
     /// The same lines, safe in an XML comment.
     pub fn available_repositories_comment(&self) -> &Bytes {
-        self.repositories.available_comment()
+        &self.repositories.available_comment
     }
 
     /// The operators' country of an address, and the network of that entry.

@@ -1,26 +1,32 @@
-//! A data file: what it tells of itself, and the table that was made of it. The kinds of data files are in
-//! [`super::data_set`], reading one is in [`super::load`].
+//! A data file: what it tells of itself, and how it is read into its table, whatever its kind: a regular file of a sensible size
+//! that stays the same meanwhile.
+//!
+//! Not here: what can stand in a file of each kind ([`super::data_set`]), and when files are read ([`crate::reload`]).
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use slog::{Logger, warn};
 
-use super::load_error::LoadProblem;
+use super::load_error::{LoadError, LoadProblem};
 use super::shrink::Count;
 use crate::warnings::Warnings;
+
+/// The size of a read, in bytes.
+const BUFFER: usize = 256 << 10;
 
 /// A kind of data file, by the table that is made of it.
 pub trait DataTable: Sized {
     /// The key of the setting that names the file. It is also the file's name in metrics, status and messages.
     const KEY: &'static str;
 
-    /// A larger file has holes or is something else, and is not read.
-    const MAX_BYTES: u64;
+    /// A larger file has holes or is something else, and is not read. Unless said otherwise, eight times as many bytes as the largest
+    /// GeoIP database, which is kept in memory as it is.
+    const MAX_BYTES: u64 = 1 << 30;
 
     /// Makes the table. Entries that can't be used are warnings.
     ///
@@ -76,7 +82,7 @@ pub struct DataFile {
 
 impl DataFile {
     /// Describes the file that a table was made of.
-    pub(super) fn new<T: DataTable>(table: &T, path: &Path, identity: Option<FileIdentity>) -> Self {
+    fn new<T: DataTable>(table: &T, path: &Path, identity: Option<FileIdentity>) -> Self {
         Self {
             key: T::KEY,
             path: path.to_owned(),
@@ -126,11 +132,8 @@ impl<T: DataTable> Loaded<T> {
     }
 
     /// An empty table for a file that is not there.
-    pub fn without_file(empty: T) -> Arc<Self> {
-        Arc::new(Self {
-            table: empty,
-            file: None,
-        })
+    pub fn without_file(table: T) -> Arc<Self> {
+        Arc::new(Self { table, file: None })
     }
 }
 
@@ -152,7 +155,7 @@ impl FileIdentity {
         std::fs::metadata(path).map(|metadata| Self::of(&metadata))
     }
 
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -160,4 +163,51 @@ impl FileIdentity {
             modified: metadata.modified().ok(),
         }
     }
+}
+
+/// Reads the file at a path.
+///
+/// # Errors
+/// The file can't be read, is damaged, or has no entry that can be used.
+pub fn load<T: DataTable>(path: &Path) -> Result<Arc<Loaded<T>>, LoadError> {
+    let path_of = |problem| LoadError {
+        path: path.to_owned(),
+        problem,
+    };
+    read(path).map(Arc::new).map_err(path_of)
+}
+
+fn read<T: DataTable>(path: &Path) -> Result<Loaded<T>, LoadProblem> {
+    let started = Instant::now();
+    let mut warnings = Warnings::default();
+    let file = open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.len() == 0 {
+        return Err(LoadProblem::Empty);
+    }
+    if metadata.len() > T::MAX_BYTES {
+        return Err(LoadProblem::LargerThan(T::MAX_BYTES));
+    }
+    let identity = FileIdentity::of(&metadata);
+    let handle = file.try_clone()?;
+    let table = T::read_file(BufReader::with_capacity(BUFFER, file), &mut warnings);
+    // A change explains whatever else is wrong.
+    if FileIdentity::of(&handle.metadata()?) != identity {
+        return Err(LoadProblem::Changing);
+    }
+    let table = table?;
+    let file = Some(DataFile {
+        duration: started.elapsed(),
+        warnings,
+        ..DataFile::new(&table, path, Some(identity))
+    });
+    Ok(Loaded { table, file })
+}
+
+/// Opens a regular file. Opening a pipe would wait for a writer for ever, and a device has no end.
+fn open(path: &Path) -> Result<File, LoadProblem> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(LoadProblem::NoFile);
+    }
+    File::open(path).map_err(LoadProblem::from)
 }

@@ -13,8 +13,7 @@ use std::thread;
 
 use super::age;
 use super::catalogue::Catalogue;
-use super::data_file::{DataFile, DataTable, FileIdentity, Loaded};
-use super::load::load;
+use super::data_file::{DataFile, DataTable, FileIdentity, Loaded, load};
 use super::load_error::{LoadError, LoadProblem};
 use super::shrink::{Count, cache_counts};
 use crate::geo::{AsTable, ContinentTable, GeoIp};
@@ -33,6 +32,7 @@ macro_rules! data_files {
         }
 
         /// The tables of all data files. They are shared with the next data set as long as a file stays the same.
+        #[derive(Clone)]
         pub struct DataSet {
             $(#[$first_doc])*
             pub $first: Arc<Loaded<$First>>,
@@ -45,25 +45,18 @@ macro_rules! data_files {
             /// # Errors
             /// The first file that is refused, in the order of reading.
             pub fn load(paths: &DataPaths) -> Result<Self, LoadError> {
-                let files = Attempts::read(paths, None);
-                Ok(Self {
-                    $first: files.$first.loaded?,
-                    $($name: files.$name.loaded?,)*
-                })
+                let ($first, $($name,)*) = read(paths, None);
+                Ok(Self { $first: $first.loaded?, $($name: $name.loaded?,)* })
             }
 
             /// Reads the files that are not those of the current data set.
             pub fn reload(paths: &DataPaths, current: &Self) -> Reload {
-                let files = Attempts::read(paths, Some(current));
+                let ($first, $($name,)*) = read(paths, Some(current));
                 let (mut changed, mut refused) = (Vec::new(), Vec::new());
-                let $first = files.$first.note(&mut changed, &mut refused);
-                $(let $name = files.$name.note(&mut changed, &mut refused);)*
+                let $first = $first.note(&mut changed, &mut refused);
+                $(let $name = $name.note(&mut changed, &mut refused);)*
                 let all = || Some(Self { $first: $first?, $($name: $name?,)* });
-                Reload {
-                    data_set: all(),
-                    changed,
-                    refused,
-                }
+                Reload { data_set: all(), changed, refused }
             }
 
             /// All files, in the order of reading.
@@ -72,21 +65,14 @@ macro_rules! data_files {
             }
         }
 
-        struct Attempts {
-            $first: Attempt<$First>,
-            $($name: Attempt<$Table>,)*
-        }
-
-        impl Attempts {
-            fn read(paths: &DataPaths, current: Option<&DataSet>) -> Self {
-                thread::scope(|scope| {
-                    let others = scope.spawn(|| ($(Attempt::read(&paths.$name, current.map(|set| &set.$name)),)*));
-                    let $first = Attempt::read(&paths.$first, current.map(|set| &set.$first));
-                    // A panic over there is a defect; it goes on here.
-                    let ($($name,)*) = others.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
-                    Self { $first, $($name,)* }
-                })
-            }
+        fn read(paths: &DataPaths, current: Option<&DataSet>) -> (Attempt<$First>, $(Attempt<$Table>,)*) {
+            thread::scope(|scope| {
+                let others = scope.spawn(|| ($(Attempt::read(&paths.$name, current.map(|set| &set.$name)),)*));
+                let $first = Attempt::read(&paths.$first, current.map(|set| &set.$first));
+                // A panic over there is a defect; it goes on here.
+                let ($($name,)*) = others.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+                ($first, $($name,)*)
+            })
         }
     };
 }
@@ -127,15 +113,10 @@ impl<T: DataTable> Attempt<T> {
             let file = loaded.file.as_ref();
             identity.is_some() && file.is_some_and(|file| file.path == path && file.identity == identity)
         };
-        match current.filter(is_same) {
-            Some(loaded) => Self {
-                loaded: Ok(Arc::clone(loaded)),
-                is_changed: false,
-            },
-            None => Self {
-                loaded: load(path),
-                is_changed: true,
-            },
+        let same = current.filter(is_same);
+        Self {
+            is_changed: same.is_none(),
+            loaded: same.map_or_else(|| load(path), |loaded| Ok(Arc::clone(loaded))),
         }
     }
 
@@ -164,11 +145,7 @@ impl DataTable for Catalogue {
 
     fn entry_counts(&self) -> Vec<Count> {
         let counts = self.counts();
-        vec![
-            Count::new("hosts", counts.hosts),
-            Count::new("directories", counts.directories),
-            Count::new("repositories", counts.repositories),
-        ]
+        cache_counts(counts.hosts, counts.directories, counts.repositories).to_vec()
     }
 
     fn guarded_counts(&self) -> Vec<Count> {
@@ -194,7 +171,6 @@ impl DataTable for Catalogue {
 
 impl DataTable for AsTable {
     const KEY: &'static str = "global_netblocks";
-    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
 
     fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
         let table = Self::read(file, warnings)?;
@@ -209,7 +185,6 @@ impl DataTable for AsTable {
 
 impl DataTable for ContinentTable {
     const KEY: &'static str = "cccsv";
-    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
 
     fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
         let table = Self::read(file, warnings)?;
@@ -224,7 +199,6 @@ impl DataTable for ContinentTable {
 
 impl DataTable for GeoIp {
     const KEY: &'static str = "geoip";
-    const MAX_BYTES: u64 = MAX_TABLE_BYTES;
 
     fn read_file(mut file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem> {
         let mut bytes = Vec::new();
@@ -248,9 +222,6 @@ impl DataTable for GeoIp {
         self.built().map(line).into_iter().collect()
     }
 }
-
-/// Eight times as many bytes as the largest GeoIP database, which is kept in memory as it is.
-const MAX_TABLE_BYTES: u64 = 1 << 30;
 
 fn check_usable(is_usable: bool, expected: &str, warnings: &Warnings) -> Result<(), LoadProblem> {
     if is_usable {

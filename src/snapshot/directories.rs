@@ -6,8 +6,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::carriers::CarrierSet;
-use crate::cache::error::TooMany;
-use crate::index_table::{IndexTable, MOST_ROWS, TableIndex, table_indexes, text_part};
+use crate::budget::Budget;
+use crate::cache::error::{EntryError, TooMany};
+use crate::index_table::{IndexTable, MOST_ROWS, table_indexes, text_part};
 
 table_indexes! {
     /// A directory in [`super::Catalogue`].
@@ -15,13 +16,6 @@ table_indexes! {
 
     /// A subpath that is not a part of its directory's name.
     struct OddSubpath for at most MOST_ROWS;
-}
-
-impl DirectoryIndex {
-    /// The number, for tables by directory.
-    pub fn get(self) -> usize {
-        self.row()
-    }
 }
 
 /// A directory's path below its category's top directory, which is what follows a base URL.
@@ -40,35 +34,29 @@ impl Default for Subpath {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Directory {
+pub(super) struct Directory {
     name_start: u32,
     name_length: u16,
     subpath: Subpath,
     carriers: CarrierSet,
 }
 
-/// The changes that inserting a directory made.
-pub(super) struct Inserted {
-    /// Whether the directory is new.
-    pub(super) new: bool,
-    /// Whether its subpath is stored by itself.
-    pub(super) odd_subpath: bool,
-}
+/// The memory of a directory while the tables grow, in bytes, without its name.
+const DIRECTORY_BYTES: usize = 56;
 
-/// All directories.
+/// The memory of a subpath that is not a part of its directory's name, in bytes, without its text.
+const ODD_SUBPATH_BYTES: usize = 56;
+
 #[derive(Default)]
 pub(super) struct DirectoryTable {
     names: String,
-    directories: IndexTable<DirectoryIndex, Directory>,
+    pub(super) table: IndexTable<DirectoryIndex, Directory>,
     by_name: HashTable<DirectoryIndex>,
     hasher: RandomState,
     odd_subpaths: IndexTable<OddSubpath, Box<str>>,
 }
 
 impl DirectoryTable {
-    /// The memory of a directory while the tables grow, in bytes, without its name.
-    pub(super) const DIRECTORY_BYTES: usize = 56;
-
     /// The directory with this name: no slash at either end, none doubled.
     pub(super) fn find(&self, name: &str) -> Option<DirectoryIndex> {
         let hash = self.hasher.hash_one(name);
@@ -76,11 +64,11 @@ impl DirectoryTable {
     }
 
     pub(super) fn name(&self, index: DirectoryIndex) -> &str {
-        name_in(&self.names, self.directories.at(index))
+        name_in(&self.names, self.table.at(index))
     }
 
     pub(super) fn subpath(&self, index: DirectoryIndex) -> &str {
-        let directory = self.directories.at(index);
+        let directory = self.table.at(index);
         match directory.subpath {
             Subpath::Suffix(length) => {
                 let name = name_in(&self.names, directory);
@@ -91,35 +79,28 @@ impl DirectoryTable {
     }
 
     pub(super) fn carriers(&self, index: DirectoryIndex) -> CarrierSet {
-        self.directories.at(index).carriers
+        self.table.at(index).carriers
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.directories.len()
-    }
-
-    /// All directories, in the order of the cache.
-    pub(super) fn iter(&self) -> impl Iterator<Item = DirectoryIndex> + use<> {
-        self.directories.indexes()
-    }
-
-    /// Adds a directory, or replaces the subpath and carriers of a known one. The name follows the rules of [`crate::cache::name`]; the subpath has no slash at
-    /// either end.
+    /// Adds a directory, or replaces the subpath and carriers of a known one. The name follows the rules of [`crate::cache::name`]; the
+    /// subpath has no slash at either end. Returns whether the directory is new.
     ///
     /// # Errors
-    /// If the table is full.
-    pub(super) fn insert(&mut self, name: &str, subpath: &str, carriers: CarrierSet) -> Result<Inserted, TooMany> {
+    /// If the table is full or would take too much memory.
+    pub(super) fn insert(
+        &mut self,
+        name: &str,
+        subpath: &str,
+        carriers: CarrierSet,
+        budget: &mut Budget,
+    ) -> Result<bool, EntryError> {
         let name_length = length(name)?;
-        let subpath = self.store_subpath(name, subpath)?;
-        let odd_subpath = matches!(subpath, Subpath::Odd(_));
+        let subpath = self.store_subpath(name, subpath, budget)?;
         if let Some(known) = self.find(name) {
-            let directory = self.directories.at_mut(known);
+            let directory = self.table.at_mut(known);
             directory.subpath = subpath;
             directory.carriers = carriers;
-            return Ok(Inserted {
-                new: false,
-                odd_subpath,
-            });
+            return Ok(false);
         }
         let name_start = u32::try_from(self.names.len()).map_err(|_| TooMany::Directories)?;
         let directory = Directory {
@@ -128,32 +109,33 @@ impl DirectoryTable {
             subpath,
             carriers,
         };
-        let index = self.directories.push(directory).ok_or(TooMany::Directories)?;
+        let index = self.table.push(directory).ok_or(TooMany::Directories)?;
         self.names.push_str(name);
-        let (hasher, names, directories) = (&self.hasher, &self.names, &self.directories);
-        self.by_name.insert_unique(hasher.hash_one(name), index, |index| {
-            hasher.hash_one(name_in(names, directories.at(*index)))
+        self.by_name.insert_unique(self.hasher.hash_one(name), index, |index| {
+            self.hasher.hash_one(name_in(&self.names, self.table.at(*index)))
         });
-        Ok(Inserted { new: true, odd_subpath })
+        budget.take(DIRECTORY_BYTES + 2 * name.len())?;
+        Ok(true)
     }
 
     /// Gives back the memory that was kept for growing.
     pub(super) fn shrink(&mut self) {
         self.names.shrink_to_fit();
-        self.directories.shrink_to_fit();
+        self.table.shrink_to_fit();
     }
 
     /// Memory that the table takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.names.capacity() + self.directories.bytes() + self.by_name.capacity() * size_of::<DirectoryIndex>()
+        self.names.capacity() + self.table.bytes() + self.by_name.capacity() * size_of::<DirectoryIndex>()
     }
 
-    fn store_subpath(&mut self, name: &str, subpath: &str) -> Result<Subpath, TooMany> {
+    fn store_subpath(&mut self, name: &str, subpath: &str, budget: &mut Budget) -> Result<Subpath, EntryError> {
         if name.ends_with(subpath) {
             return Ok(Subpath::Suffix(length(subpath)?));
         }
+        budget.take(ODD_SUBPATH_BYTES + subpath.len())?;
         let odd = self.odd_subpaths.push(subpath.into());
-        odd.map(Subpath::Odd).ok_or(TooMany::Directories)
+        Ok(Subpath::Odd(odd.ok_or(TooMany::Directories)?))
     }
 }
 

@@ -33,14 +33,10 @@ pub struct FileDetails {
 
 /// Of files with the same name the last is kept; they come out in the order of their names.
 pub(super) fn each_file_once(mut files: Vec<FileDetails>) -> Box<[FileDetails]> {
+    // The sort is stable, so that the last file of a name comes first.
+    files.reverse();
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    files.dedup_by(|later, earlier| {
-        let same = later.name == earlier.name;
-        if same {
-            std::mem::swap(later, earlier);
-        }
-        same
-    });
+    files.dedup_by(|a, b| a.name == b.name);
     files.into()
 }
 
@@ -48,40 +44,37 @@ impl FileVersion {
     /// Takes a version from the cache. A hash that is not one of its kind is left out and given to `bad_hash`: a client
     /// would look for it in vain.
     pub(super) fn from_cache(version: &VersionEntry<'_>, bad_hash: &mut impl FnMut(&'static str, &str)) -> Self {
-        let mut check = |kind, text: &str, hash: &mut [u8]| -> bool {
-            let is_hash = decode_hex(text, hash);
-            if !is_hash && !text.is_empty() {
-                bad_hash(kind, text);
-            }
-            is_hash
-        };
-        let (mut md5, mut sha1, mut sha256, mut sha512) = ([0; 16], [0; 20], [0; 32], [0; 64]);
         Self {
             timestamp: version.timestamp,
             size: version.size,
-            md5: check("md5", version.md5, &mut md5).then_some(md5),
-            sha1: check("sha1", version.sha1, &mut sha1).then_some(sha1),
-            sha256: check("sha256", version.sha256, &mut sha256).then_some(sha256),
-            sha512: check("sha512", version.sha512, &mut sha512).then_some(sha512),
+            md5: decode("md5", version.md5, bad_hash),
+            sha1: decode("sha1", version.sha1, bad_hash),
+            sha256: decode("sha256", version.sha256, bad_hash),
+            sha512: decode("sha512", version.sha512, bad_hash),
         }
     }
 }
 
-/// Decodes hexadecimal digits of either case. Returns false unless they fill `bytes`.
-fn decode_hex(text: &str, bytes: &mut [u8]) -> bool {
-    let text = text.trim().as_bytes();
+fn decode<const N: usize>(kind: &'static str, text: &str, bad_hash: &mut impl FnMut(&'static str, &str)) -> Hash<N> {
+    let hash = decode_hex(text);
+    if hash.is_none() && !text.is_empty() {
+        bad_hash(kind, text);
+    }
+    hash
+}
+
+/// Decodes hexadecimal digits of either case.
+fn decode_hex<const N: usize>(text: &str) -> Hash<N> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let (pairs, rest) = text.as_chunks::<2>();
-    if !rest.is_empty() || pairs.len() != bytes.len() {
-        return false;
+    let (pairs, []) = text.trim().as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let pairs: &[[u8; 2]; N] = pairs.try_into().ok()?;
+    let mut hash = [0; N];
+    for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
     }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        match (digit(*high), digit(*low)) {
-            (Some(high), Some(low)) => *byte = high << 4 | low,
-            _ => return false,
-        }
-    }
-    true
+    Some(hash)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ const DENSE_IDS: usize = 1 << 16;
 /// All hosts that a cache names, numbered in the order of their first mention.
 #[derive(Default)]
 pub(super) struct HostTable {
-    hosts: IndexTable<HostIndex, Host>,
+    pub(super) hosts: IndexTable<HostIndex, Host>,
     dense: Vec<Option<HostIndex>>,
     sparse: HashMap<i64, HostIndex>,
 }
@@ -106,21 +106,9 @@ impl HostTable {
         Ok(index)
     }
 
-    /// The host with an id, which is added if it is new.
-    ///
-    /// # Errors
-    /// If it is new and there are [`MOST_HOSTS`] others.
+    /// The same as [`Self::index_of`], for changing the host.
     pub(super) fn by_id(&mut self, id: i64) -> Result<&mut Host, TooMany> {
         let index = self.index_of(id)?;
         Ok(self.hosts.at_mut(index))
-    }
-
-    pub(super) fn at(&self, index: HostIndex) -> &Host {
-        self.hosts.at(index)
-    }
-
-    /// The hosts, without the means to find their ids.
-    pub(super) fn into_hosts(self) -> IndexTable<HostIndex, Host> {
-        self.hosts
     }
 }

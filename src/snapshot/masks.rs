@@ -22,7 +22,6 @@ struct GroupMasks {
     continents: HashMap<Continent, BitWords, FixedState>,
 }
 
-/// The masks of all groups.
 #[derive(Default)]
 pub(super) struct CarrierMasks {
     groups: IndexTable<CarrierGroup, GroupMasks>,
@@ -104,7 +103,6 @@ impl CarrierMasks {
     }
 }
 
-/// The carriers of each group.
 fn groups<'a>(bases: &'a GroupBases, carriers: &'a [Carrier]) -> impl Iterator<Item = &'a [Carrier]> {
     let starts = bases.rows().iter().map(|base| base.row());
     let ends = starts.clone().skip(1).chain([carriers.len()]);

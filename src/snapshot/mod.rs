@@ -3,11 +3,11 @@
 //! From files to a snapshot:
 //!
 //! - [`data_set`]: the table of all kinds of data files; a new kind is added there
-//! - [`data_file`]: what one file tells of itself; [`load`] reads it, [`load_error`] says why not
-//! - [`combined`]: all tables, combined to a [`Snapshot`]
+//! - [`data_file`]: reads one file; [`load_error`] says why not
+//! - [`combined`]: all tables, combined to a [`Snapshot`], and the current one
 //! - [`age`]: how old data is, and which of it is from the future
 //! - [`shrink`]: whether new data has lost too much
-//! - [`shared`]: holds the current snapshot, and replaces it
+//! - [`health`]: which URLs the probes call bad
 //!
 //! A cache:
 //!
@@ -27,26 +27,25 @@ pub mod data_file;
 pub mod data_set;
 pub mod directories;
 pub mod file_details;
+pub mod health;
 pub mod hosts;
-pub mod load;
 pub mod load_error;
 pub mod masks;
 pub mod repositories;
-pub mod shared;
 pub mod shrink;
 pub mod text_arena;
 pub mod urls;
 
 pub use carriers::{Carrier, CarrierIndex};
 pub use catalogue::{Catalogue, CatalogueCounts};
-pub use combined::Snapshot;
-pub use data_file::{DataFile, FileIdentity, Loaded};
+pub use combined::{SharedSnapshot, Snapshot};
+pub use data_file::{DataFile, FileIdentity, Loaded, load};
 pub use data_set::DataSet;
 pub use directories::DirectoryIndex;
 pub use file_details::{FileDetails, FileVersion};
+pub use health::MirrorHealth;
 pub use hosts::{Host, HostIndex};
 pub use load_error::LoadError;
 pub use masks::CarrierWord;
 pub use repositories::Repository;
-pub use shared::SharedSnapshot;
 pub use urls::{ProtocolSet, Url};

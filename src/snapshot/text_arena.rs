@@ -16,30 +16,10 @@ pub struct TextSpan {
 /// A text with what follows it in memory: if that is a block or more, the text can be copied in whole blocks.
 #[derive(Debug, Clone, Copy)]
 pub struct PaddedText<'a> {
-    bytes: &'a [u8],
-    length: usize,
-}
-
-impl<'a> PaddedText<'a> {
-    /// A text that nothing follows.
-    pub fn of(text: &'a str) -> Self {
-        Self {
-            bytes: text.as_bytes(),
-            length: text.len(),
-        }
-    }
-
     /// The text and what follows it.
-    #[inline]
-    pub fn bytes(self) -> &'a [u8] {
-        self.bytes
-    }
-
+    pub bytes: &'a [u8],
     /// The length of the text in bytes.
-    #[inline]
-    pub fn length(self) -> usize {
-        self.length
-    }
+    pub length: usize,
 }
 
 /// A growing list of texts.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use foldhash::fast::RandomState;
 
-use super::text_arena::{PaddedText, TextArena, TextSpan};
+use super::text_arena::{TextArena, TextSpan};
 use crate::budget::{Budget, OverBudget};
 use crate::cache::url::{BaseUrl, Protocol};
 use crate::geo::CountryCode;
@@ -104,26 +104,14 @@ pub struct Url {
 #[derive(Debug, Default)]
 pub(super) struct Urls {
     urls: Vec<Url>,
-    texts: TextArena,
+    pub(super) texts: TextArena,
     element_starts: HashMap<(Protocol, Option<CountryCode>), TextSpan>,
 }
 
 impl Urls {
-    /// The URLs of a carrier.
     pub(super) fn get(&self, range: UrlRange) -> &[Url] {
         let start = range.start as usize;
         part(&self.urls, start..start + range.len())
-    }
-
-    /// The base URL itself.
-    pub(super) fn base(&self, url: &Url) -> &str {
-        self.texts.get(url.base)
-    }
-
-    /// A text of a URL, for copying.
-    #[inline]
-    pub(super) fn text(&self, span: TextSpan) -> PaddedText<'_> {
-        self.texts.padded(span)
     }
 
     /// Ends the adding of URLs.

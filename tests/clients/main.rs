@@ -1,7 +1,13 @@
 //! The programs that ask mirrorlist servers, on the built server and on mirrors that are good, dead or stale: what counts is
 //! what they end up with. A program that isn't installed skips its tests, loudly; `tests/run` installs them all.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails the test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a helper that fails fails the test"
+)]
 
+mod health;
 mod mirror;
 mod repository;
 mod scene;

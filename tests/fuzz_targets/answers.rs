@@ -15,6 +15,7 @@ pub(crate) fn assert_readable_answers(snapshot: &Snapshot, query: &MirrorQuery<'
             address,
             query,
             minimum: 5,
+            now: 0,
         };
         let date = "Sat, 31 Jan 2026 23:59:59 GMT";
         assert_readable(&answer(snapshot, &request, date, &mut Answerer::seeded(1)));

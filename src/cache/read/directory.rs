@@ -4,7 +4,7 @@
 //! short cuts of [`wire`].
 
 use super::ids::EncodedIds;
-use crate::cache::error::Fault;
+use crate::cache::error::{EntryError, EntryResult, Fault};
 use crate::cache::schema::{DirectoryField, EntryField};
 use crate::cache::wire::{self, Field, Value};
 
@@ -27,22 +27,23 @@ pub(crate) struct CountryList<'a>(&'a [u8]);
 
 /// A builder that takes what a directory says of hosts: first all lists that hosts are in, then who carries it.
 pub(crate) trait DirectoryVisitor<'a> {
-    /// Why the directory is refused.
-    type Error: From<Fault>;
-
     /// Takes a host of `Global`.
-    fn public(&mut self, host: i64) -> Result<(), Self::Error>;
+    fn public(&mut self, _host: i64) -> EntryResult {
+        Ok(())
+    }
 
     /// Takes an entry of `ByCountry`.
-    fn by_country(&mut self, list: CountryList<'a>) -> Result<(), Self::Error>;
+    fn by_country(&mut self, _list: CountryList<'a>) -> EntryResult {
+        Ok(())
+    }
 
     /// Takes an entry of `ByCountryInternet2`.
-    fn by_country_internet2(&mut self, _: CountryList<'a>) -> Result<(), Self::Error> {
+    fn by_country_internet2(&mut self, _list: CountryList<'a>) -> EntryResult {
         Ok(())
     }
 
     /// Takes an entry of `ByHostId`: a host and the ids of its URLs.
-    fn carrier(&mut self, host: i64, urls: EncodedIds<'a>) -> Result<(), Self::Error>;
+    fn carrier(&mut self, host: i64, urls: EncodedIds<'a>) -> EntryResult;
 }
 
 /// The keys of the fields that a directory has most of.
@@ -62,7 +63,7 @@ impl<'a> DirectoryMessage<'a> {
     ///
     /// # Errors
     /// If the message is malformed, or what the visitor refuses.
-    pub(crate) fn visit<V: DirectoryVisitor<'a>>(self, visitor: &mut V) -> Result<DirectoryHead<'a>, V::Error> {
+    pub(crate) fn visit(self, visitor: &mut impl DirectoryVisitor<'a>) -> Result<DirectoryHead<'a>, EntryError> {
         let mut head = DirectoryHead::default();
         // The rest of the message from the first entry of ByHostId on; generators write nothing else after it.
         let mut carriers: &[u8] = &[];
@@ -112,7 +113,7 @@ impl<'a> DirectoryMessage<'a> {
 }
 
 /// Gives the entries of ByHostId in the end of a directory to a visitor.
-fn visit_carriers<'a, V: DirectoryVisitor<'a>>(mut rest: &'a [u8], visitor: &mut V) -> Result<(), V::Error> {
+fn visit_carriers<'a>(mut rest: &'a [u8], visitor: &mut impl DirectoryVisitor<'a>) -> EntryResult {
     let mut take = |entry| {
         let (host, urls) = host_and_urls(entry)?;
         visitor.carrier(host, urls)
@@ -169,7 +170,6 @@ impl<'a> CountryList<'a> {
         }
     }
 
-    /// The hosts.
     pub(crate) fn hosts(self) -> EncodedIds<'a> {
         EncodedIds::new(self.0)
     }

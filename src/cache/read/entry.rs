@@ -3,10 +3,10 @@
 use super::directory::DirectoryMessage;
 use super::files::FileDetailsEntry;
 use super::ids::EncodedIds;
-use super::{Scalar, key, pair, repeated};
+use super::{last, repeated};
 use crate::cache::error::Fault;
 use crate::cache::schema::{CacheField, EntryField};
-use crate::cache::wire::{self, Value};
+use crate::cache::wire::{Value, integer, message, signed, text};
 
 /// One field of a cache.
 #[derive(Debug, Clone, Copy)]
@@ -45,54 +45,55 @@ impl<'a> CacheEntry<'a> {
     /// Decodes a field of a cache; `None` for a table that no server uses.
     pub(super) fn decode(field: CacheField, value: Value<'a>) -> Result<Option<Self>, Fault> {
         if field == CacheField::Time {
-            return Ok(Some(Self::Time(u64::decode(value)?)));
+            return Ok(Some(Self::Time(integer(value)?)));
         }
-        let entry = wire::message(value)?;
+        let entry = message(value)?;
         Ok(Some(match field {
             CacheField::Time | CacheField::Location | CacheField::HostMaxConnection => return Ok(None),
             CacheField::NetblockCountry => {
-                let (network, country) = pair(entry)?;
+                let (network, country) = pair(entry, text, text)?;
                 Self::NetblockCountry { network, country }
             }
             CacheField::HostCategoryUrl => {
-                let (id, url) = pair(entry)?;
+                let (id, url) = pair(entry, signed, text)?;
                 Self::HostCategoryUrl { id, url }
             }
             CacheField::FileDetails => Self::FileDetails(FileDetailsEntry::decode(entry)?),
             CacheField::DisabledRepository => {
-                let (prefix, disabled) = pair(entry)?;
+                let (prefix, disabled) = pair(entry, text, integer)?;
+                let disabled = disabled != 0;
                 Self::DisabledRepository { prefix, disabled }
             }
             CacheField::ContinentRedirect => {
-                let (country, continent) = pair(entry)?;
+                let (country, continent) = pair(entry, text, text)?;
                 Self::ContinentRedirect { country, continent }
             }
             CacheField::RepositoryRedirect => {
-                let (from, to) = pair(entry)?;
+                let (from, to) = pair(entry, text, text)?;
                 Self::RepositoryRedirect { from, to }
             }
             CacheField::Repository => {
-                let (key, directory) = pair(entry)?;
+                let (key, directory) = pair(entry, text, text)?;
                 Self::Repository { key, directory }
             }
             CacheField::HostAsn => Self::HostAsn {
-                asn: key(entry)?,
+                asn: key(entry, signed)?,
                 hosts: EncodedIds::new(entry),
             },
             CacheField::HostCountry => {
-                let (host, country) = pair(entry)?;
+                let (host, country) = pair(entry, signed, text)?;
                 Self::HostCountry { host, country }
             }
             CacheField::HostBandwidth => {
-                let (host, bandwidth) = pair(entry)?;
+                let (host, bandwidth) = pair(entry, signed, signed)?;
                 Self::HostBandwidth { host, bandwidth }
             }
             CacheField::HostCountryAllowed => Self::HostCountryAllowed {
-                host: key(entry)?,
+                host: key(entry, signed)?,
                 countries: TextList(entry),
             },
             CacheField::HostNetblock => Self::HostNetblock {
-                network: key(entry)?,
+                network: key(entry, text)?,
                 hosts: EncodedIds::new(entry),
             },
             CacheField::Directory => Self::Directory(DirectoryMessage::new(entry)),
@@ -100,13 +101,25 @@ impl<'a> CacheEntry<'a> {
     }
 }
 
+fn key<'a, K: Default>(entry: &'a [u8], decode: impl Fn(Value<'a>) -> Result<K, Fault>) -> Result<K, Fault> {
+    last(entry, EntryField::Key.number(), decode)
+}
+
+fn pair<'a, K: Default, V: Default>(
+    entry: &'a [u8],
+    decode_key: impl Fn(Value<'a>) -> Result<K, Fault>,
+    decode_value: impl Fn(Value<'a>) -> Result<V, Fault>,
+) -> Result<(K, V), Fault> {
+    let key = key(entry, decode_key)?;
+    Ok((key, last(entry, EntryField::Value.number(), decode_value)?))
+}
+
 /// The repeated field `value` of an entry, as texts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TextList<'a>(&'a [u8]);
 
 impl<'a> TextList<'a> {
-    /// The texts, in order.
     pub(crate) fn iter(self) -> impl Iterator<Item = Result<&'a str, Fault>> {
-        repeated(self.0, EntryField::Value.number()).map(|text| <&str>::decode(Value::Bytes(text?)))
+        repeated(self.0, EntryField::Value.number()).map(|value| text(Value::Bytes(value?)))
     }
 }

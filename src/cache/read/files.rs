@@ -3,11 +3,11 @@
 use super::{last, repeated};
 use crate::cache::error::Fault;
 use crate::cache::schema::{DirectoryFilesField, FileField, VersionField};
+use crate::cache::wire;
 
 /// The files of a directory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileDetailsEntry<'a> {
-    /// The directory's name.
     pub(crate) directory: &'a str,
     message: &'a [u8],
 }
@@ -36,11 +36,10 @@ pub(crate) struct VersionEntry<'a> {
 
 impl<'a> FileDetailsEntry<'a> {
     pub(super) fn decode(message: &'a [u8]) -> Result<Self, Fault> {
-        let directory = last(message, DirectoryFilesField::Directory.number())?;
+        let directory = last(message, DirectoryFilesField::Directory.number(), wire::text)?;
         Ok(Self { directory, message })
     }
 
-    /// The files, in order.
     pub(crate) fn files(self) -> impl Iterator<Item = Result<FileEntry<'a>, Fault>> {
         repeated(self.message, DirectoryFilesField::Files.number()).map(|file| FileEntry::decode(file?))
     }
@@ -48,11 +47,10 @@ impl<'a> FileDetailsEntry<'a> {
 
 impl<'a> FileEntry<'a> {
     fn decode(message: &'a [u8]) -> Result<Self, Fault> {
-        let name = last(message, FileField::Name.number())?;
+        let name = last(message, FileField::Name.number(), wire::text)?;
         Ok(Self { name, message })
     }
 
-    /// How many versions there are.
     pub(crate) fn version_count(self) -> usize {
         repeated(self.message, FileField::Versions.number()).count()
     }
@@ -65,10 +63,10 @@ impl<'a> FileEntry<'a> {
 
 impl<'a> VersionEntry<'a> {
     fn decode(message: &'a [u8]) -> Result<Self, Fault> {
-        let text = |field: VersionField| last(message, field.number());
+        let text = |field: VersionField| last(message, field.number(), wire::text);
         Ok(Self {
-            timestamp: last(message, VersionField::TimeStamp.number())?,
-            size: last(message, VersionField::Size.number())?,
+            timestamp: last(message, VersionField::TimeStamp.number(), wire::integer)?,
+            size: last(message, VersionField::Size.number(), wire::integer)?,
             md5: text(VersionField::Md5)?,
             sha1: text(VersionField::Sha1)?,
             sha256: text(VersionField::Sha256)?,

@@ -69,7 +69,6 @@ impl<'a> EncodedIds<'a> {
 }
 
 impl<'a> IdList<'a> {
-    /// The ids, in order.
     pub(crate) fn iter(self) -> impl Iterator<Item = i64> + use<'a> {
         // `EncodedIds::check` has decoded all of them.
         let fields = wire::fields(self.0.0).map_while(Result::ok);
@@ -77,7 +76,6 @@ impl<'a> IdList<'a> {
         lists.flat_map(|list| wire::integers(list.value).map_while(Result::ok))
     }
 
-    /// Whether there is no id.
     pub(crate) fn is_empty(self) -> bool {
         self.iter().next().is_none()
     }
@@ -98,7 +96,6 @@ impl<'a> IdList<'a> {
 }
 
 impl StoredIds {
-    /// The list.
     pub(crate) fn get(&self) -> IdList<'_> {
         IdList(self.encoded())
     }

@@ -14,8 +14,8 @@ pub(crate) mod stream;
 
 use std::io::BufRead;
 
-use super::error::{CacheError, EntryError, Fault};
-use super::schema::{CacheField, EntryField};
+use super::error::{CacheError, EntryResult, Fault};
+use super::schema::CacheField;
 use super::wire::{self, Field, Value};
 use entry::CacheEntry;
 use stream::FieldReader;
@@ -27,7 +27,7 @@ use stream::FieldReader;
 /// If the file cannot be read or is malformed, or if `take` refuses an entry.
 pub(crate) fn read_entries(
     file: impl BufRead,
-    mut take: impl FnMut(CacheEntry<'_>, u64) -> Result<(), EntryError>,
+    mut take: impl FnMut(CacheEntry<'_>, u64) -> EntryResult,
 ) -> Result<u64, CacheError> {
     let mut fields = FieldReader::new(file);
     loop {
@@ -52,55 +52,20 @@ pub(crate) fn read_entries(
     }
 }
 
-/// A type that a field's value can be decoded to. The default stands for a field that is missing, as in protobuf.
-trait Scalar<'a>: Default {
-    fn decode(value: Value<'a>) -> Result<Self, Fault>;
-}
-
-impl<'a> Scalar<'a> for &'a str {
-    fn decode(value: Value<'a>) -> Result<Self, Fault> {
-        wire::text(value)
-    }
-}
-
-impl Scalar<'_> for u64 {
-    fn decode(value: Value<'_>) -> Result<Self, Fault> {
-        wire::integer(value)
-    }
-}
-
-impl Scalar<'_> for i64 {
-    fn decode(value: Value<'_>) -> Result<Self, Fault> {
-        wire::integer(value).map(u64::cast_signed)
-    }
-}
-
-impl Scalar<'_> for bool {
-    fn decode(value: Value<'_>) -> Result<Self, Fault> {
-        wire::integer(value).map(|integer| integer != 0)
-    }
-}
-
-/// The value of a field; of several the last one counts.
-fn last<'a, T: Scalar<'a>>(message: &'a [u8], number: u32) -> Result<T, Fault> {
+/// The value of a field, or the default if it is missing; of several the last one counts.
+fn last<'a, T: Default>(
+    message: &'a [u8],
+    number: u32,
+    decode: impl Fn(Value<'a>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     let mut last = T::default();
     for field in wire::fields(message) {
         let field = field?;
         if field.number == number {
-            last = T::decode(field.value)?;
+            last = decode(field.value)?;
         }
     }
     Ok(last)
-}
-
-/// The key of an entry.
-fn key<'a, K: Scalar<'a>>(entry: &'a [u8]) -> Result<K, Fault> {
-    last(entry, EntryField::Key.number())
-}
-
-/// The key and the value of an entry.
-fn pair<'a, K: Scalar<'a>, V: Scalar<'a>>(entry: &'a [u8]) -> Result<(K, V), Fault> {
-    Ok((key(entry)?, last(entry, EntryField::Value.number())?))
 }
 
 /// The values of a repeated field of texts or messages.

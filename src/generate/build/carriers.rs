@@ -6,18 +6,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use super::table::{RowTable, number};
 use crate::cache::write::CarrierColumn;
 use crate::generate::read::ids::{CategoryId, DirectoryId, HostCategoryId, HostId};
+use crate::index_table::{IndexTable, MOST_ROWS, table_indexes};
 
-number! {
+table_indexes! {
     /// The number of a topdir in a [`CarrierLayout`].
-    TopdirNumber
-}
+    pub(crate) struct TopdirNumber for at most MOST_ROWS;
 
-number! {
     /// The number of a directory in a [`Topdir`].
-    DirectoryNumber
+    pub(crate) struct DirectoryNumber for at most MOST_ROWS;
 }
 
 /// A topdir, with the directories below it and the hosts that may carry them.
@@ -28,7 +26,7 @@ pub(crate) struct Topdir {
     /// Sorted by country, then by host.
     pub(crate) columns: Vec<HostColumn>,
     /// By id.
-    pub(crate) directories: RowTable<DirectoryNumber, DirectoryEntry>,
+    pub(crate) directories: IndexTable<DirectoryNumber, DirectoryEntry>,
 }
 
 /// A host with its URLs for a category.
@@ -48,7 +46,7 @@ impl HostColumn {
 }
 
 /// A directory below a topdir.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct DirectoryEntry {
     pub(crate) id: DirectoryId,
     /// Without slashes at its ends, none doubled; empty for the root.
@@ -84,25 +82,21 @@ pub(super) struct ColumnPlace {
 #[derive(Debug, Default)]
 pub(crate) struct CarrierLayout {
     /// By name.
-    pub(super) topdirs: RowTable<TopdirNumber, Topdir>,
+    pub(crate) topdirs: IndexTable<TopdirNumber, Topdir>,
     pub(super) categories: HashMap<CategoryId, Category>,
     pub(super) columns: HashMap<HostCategoryId, ColumnPlace, FixedState>,
     pub(super) directories: HashMap<DirectoryId, (TopdirNumber, DirectoryNumber), FixedState>,
+    /// The only hosts that may serve a directory; all may serve others.
     pub(super) exclusive: HashMap<DirectoryId, HashSet<HostId>>,
     /// Active hosts that have a row in host_category, and whether one of those rows has a URL.
-    pub(super) offers: BTreeMap<HostId, bool>,
+    pub(crate) offers: BTreeMap<HostId, bool>,
 }
 
 impl CarrierLayout {
-    /// By name.
-    pub(crate) fn topdirs(&self) -> impl Iterator<Item = &Topdir> {
-        self.topdirs.iter()
-    }
-
     /// The directory with an id; `None` if the cache does not have it.
     pub(crate) fn directory(&self, id: DirectoryId) -> Option<&DirectoryEntry> {
         let (topdir, directory) = *self.directories.get(&id)?;
-        self.topdirs.get(topdir)?.directories.get(directory)
+        Some(self.topdirs.at(topdir).directories.at(directory))
     }
 
     /// A category with a topdir. It is only asked for categories that a column or a directory has.
@@ -117,16 +111,6 @@ impl CarrierLayout {
         let ColumnPlace { category, column } = *self.columns.get(&host_category)?;
         Some((self.category(category)?, column))
     }
-
-    /// The only hosts that may serve a directory; `None` if all may.
-    pub(super) fn exclusive_hosts(&self, directory: DirectoryId) -> Option<&HashSet<HostId>> {
-        self.exclusive.get(&directory)
-    }
-
-    /// Whether an active host offers a URL of some category; `None` if it has no category at all.
-    pub(crate) fn offers_url(&self, host: HostId) -> Option<bool> {
-        self.offers.get(&host).copied()
-    }
 }
 
 /// The directories of one category, found by their ids.
@@ -140,10 +124,10 @@ pub(crate) struct CategoryDirectories {
 const NEAR: usize = 4;
 
 impl CategoryDirectories {
-    pub(super) fn push(&mut self, id: DirectoryId, number: DirectoryNumber) {
+    pub(super) fn push(&mut self, id: DirectoryId, index: DirectoryNumber) {
         if let Entry::Vacant(vacant) = self.positions.entry(id) {
             vacant.insert(self.directories.len());
-            self.directories.push((id, number));
+            self.directories.push((id, index));
         }
     }
 
@@ -155,35 +139,31 @@ impl CategoryDirectories {
             None => *self.positions.get(&id)?,
         };
         *cursor = position + 1;
-        self.directories.get(position).map(|(_, number)| *number)
+        self.directories.get(position).map(|(_, index)| *index)
     }
 
-    pub(super) fn numbers(&self) -> impl Iterator<Item = DirectoryNumber> {
-        self.directories.iter().map(|(_, number)| *number)
+    pub(super) fn indexes(&self) -> impl Iterator<Item = DirectoryNumber> {
+        self.directories.iter().map(|(_, index)| *index)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index_table::TableIndex as _;
 
     #[test]
     fn directories_are_found_in_any_order() {
-        let mut index = CategoryDirectories::default();
-        for (number, id) in [3, 5, 9, 12, 40, 41].into_iter().enumerate() {
-            index.push(DirectoryId(id), number.into());
+        let mut directories = CategoryDirectories::default();
+        let ids = [3, 5, 9, 12, 40, 41];
+        for (row, id) in ids.into_iter().enumerate() {
+            directories.push(DirectoryId(id), DirectoryNumber::from_row(row).unwrap());
         }
         let mut cursor = 0;
-        for (id, number) in [
-            (3, Some(0)),
-            (41, Some(5)),
-            (5, Some(1)),
-            (12, Some(3)),
-            (4, None),
-            (40, Some(4)),
-        ] {
-            let found = index.find(DirectoryId(id), &mut cursor);
-            assert_eq!(found, number.map(DirectoryNumber::from), "{id}");
+        for id in [3, 41, 5, 12, 4, 40] {
+            let found = directories.find(DirectoryId(id), &mut cursor);
+            let row = ids.iter().position(|known| *known == id);
+            assert_eq!(found.map(|index| index.row()), row, "{id}");
         }
     }
 }

@@ -24,17 +24,21 @@ pub(crate) fn by_directory<'a>(
 ) -> Vec<DirectoryFiles<'a>> {
     let mut directories = Vec::new();
     for rows in rows.chunk_by(|a, b| a.directory == b.directory) {
-        if let [first, ..] = rows {
-            match layout.directory(first.directory) {
-                Some(directory) => directories.push(DirectoryFiles { directory, rows }),
-                None => warnings.add(
-                    WarningKind::FileDetailsWithoutDirectory,
-                    format_args!(
-                        "file_detail: {:?} is in directory {}, which is in no category",
-                        first.name, first.directory
-                    ),
-                ),
-            }
+        let [
+            FileDetailRow {
+                directory: id, name, ..
+            },
+            ..,
+        ] = rows
+        else {
+            continue;
+        };
+        match layout.directory(*id) {
+            Some(directory) => directories.push(DirectoryFiles { directory, rows }),
+            None => warnings.add(
+                WarningKind::FileDetailsWithoutDirectory,
+                format_args!("file_detail: {name:?} is in directory {id}, which is in no category"),
+            ),
         }
     }
     directories
@@ -53,38 +57,33 @@ impl DirectoryFiles<'_> {
     fn file(&self, versions: &[FileDetailRow], warnings: &mut RowWarnings) -> Option<FileDetailsCacheFilesType> {
         let (name, directory) = (&versions.first()?.name, &self.directory.name);
         if let Some(problem) = name::problem(name) {
-            warnings.add(
-                WarningKind::FileDetails,
-                format_args!("{name:?} in {directory:?}: {problem}"),
-            );
+            let problem = format_args!("{name:?} in {directory:?}: {problem}");
+            warnings.add(WarningKind::FileDetails, problem);
             return None;
         }
         warnings.note_replaced(format_args!("file_detail, directory {directory:?}"), name);
         let versions = versions.iter().map(|row| version(directory, row, warnings));
         // Clients reject a metalink in which an alternate has no time.
-        let usable = |(age, version): &(usize, FileDetailsType)| *age == 0 || version.time_stamp != 0;
+        let usable =
+            |(age, version): (usize, FileDetailsType)| (age == 0 || version.time_stamp != 0).then_some(version);
         Some(FileDetailsCacheFilesType {
             filename: name.clone(),
-            file_details: versions
-                .enumerate()
-                .filter(usable)
-                .map(|(_, version)| version)
-                .collect(),
+            file_details: versions.enumerate().filter_map(usable).collect(),
         })
     }
 }
 
 fn version(directory: &str, row: &FileDetailRow, warnings: &mut RowWarnings) -> FileDetailsType {
+    let described = format_args!("{:?} in {directory:?}", row.name);
     // 0 says that a number is not known.
-    let mut number = |what: &str, value: Option<i64>| match u64::try_from(value.unwrap_or(0)) {
-        Ok(value) => value,
-        Err(_) => {
+    let mut number = |what: &str, value: Option<i64>| {
+        u64::try_from(value.unwrap_or(0)).unwrap_or_else(|_| {
             warnings.add(
                 WarningKind::FileDetails,
-                format_args!("{:?} in {directory:?}: {what} is negative", row.name),
+                format_args!("{described}: {what} is negative"),
             );
             0
-        }
+        })
     };
     let (time_stamp, size) = (number("timestamp", row.timestamp), number("size", row.size));
     let mut hash = |kind: &str, text: &Option<String>, digits: usize| {
@@ -92,18 +91,16 @@ fn version(directory: &str, row: &FileDetailRow, warnings: &mut RowWarnings) -> 
         if text.is_empty() {
             return None;
         }
-        let place = format_args!("{:?} in {directory:?}: {kind} {text:?}", row.name);
+        let described = format_args!("{described}: {kind} {text:?}");
         if text.len() != digits || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            warnings.add(
-                WarningKind::HashMalformed,
-                format_args!("{place} is not {digits} hexadecimal digits"),
-            );
+            let problem = format_args!("{described} is not {digits} hexadecimal digits");
+            warnings.add(WarningKind::HashMalformed, problem);
             return None;
         }
         if text.bytes().any(|b| b.is_ascii_uppercase()) {
             warnings.add(
                 WarningKind::HashUpperCase,
-                format_args!("{place} has upper-case digits"),
+                format_args!("{described} has upper-case digits"),
             );
         }
         Some(text.to_ascii_lowercase())
@@ -123,45 +120,46 @@ fn version(directory: &str, row: &FileDetailRow, warnings: &mut RowWarnings) -> 
 const STALE_AFTER: i64 = 3 * 24 * 3600;
 
 /// Checks that a metalink can be made for each repository, and that clients will accept what mirrors have.
-pub(crate) fn check_repositories(
+pub(crate) fn check_repositories<'a>(
     repositories: &RepositoryTable<'_>,
-    details: &[DirectoryFiles<'_>],
+    details: &[DirectoryFiles<'a>],
     layout: &CarrierLayout,
     warnings: &mut RowWarnings,
 ) {
-    let repomds: HashMap<&str, &FileDetailRow> = details
+    let newest_repomd = |DirectoryFiles { directory, rows }: &DirectoryFiles<'a>| {
+        let newest = rows.iter().find(|row| row.name == "repomd.xml")?;
+        Some((&*directory.name, newest.timestamp))
+    };
+    let repomds: HashMap<&str, Option<i64>> = details.iter().filter_map(newest_repomd).collect();
+    let directories = layout
+        .topdirs
+        .rows()
         .iter()
-        .filter_map(|DirectoryFiles { directory, rows }| {
-            let newest = rows.iter().find(|row| row.name == "repomd.xml")?;
-            Some((&*directory.name, newest))
-        })
-        .collect();
-    let directories = layout.topdirs().flat_map(|topdir| topdir.directories.iter());
+        .flat_map(|topdir| topdir.directories.rows());
     let changed: HashMap<&str, i64> = directories
         .filter(|directory| repodata(&directory.name) == *directory.name)
         .filter_map(|directory| Some((&*directory.name, directory.changed?)))
         .collect();
     for (key, directory) in &repositories.directories {
         let repodata = repodata(&directory.name);
-        let problem = match repomds.get(&*repodata).map(|newest| newest.timestamp) {
-            None => Some((
-                WarningKind::RepomdWithoutDetails,
-                format!("there are no details of {repodata}/repomd.xml"),
-            )),
-            Some(None) => Some((
-                WarningKind::RepomdStale,
-                format!("no version of {repodata}/repomd.xml has a time"),
-            )),
-            Some(Some(timestamp)) => {
-                let age = changed.get(&*repodata).map(|changed| changed.saturating_sub(timestamp));
-                age.filter(|age| *age > STALE_AFTER).map(|age| {
-                    let text = format!("{repodata} changed {age} s after the newest known version of its repomd.xml");
-                    (WarningKind::RepomdStale, text)
-                })
+        match repomds.get(&*repodata) {
+            None => {
+                let problem = format_args!("{key}: there are no details of {repodata}/repomd.xml");
+                warnings.add(WarningKind::RepomdWithoutDetails, problem);
             }
-        };
-        if let Some((kind, text)) = problem {
-            warnings.add(kind, format_args!("{key}: {text}"));
+            Some(None) => {
+                let problem = format_args!("{key}: no version of {repodata}/repomd.xml has a time");
+                warnings.add(WarningKind::RepomdStale, problem);
+            }
+            Some(Some(timestamp)) => {
+                let age = changed
+                    .get(&*repodata)
+                    .map_or(0, |changed| changed.saturating_sub(*timestamp));
+                if age > STALE_AFTER {
+                    let problem = format_args!("changed {age} s after the newest known version of its repomd.xml");
+                    warnings.add(WarningKind::RepomdStale, format_args!("{key}: {repodata} {problem}"));
+                }
+            }
         }
     }
 }

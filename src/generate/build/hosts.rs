@@ -2,7 +2,7 @@
 //! left out. Which directories a host carries is the business of `super::carriers`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 
 use crate::generate::read::ids::HostId;
@@ -47,6 +47,12 @@ impl JudgedHost {
     }
 }
 
+impl Display for JudgedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "host {} ({})", self.id, self.name)
+    }
+}
+
 /// All hosts, by id.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts(BTreeMap<HostId, JudgedHost>);
@@ -82,10 +88,13 @@ impl Hosts {
         row: impl Display,
         warnings: &mut RowWarnings,
     ) -> Option<&JudgedHost> {
-        let found = id.and_then(|id| self.find(id));
+        let Some(id) = id else {
+            warnings.add(WarningKind::Orphan, format_args!("{row} refers to no host"));
+            return None;
+        };
+        let found = self.find(id);
         if found.is_none() {
-            let host = id.map_or_else(|| "no host".to_owned(), |id| format!("host {id}, which is not there"));
-            warnings.add(WarningKind::Orphan, format_args!("{row} refers to {host}"));
+            warnings.orphan(row, format_args!("host {id}"));
         }
         found.filter(|host| host.is_known())
     }
@@ -118,10 +127,10 @@ impl Hosts {
                 match as_number(peer.asn) {
                     Some(_) if !host.asn_clients => {}
                     Some(asn) => _ = hosts.entry(asn).or_default().insert(host.id),
-                    None => warnings.add(
-                        WarningKind::AsNumber,
-                        format_args!("host {} ({}): peer AS {} is no AS number", host.id, host.name, peer.asn),
-                    ),
+                    None => {
+                        let problem = format_args!("{host}: peer AS {} is no AS number", peer.asn);
+                        warnings.add(WarningKind::AsNumber, problem);
+                    }
                 }
             }
         }
@@ -139,13 +148,8 @@ impl Hosts {
             let described = format_args!("host_country_allowed: {country:?}");
             if let Some(host) = self.referred_active(*host, described, warnings) {
                 if CountryCode::parse(country).is_none() {
-                    warnings.add(
-                        WarningKind::AllowedCountry,
-                        format_args!(
-                            "host {} ({}): allowed country {country:?} is no country code",
-                            host.id, host.name
-                        ),
-                    );
+                    let problem = format_args!("{host}: allowed country {country:?} is no country code");
+                    warnings.add(WarningKind::AllowedCountry, problem);
                 }
                 // What is no country goes to the cache, too: without it, the host would be offered to everybody.
                 let country = country.trim().to_uppercase();
@@ -157,76 +161,59 @@ impl Hosts {
 }
 
 fn judge(row: &HostRow, site: Option<&SiteRow>, warnings: &mut RowWarnings) -> JudgedHost {
-    let (id, name) = (row.id, &row.name);
+    let described = format_args!("host {} ({})", row.id, row.name);
     let country = CountryCode::parse(&row.country);
     if country.is_none() {
-        warnings.add(
-            WarningKind::HostCountry,
-            format_args!("host {id} ({name}): country {:?} is no country code", row.country),
-        );
+        let problem = format_args!("{described}: country {:?} is no country code", row.country);
+        warnings.add(WarningKind::HostCountry, problem);
     }
     match site {
-        None => warnings.add(
-            WarningKind::HostWithoutSite,
-            format_args!("host {id} ({name}) has no site"),
-        ),
-        Some(_) => warnings.note_replaced(format_args!("host {id}"), name),
+        None => warnings.add(WarningKind::HostWithoutSite, format_args!("{described} has no site")),
+        Some(_) => warnings.note_replaced(format_args!("host {}", row.id), &row.name),
+    }
+    // Many hosts say 0 for "none".
+    let typed_asn = row.asn.filter(|asn| row.asn_clients && *asn != 0);
+    let asn = typed_asn.and_then(as_number);
+    if let (Some(typed), None) = (typed_asn, asn) {
+        warnings.add(
+            WarningKind::AsNumber,
+            format_args!("{described}: AS {typed} is no AS number"),
+        );
     }
     let private = row.private || site.is_some_and(|site| site.private);
+    let (least, most) = BANDWIDTH.into_inner();
     JudgedHost {
-        id,
-        name: name.clone(),
+        id: row.id,
+        name: row.name.clone(),
         site: site.map(|site| site.name.clone()),
         country,
-        bandwidth: row.bandwidth.map_or(*BANDWIDTH.start(), |typed| {
-            typed.clamp(*BANDWIDTH.start(), *BANDWIDTH.end())
-        }),
+        bandwidth: row.bandwidth.unwrap_or(least).clamp(least, most),
         private,
         internet2: row.internet2 && (!private || row.internet2_clients),
-        asn: own_as(row, warnings),
+        asn,
         asn_clients: row.asn_clients,
         left_out: reasons(row, site),
     }
 }
 
 fn reasons(row: &HostRow, site: Option<&SiteRow>) -> Vec<&'static str> {
-    let site_is = |on: fn(&SiteRow) -> bool| site.is_none_or(on);
-    [
-        (site.is_some(), "the host has no site"),
-        (
-            row.user_active,
-            "the host is turned off by its owner (host.user_active)",
-        ),
-        (
-            row.admin_active,
-            "the host is turned off by an administrator (host.admin_active)",
-        ),
-        (
-            site_is(|site| site.user_active),
-            "its site is turned off by its owner (site.user_active)",
-        ),
-        (
-            site_is(|site| site.admin_active),
-            "its site is turned off by an administrator (site.admin_active)",
-        ),
-    ]
-    .into_iter()
-    .filter(|(fine, _)| !fine)
-    .map(|(_, reason)| reason)
-    .collect()
-}
-
-/// The AS whose clients a host serves; many hosts say 0 for "none".
-fn own_as(row: &HostRow, warnings: &mut RowWarnings) -> Option<AsNumber> {
-    let asn = row.asn.filter(|asn| row.asn_clients && *asn != 0)?;
-    let number = as_number(asn);
-    if number.is_none() {
-        warnings.add(
-            WarningKind::AsNumber,
-            format_args!("host {} ({}): AS {asn} is no AS number", row.id, row.name),
-        );
+    let mut reasons = Vec::new();
+    if site.is_none() {
+        reasons.push("the host has no site");
     }
-    number
+    if !row.user_active {
+        reasons.push("the host is turned off by its owner (host.user_active)");
+    }
+    if !row.admin_active {
+        reasons.push("the host is turned off by an administrator (host.admin_active)");
+    }
+    if site.is_some_and(|site| !site.user_active) {
+        reasons.push("its site is turned off by its owner (site.user_active)");
+    }
+    if site.is_some_and(|site| !site.admin_active) {
+        reasons.push("its site is turned off by an administrator (site.admin_active)");
+    }
+    reasons
 }
 
 fn as_number(number: i64) -> Option<AsNumber> {

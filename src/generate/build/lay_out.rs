@@ -32,26 +32,26 @@ impl CarrierLayout {
         let mut topdirs: BTreeMap<String, Vec<CategoryId>> = BTreeMap::new();
         for category in &tables.categories {
             let topdir = category.topdir.and_then(|id| find(&tables.directories, id));
-            match topdir.and_then(|directory| directory.name.as_deref()) {
-                Some(topdir) => {
-                    let name = clean_directory(topdir).into_owned();
-                    topdirs.entry(name).or_default().push(category.id);
-                }
-                None => warnings.add(
-                    WarningKind::CategoryWithoutTopdir,
-                    format_args!("category {} ({}) has no topdir", category.id, category.name),
-                ),
-            }
+            let Some(topdir) = topdir.and_then(|directory| directory.name.as_deref()) else {
+                let problem = format_args!("category {} ({}) has no topdir", category.id, category.name);
+                warnings.add(WarningKind::CategoryWithoutTopdir, problem);
+                continue;
+            };
+            let name = clean_directory(topdir).into_owned();
+            topdirs.entry(name).or_default().push(category.id);
         }
         for (name, categories) in topdirs {
-            let topdir = self.topdirs.push(Topdir {
+            let topdir = Topdir {
                 name,
                 ..Topdir::default()
-            });
-            self.categories.extend(categories.into_iter().map(|id| {
+            };
+            let Some(topdir) = self.topdirs.push(topdir) else {
+                return;
+            };
+            for id in categories {
                 let directories = CategoryDirectories::default();
-                (id, Category { topdir, directories })
-            }));
+                self.categories.insert(id, Category { topdir, directories });
+            }
         }
     }
 
@@ -61,21 +61,13 @@ impl CarrierLayout {
         for rows in tables.category_directories.chunk_by(|a, b| a.directory == b.directory) {
             let Some(directory) = rows.first().and_then(|row| find(&tables.directories, row.directory)) else {
                 for row in rows {
-                    warnings.add(
-                        WarningKind::Orphan,
-                        format_args!(
-                            "category_directory refers to directory {}, which is not there",
-                            row.directory
-                        ),
-                    );
+                    warnings.orphan("category_directory", format_args!("directory {}", row.directory));
                 }
                 continue;
             };
+            let described = format_args!("directory {}", directory.id);
             let Some(typed) = directory.name.as_deref() else {
-                warnings.add(
-                    WarningKind::DirectoryName,
-                    format_args!("directory {} has no name", directory.id),
-                );
+                warnings.add(WarningKind::DirectoryName, format_args!("{described} has no name"));
                 continue;
             };
             let name = clean_directory(typed);
@@ -87,13 +79,11 @@ impl CarrierLayout {
                 false => Some("the name is another directory's"),
             };
             if let Some(problem) = problem {
-                warnings.add(
-                    WarningKind::DirectoryName,
-                    format_args!("directory {} ({typed:?}): {problem}", directory.id),
-                );
+                let problem = format_args!("{described} ({typed:?}): {problem}");
+                warnings.add(WarningKind::DirectoryName, problem);
                 continue;
             }
-            warnings.note_replaced(format_args!("directory {}", directory.id), &name);
+            warnings.note_replaced(described, &name);
             self.add_directory(directory, &name, found);
         }
     }
@@ -110,17 +100,14 @@ impl CarrierLayout {
         let mut best: Option<Below<'n>> = None;
         for CategoryDirectoryRow { category, .. } in rows {
             if !known.contains(category) {
-                warnings.add(
-                    WarningKind::Orphan,
-                    format_args!("category_directory refers to category {category}, which is not there"),
-                );
+                warnings.orphan("category_directory", format_args!("category {category}"));
                 continue;
             }
             // A category without a topdir is a warning of its own.
-            let Some(number) = self.categories.get(category).map(|category| category.topdir) else {
+            let Some(index) = self.categories.get(category).map(|category| category.topdir) else {
                 continue;
             };
-            let topdir = &self.topdirs.get(number)?.name;
+            let topdir = &self.topdirs.at(index).name;
             let Some(subpath) = subpath(name, topdir) else {
                 warnings.add(
                     WarningKind::TopdirNotPrefix,
@@ -131,11 +118,11 @@ impl CarrierLayout {
                 continue;
             };
             match &mut best {
-                Some(best) if best.topdir == number => best.categories.push(*category),
+                Some(best) if best.topdir == index => best.categories.push(*category),
                 Some(best) if best.subpath.len() < subpath.len() => {}
                 _ => {
                     best = Some(Below {
-                        topdir: number,
+                        topdir: index,
                         subpath,
                         categories: vec![*category],
                     });
@@ -146,20 +133,20 @@ impl CarrierLayout {
     }
 
     fn add_directory(&mut self, directory: &DirectoryRow, name: &str, below: Below<'_>) {
-        let Some(topdir) = self.topdirs.get_mut(below.topdir) else {
-            return;
-        };
-        let number = topdir.directories.push(DirectoryEntry {
+        let entry = DirectoryEntry {
             id: directory.id,
             name: name.into(),
             // The subpath is the end of the name.
             subpath_start: name.len() - below.subpath.len(),
             changed: directory.changed,
-        });
-        self.directories.insert(directory.id, (below.topdir, number));
+        };
+        let Some(index) = self.topdirs.at_mut(below.topdir).directories.push(entry) else {
+            return;
+        };
+        self.directories.insert(directory.id, (below.topdir, index));
         for id in below.categories {
             if let Some(category) = self.categories.get_mut(&id) {
-                category.directories.push(directory.id, number);
+                category.directories.push(directory.id, index);
             }
         }
     }
@@ -172,19 +159,14 @@ impl CarrierLayout {
             };
             let known = row.category.and_then(|id| Some((id, self.categories.get(&id)?)));
             let Some((category, Category { topdir, .. })) = known else {
-                warnings.add(
-                    WarningKind::Orphan,
-                    format_args!(
-                        "host_category {} of host {} ({}) has no usable category",
-                        row.id, host.id, host.name
-                    ),
-                );
+                let problem = format_args!("{described} of {host} has no usable category");
+                warnings.add(WarningKind::Orphan, problem);
                 continue;
             };
             let urls = urls.by_host_category.get(&row.id);
             *self.offers.entry(host.id).or_default() |= urls.is_some();
-            if let (Some(urls), Some(topdir)) = (urls, self.topdirs.get_mut(*topdir)) {
-                topdir.columns.push(HostColumn {
+            if let Some(urls) = urls {
+                self.topdirs.at_mut(*topdir).columns.push(HostColumn {
                     carrier: CarrierColumn {
                         host: host.id.0,
                         country: host.country,
@@ -198,21 +180,13 @@ impl CarrierLayout {
                 });
             }
         }
-        for topdir in self.topdirs.iter_mut() {
-            topdir
-                .columns
-                .sort_by_key(|column| (column.carrier.country, column.carrier.host, column.host_category));
-            for (
-                column,
-                HostColumn {
-                    category,
-                    host_category,
-                    ..
-                },
-            ) in topdir.columns.iter().enumerate()
-            {
-                let category = *category;
-                self.columns.insert(*host_category, ColumnPlace { category, column });
+        for topdir in self.topdirs.indexes() {
+            let columns = &mut self.topdirs.at_mut(topdir).columns;
+            columns.sort_by_key(|column| (column.carrier.country, column.carrier.host, column.host_category));
+            for (column, of_host) in columns.iter().enumerate() {
+                let category = of_host.category;
+                self.columns
+                    .insert(of_host.host_category, ColumnPlace { category, column });
             }
         }
     }
@@ -236,13 +210,7 @@ fn exclusive_hosts(
         let allowed = exclusive.entry(row.directory).or_default();
         match hosts.find(row.host) {
             Some(host) => _ = allowed.insert(host.id),
-            None => warnings.add(
-                WarningKind::Orphan,
-                format_args!(
-                    "directory_exclusive_host refers to host {}, which is not there",
-                    row.host
-                ),
-            ),
+            None => warnings.orphan("directory_exclusive_host", format_args!("host {}", row.host)),
         }
     }
     exclusive

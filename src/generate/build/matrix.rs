@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 
 use super::carriers::{CarrierLayout, DirectoryNumber, Topdir, TopdirNumber};
-use super::table::RowTable;
 use crate::cache::write::ones;
 use crate::generate::read::ids::{DirectoryId, HostCategoryId, HostId};
+use crate::index_table::{IndexTable, TableIndex as _};
 
-/// A table of bits for each topdir.
-pub(crate) struct CarrierMatrix(RowTable<TopdirNumber, TopdirBits>);
+pub(crate) struct CarrierMatrix(IndexTable<TopdirNumber, TopdirBits>);
 
 /// The bits of a topdir: words for each directory, a bit for each column.
+#[derive(Default)]
 struct TopdirBits {
     /// At least one.
     words_of_directory: usize,
@@ -28,7 +28,7 @@ impl TopdirBits {
     }
 
     fn set(&mut self, directory: DirectoryNumber, column: usize) {
-        let word = usize::from(directory) * self.words_of_directory + column / 64;
+        let word = directory.row() * self.words_of_directory + column / 64;
         let word = self.words.get_mut(word);
         debug_assert!(word.is_some(), "{directory:?} is not of this topdir");
         if let Some(word) = word {
@@ -39,16 +39,13 @@ impl TopdirBits {
     fn rows(&self) -> impl Iterator<Item = &[u64]> {
         self.words.chunks_exact(self.words_of_directory)
     }
-
-    fn rows_mut(&mut self) -> impl Iterator<Item = &mut [u64]> {
-        self.words.chunks_exact_mut(self.words_of_directory)
-    }
 }
 
 impl CarrierMatrix {
     /// A matrix without a bit that is set.
     pub(crate) fn new(layout: &CarrierLayout) -> Self {
-        Self(layout.topdirs().map(TopdirBits::new).collect())
+        let bits: Vec<TopdirBits> = layout.topdirs.rows().iter().map(TopdirBits::new).collect();
+        Self(bits.into())
     }
 
     /// Sets the bits of a host that carries these directories for a category. `ids` has 4 bytes for each, the most significant
@@ -57,9 +54,7 @@ impl CarrierMatrix {
         let Some((category, column)) = layout.place(host_category) else {
             return;
         };
-        let Some(bits) = self.0.get_mut(category.topdir) else {
-            return;
-        };
+        let bits = self.0.at_mut(category.topdir);
         let mut cursor = 0;
         let (ids, _) = ids.as_chunks::<4>();
         for id in ids {
@@ -72,8 +67,8 @@ impl CarrierMatrix {
 
     /// Adds the bits of another matrix of the same layout.
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (bits, others) in self.0.iter_mut().zip(other.0.iter()) {
-            for (word, other) in bits.words.iter_mut().zip(&others.words) {
+        for (topdir, others) in other.0.iter() {
+            for (word, other) in self.0.at_mut(topdir).words.iter_mut().zip(&others.words) {
                 *word |= other;
             }
         }
@@ -81,19 +76,20 @@ impl CarrierMatrix {
 
     /// Applies what is independent of the crawler: hosts that always carry everything, directories that only some may serve.
     pub(crate) fn apply_rules(&mut self, layout: &CarrierLayout) {
-        for (topdir, bits) in layout.topdirs().zip(self.0.iter_mut()) {
+        for (index, topdir) in layout.topdirs.iter() {
+            let bits = self.0.at_mut(index);
             for (number, column) in topdir.columns.iter().enumerate() {
                 if column.always_up_to_date
                     && let Some(category) = layout.category(column.category)
                 {
-                    category
-                        .directories
-                        .numbers()
-                        .for_each(|directory| bits.set(directory, number));
+                    for directory in category.directories.indexes() {
+                        bits.set(directory, number);
+                    }
                 }
             }
-            for (directory, row) in topdir.directories.iter().zip(bits.rows_mut()) {
-                if let Some(allowed) = layout.exclusive_hosts(directory.id) {
+            let rows = bits.words.chunks_exact_mut(bits.words_of_directory);
+            for (directory, row) in topdir.directories.rows().iter().zip(rows) {
+                if let Some(allowed) = layout.exclusive.get(&directory.id) {
                     // A word of a row for each 64 columns.
                     for (word, columns) in row.iter_mut().zip(topdir.columns.chunks(64)) {
                         for (bit, column) in columns.iter().enumerate() {
@@ -107,13 +103,13 @@ impl CarrierMatrix {
 
     /// The bits of each directory of each topdir of the layout, in its order.
     pub(crate) fn topdirs(&self) -> impl Iterator<Item = impl Iterator<Item = &[u64]>> {
-        self.0.iter().map(TopdirBits::rows)
+        self.0.rows().iter().map(TopdirBits::rows)
     }
 
     /// The number of directories that each host carries; a directory that it carries for several categories counts once.
     pub(crate) fn directories_by_host(&self, layout: &CarrierLayout) -> HashMap<HostId, u64> {
         let mut by_host = HashMap::new();
-        for (topdir, rows) in layout.topdirs().zip(self.topdirs()) {
+        for (topdir, rows) in layout.topdirs.rows().iter().zip(self.topdirs()) {
             let hosts: Vec<HostId> = topdir.columns.iter().map(|column| column.host()).collect();
             // The columns of a host are neighbours.
             let mut counts = vec![0; hosts.len()];

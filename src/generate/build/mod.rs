@@ -5,7 +5,6 @@
 //! - `carriers`: the directories below each topdir and the hosts that may carry them, laid out by `lay_out`;
 //!   `matrix`: which host carries which directory
 //! - `repositories` and redirects, `file_details`, [`netblocks`]
-//! - `table`: vectors with numbers of a type of their own
 
 pub(crate) mod carriers;
 pub(crate) mod file_details;
@@ -14,7 +13,6 @@ mod lay_out;
 pub(crate) mod matrix;
 pub mod netblocks;
 pub(crate) mod repositories;
-mod table;
 pub(crate) mod urls;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,6 +2,7 @@
 //! neither is a warning that names host and text.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,8 +29,8 @@ pub struct Netblocks {
 /// A host that has a name as a netblock.
 struct NamedBy {
     host: HostId,
-    host_name: String,
-    text: String,
+    /// The host and the netblock, for warnings.
+    described: String,
 }
 
 impl Netblocks {
@@ -57,29 +58,23 @@ impl Netblocks {
     }
 
     fn add(&mut self, host: &JudgedHost, text: &str, warnings: &mut RowWarnings) {
+        let described = format_args!("{host}: netblock {text:?}");
         match network::parse(text) {
-            Ok(network) if network.netmask() == 0 => warnings.add(
-                WarningKind::WholeInternet,
-                format_args!(
-                    "host {} ({}): netblock {text:?} is the whole internet",
-                    host.id, host.name
-                ),
-            ),
-            Ok(network) => {
-                self.networks.entry(network).or_default().insert(host.id);
+            Ok(network) if network.netmask() == 0 => {
+                warnings.add(
+                    WarningKind::WholeInternet,
+                    format_args!("{described} is the whole internet"),
+                );
             }
+            Ok(network) => _ = self.networks.entry(network).or_default().insert(host.id),
             Err(_) if is_name(text.trim()) => {
                 let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
                 self.names.entry(name).or_default().push(NamedBy {
                     host: host.id,
-                    host_name: host.name.clone(),
-                    text: text.to_owned(),
+                    described: described.to_string(),
                 });
             }
-            Err(problem) => warnings.add(
-                WarningKind::Netblock,
-                format_args!("host {} ({}): netblock {text:?}: {problem}", host.id, host.name),
-            ),
+            Err(problem) => warnings.add(WarningKind::Netblock, format_args!("{described}: {problem}")),
         }
     }
 
@@ -95,7 +90,7 @@ impl Netblocks {
                     Some(addresses) => Ok(addresses),
                 },
             };
-            for NamedBy { host, host_name, text } in named_by {
+            for NamedBy { host, described } in named_by {
                 match answer {
                     Ok(addresses) => {
                         for address in addresses {
@@ -103,10 +98,7 @@ impl Netblocks {
                             self.networks.entry(network).or_default().insert(*host);
                         }
                     }
-                    Err(problem) => warnings.add(
-                        WarningKind::UnresolvedName,
-                        format_args!("host {host} ({host_name}): netblock {text:?}: {problem}"),
-                    ),
+                    Err(problem) => warnings.add(WarningKind::UnresolvedName, format_args!("{described}: {problem}")),
                 }
             }
         }
@@ -118,12 +110,8 @@ impl Netblocks {
 /// for addresses in unusual forms, such as `10.0` for 10.0.0.0.
 fn is_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
+    let is_of_label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_of_label);
     let last = name.rsplit_once('.').map_or(name, |(_, last)| last);
     name.len() <= 253 && name.split('.').all(is_label) && last.starts_with(|c: char| c.is_ascii_alphabetic())
 }
@@ -134,19 +122,15 @@ const RESOLVERS: usize = 16;
 /// Names that are being resolved. The system's resolver can't be interrupted: its threads are left to themselves when the
 /// time is over, and end by its own limits.
 struct Lookups {
+    /// Disconnected when there are no more.
     answers: Receiver<(String, Vec<IpAddr>)>,
-    waiting: usize,
     deadline: Instant,
 }
 
 impl Lookups {
     fn start(names: Vec<String>, timeout: Duration) -> Self {
         let (sender, answers) = channel();
-        let lookups = Self {
-            answers,
-            waiting: names.len(),
-            deadline: Instant::now() + timeout,
-        };
+        let deadline = Instant::now() + timeout;
         let threads = names.len().min(RESOLVERS);
         let queue = Arc::new(Mutex::new(names));
         for _ in 0..threads {
@@ -156,28 +140,18 @@ impl Lookups {
                 .name("resolver".to_owned())
                 .spawn(move || resolve(&queue, &sender));
         }
-        lookups
+        Self { answers, deadline }
     }
 
-    fn finish(mut self) -> BTreeMap<String, Vec<IpAddr>> {
-        let mut resolved = BTreeMap::new();
-        while self.waiting > 0 {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let Ok((name, addresses)) = self.answers.recv_timeout(left) else {
-                break;
-            };
-            self.waiting -= 1;
-            resolved.insert(name, addresses);
-        }
-        resolved
+    fn finish(self) -> BTreeMap<String, Vec<IpAddr>> {
+        let left = || self.deadline.saturating_duration_since(Instant::now());
+        iter::from_fn(|| self.answers.recv_timeout(left()).ok()).collect()
     }
 }
 
 fn resolve(names: &Mutex<Vec<String>>, answers: &Sender<(String, Vec<IpAddr>)>) {
-    loop {
-        let Some(name) = names.lock().pop() else {
-            return;
-        };
+    let next = || names.lock().pop();
+    while let Some(name) = next() {
         let addresses = (name.as_str(), 0).to_socket_addrs();
         let addresses = addresses.map_or_else(|_| Vec::new(), |found| found.map(|address| address.ip()).collect());
         if answers.send((name, addresses)).is_err() {
@@ -193,21 +167,21 @@ pub(crate) fn netblock_countries(
 ) -> BTreeMap<IpNetwork, CountryCode> {
     let mut countries = BTreeMap::new();
     for NetblockCountryRow { netblock, country } in rows {
-        let (kind, problem) = match (network::parse(netblock), CountryCode::parse(country)) {
+        let described = format_args!("netblock_country: {netblock:?}");
+        match (network::parse(netblock), CountryCode::parse(country)) {
             (Ok(network), _) if network.netmask() == 0 => {
-                (WarningKind::WholeInternet, " is the whole internet".to_owned())
+                warnings.add(
+                    WarningKind::WholeInternet,
+                    format_args!("{described} is the whole internet"),
+                );
             }
-            (Ok(network), Some(country)) => {
-                countries.insert(network, country);
-                continue;
+            (Ok(network), Some(country)) => _ = countries.insert(network, country),
+            (Ok(_), None) => {
+                let problem = format_args!("{described}: {country:?} is no country code");
+                warnings.add(WarningKind::NetblockCountry, problem);
             }
-            (Err(problem), _) => (WarningKind::NetblockCountry, format!(": {problem}")),
-            (Ok(_), None) => (
-                WarningKind::NetblockCountry,
-                format!(": {country:?} is no country code"),
-            ),
-        };
-        warnings.add(kind, format_args!("netblock_country: {netblock:?}{problem}"));
+            (Err(problem), _) => warnings.add(WarningKind::NetblockCountry, format_args!("{described}: {problem}")),
+        }
     }
     countries
 }
@@ -226,17 +200,10 @@ mod tests {
         ] {
             assert!(is_name(name), "{name:?}");
         }
-        for other in [
-            "",
-            ".",
-            "10.0",
-            "0x7f.1",
-            "10",
-            "foo/255.255.255.0",
-            "not an address",
-            "a..b",
-            "ex\u{e4}mple.org",
-        ] {
+        for number in ["", ".", "10.0", "0x7f.1", "10"] {
+            assert!(!is_name(number), "{number:?}");
+        }
+        for other in ["foo/255.255.255.0", "not an address", "a..b", "ex\u{e4}mple.org"] {
             assert!(!is_name(other), "{other:?}");
         }
     }
@@ -246,7 +213,6 @@ mod tests {
         let (_sender, answers) = channel();
         let lookups = Lookups {
             answers,
-            waiting: 1,
             deadline: Instant::now(),
         };
         assert!(lookups.finish().is_empty());

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::carriers::{CarrierLayout, DirectoryEntry};
 use crate::cache::name;
-use crate::generate::read::ids::DirectoryId;
 use crate::generate::read::rows::{ContinentRedirectRow, RepositoryRedirectRow, RepositoryRow};
 use crate::generate::warnings::{RowWarnings, WarningKind};
 use crate::geo::CountryCode;
@@ -24,87 +23,54 @@ impl<'a> RepositoryTable<'a> {
     pub(crate) fn new(rows: &'a [RepositoryRow], layout: &'a CarrierLayout, warnings: &mut RowWarnings) -> Self {
         let mut repositories = Self::default();
         for row in rows {
-            if let Some(complete) = Complete::of(row, warnings) {
-                if row.disabled && name::problem(complete.prefix).is_none() {
-                    repositories.disabled.insert(complete.prefix);
-                }
-                if let Some((key, directory)) = complete.keyed(row, layout, warnings)
-                    && repositories.directories.insert(key.clone(), directory).is_some()
-                {
-                    warnings.add(
-                        WarningKind::RepositoryTwice,
-                        format_args!(
-                            "{key:?} is the prefix and arch of repository {} ({}) and of an earlier one",
-                            row.id, row.name
-                        ),
-                    );
-                }
+            if let Err((kind, problem)) = repositories.add(row, layout, warnings) {
+                warnings.add(kind, format_args!("repository {} ({}){problem}", row.id, row.name));
             }
         }
         repositories
     }
-}
 
-/// The columns that a repository needs. A row that lacks one of them has no effect.
-struct Complete<'a> {
-    prefix: &'a str,
-    arch: &'a str,
-    directory: DirectoryId,
-}
-
-impl<'a> Complete<'a> {
-    /// The parts of a row; `None` and a warning if one is missing.
-    fn of(row: &'a RepositoryRow, warnings: &mut RowWarnings) -> Option<Self> {
+    /// Adds what a row says; a row that lacks a column has no effect.
+    ///
+    /// # Errors
+    /// The cache can't have the repository: a warning without the repository's name.
+    fn add(
+        &mut self,
+        row: &'a RepositoryRow,
+        layout: &'a CarrierLayout,
+        warnings: &mut RowWarnings,
+    ) -> Result<(), (WarningKind, String)> {
         let prefix = row.prefix.as_deref().filter(|prefix| !prefix.is_empty());
         let arch = row.arch.as_deref().filter(|arch| !arch.is_empty());
-        if let (Some(prefix), Some(_), Some(arch), Some(directory)) = (prefix, row.version, arch, row.directory) {
-            return Some(Self {
-                prefix,
-                arch,
-                directory,
-            });
-        }
-        let lacks: Vec<&str> = [
-            (prefix.is_none(), "prefix"),
-            (row.version.is_none(), "version"),
-            (arch.is_none(), "arch"),
-            (row.directory.is_none(), "directory"),
-        ]
-        .into_iter()
-        .filter_map(|(lacking, what)| lacking.then_some(what))
-        .collect();
-        warnings.add(
-            WarningKind::RepositoryIncomplete,
-            format_args!("repository {} ({}) has no {}", row.id, row.name, lacks.join(" and no ")),
-        );
-        None
-    }
-
-    /// Its key and its directory; `None` and a warning if the cache cannot have them.
-    fn keyed<'l>(
-        &self,
-        row: &RepositoryRow,
-        layout: &'l CarrierLayout,
-        warnings: &mut RowWarnings,
-    ) -> Option<(String, &'l DirectoryEntry)> {
-        let described = format_args!("repository {} ({})", row.id, row.name);
-        let key = format!("{}+{}", self.prefix, self.arch);
-        if let Some(problem) = name::problem(&key) {
-            warnings.add(
-                WarningKind::RepositoryName,
-                format_args!("{described}: {key:?}: {problem}"),
-            );
-            return None;
-        }
-        let Some(directory) = layout.directory(self.directory) else {
-            warnings.add(
-                WarningKind::RepositoryWithoutCategory,
-                format_args!("{described}: its directory {} is in no category", self.directory),
-            );
-            return None;
+        let (Some(prefix), Some(_), Some(arch), Some(id)) = (prefix, row.version, arch, row.directory) else {
+            let lacks = [
+                prefix.is_none().then_some("prefix"),
+                row.version.is_none().then_some("version"),
+                arch.is_none().then_some("arch"),
+                row.directory.is_none().then_some("directory"),
+            ];
+            let lacks: Vec<&str> = lacks.into_iter().flatten().collect();
+            let problem = format!(" has no {}", lacks.join(" and no "));
+            return Err((WarningKind::RepositoryIncomplete, problem));
         };
+        if row.disabled && name::problem(prefix).is_none() {
+            self.disabled.insert(prefix);
+        }
+        let key = format!("{prefix}+{arch}");
+        if let Some(problem) = name::problem(&key) {
+            return Err((WarningKind::RepositoryName, format!(": {key:?}: {problem}")));
+        }
+        let Some(directory) = layout.directory(id) else {
+            let problem = format!(": its directory {id} is in no category");
+            return Err((WarningKind::RepositoryWithoutCategory, problem));
+        };
+        let described = format_args!("repository {} ({})", row.id, row.name);
         warnings.note_replaced(described, &key);
-        Some((key, directory))
+        if self.directories.insert(key.clone(), directory).is_some() {
+            let problem = format_args!("{key:?} is the prefix and arch of {described} and of an earlier one");
+            warnings.add(WarningKind::RepositoryTwice, problem);
+        }
+        Ok(())
     }
 }
 
@@ -122,18 +88,15 @@ pub(crate) fn redirects<'a>(
         } else {
             name::problem(from).or_else(|| name::problem(to))
         };
-        match problem {
-            None => {
-                for name in [from, to] {
-                    warnings.note_replaced("repository_redirect", name);
-                }
-                redirects.insert(from, to);
-            }
-            Some(problem) => warnings.add(
-                WarningKind::RepositoryRedirect,
-                format_args!("repository_redirect from {from:?} to {to:?}: {problem}"),
-            ),
+        if let Some(problem) = problem {
+            let problem = format_args!("repository_redirect from {from:?} to {to:?}: {problem}");
+            warnings.add(WarningKind::RepositoryRedirect, problem);
+            continue;
         }
+        for name in [from, to] {
+            warnings.note_replaced("repository_redirect", name);
+        }
+        redirects.insert(from, to);
     }
     redirects
 }
@@ -144,28 +107,21 @@ pub(crate) fn continent_redirects(
     warnings: &mut RowWarnings,
 ) -> BTreeMap<CountryCode, String> {
     let mut redirects = BTreeMap::new();
-    for row in rows {
-        match (CountryCode::parse(&row.country), parse_continent(&row.continent)) {
-            (Some(country), Some(_)) => {
-                redirects.insert(country, continent_name(row.continent.trim()));
-            }
-            _ => warnings.add(
+    for ContinentRedirectRow { country, continent } in rows {
+        let (Some(code), Some(_)) = (CountryCode::parse(country), parse_continent(continent)) else {
+            let problem = format_args!("{country:?} to {continent:?} is no country and continent");
+            warnings.add(
                 WarningKind::ContinentRedirect,
-                format_args!(
-                    "country_continent_redirect: {:?} to {:?} is no country and continent",
-                    row.country, row.continent
-                ),
-            ),
-        }
+                format_args!("country_continent_redirect: {problem}"),
+            );
+            continue;
+        };
+        // Codes in upper case, as MirrorManager2 writes them; other names as they are.
+        let name = match continent.trim() {
+            name if name.len() == 2 => name.to_ascii_uppercase(),
+            name => name.to_owned(),
+        };
+        redirects.insert(code, name);
     }
     redirects
-}
-
-/// A continent as the cache names it: codes in upper case, as MirrorManager2 writes them; other names as they are.
-fn continent_name(name: &str) -> String {
-    if name.len() == 2 {
-        name.to_ascii_uppercase()
-    } else {
-        name.to_owned()
-    }
 }

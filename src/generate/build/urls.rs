@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::hosts::Hosts;
 use crate::cache::url::BaseUrl;
-use crate::generate::read::ids::{HostCategoryId, HostId};
+use crate::generate::read::ids::HostCategoryId;
 use crate::generate::read::rows::{HostCategoryRow, UrlRow};
 use crate::generate::warnings::{RowWarnings, WarningKind};
 
@@ -25,38 +25,29 @@ impl HostUrls {
         hosts: &Hosts,
         warnings: &mut RowWarnings,
     ) -> Self {
-        let owners: HashMap<HostCategoryId, Option<HostId>> =
-            host_categories.iter().map(|row| (row.id, row.host)).collect();
+        let owners: HashMap<_, _> = host_categories.iter().map(|row| (row.id, row.host)).collect();
         let mut urls = Self::default();
         for row in rows {
+            let described = format_args!("host_category_url {}", row.id);
             let Some(owner) = owners.get(&row.host_category) else {
-                warnings.add(
-                    WarningKind::Orphan,
-                    format_args!(
-                        "host_category_url {} refers to host_category {}, which is not there",
-                        row.id, row.host_category
-                    ),
-                );
+                warnings.orphan(described, format_args!("host_category {}", row.host_category));
                 continue;
             };
             // A host that does not exist is a warning already, at host_category.
             let Some(host) = owner.and_then(|id| hosts.find(id)) else {
                 continue;
             };
-            warnings.note_replaced(format_args!("host_category_url {}", row.id), &row.url);
+            warnings.note_replaced(described, &row.url);
             match BaseUrl::parse(&row.url) {
                 Ok(url) if host.is_known() => {
                     urls.by_host_category.entry(row.host_category).or_default().push(row.id);
                     urls.texts.push((row.id, url.as_str().into()));
                 }
                 Ok(_) => {}
-                Err(problem) => warnings.add(
-                    WarningKind::Url,
-                    format_args!(
-                        "host {} ({}): URL {:?} is left out: {problem}",
-                        host.id, host.name, row.url
-                    ),
-                ),
+                Err(problem) => {
+                    let problem = format_args!("{host}: URL {:?} is left out: {problem}", row.url);
+                    warnings.add(WarningKind::Url, problem);
+                }
             }
         }
         urls

@@ -1,7 +1,7 @@
 //! Connections to PostgreSQL: which server is tried, and the ways in which it may let us in.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -29,19 +29,14 @@ pub(crate) struct Connector {
     database: Database,
     tls: Option<MakeRustlsConnect>,
     passwords: Option<Passwords>,
-    /// The server to which the last connection leads that could go anywhere.
-    chosen: Mutex<Option<ServerAddress>>,
+    /// The reason why the password file does not count.
+    no_passwords: Option<String>,
+    /// The server, at one of its addresses, to which the last connection leads that could go anywhere.
+    chosen: Mutex<Option<Server>>,
 }
 
 /// A connection, and the task that keeps it going.
 pub(super) type OpenConnection = (Client, JoinHandle<Result<(), Error>>);
-
-/// A server at one of its addresses; `None` for a Unix socket.
-#[derive(Clone)]
-struct ServerAddress {
-    server: Server,
-    address: Option<IpAddr>,
-}
 
 /// The time for connecting, if `connect_timeout` is not given.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,25 +50,25 @@ impl Connector {
     /// # Errors
     /// If a file of certificates is asked for and can't be used.
     pub(crate) fn new(database: &Database, logger: &Logger) -> Result<Self, ConfigError> {
-        let file = database.password_file().filter(|_| database.password().is_none());
-        let passwords = match file.map(|file| (file, Passwords::read(&file.path))) {
-            None => None,
-            Some((file, Ok(None))) => {
-                if file.asked_for {
-                    warn!(logger, "the password file is not there"; "file" => %file.path.display());
+        let mut passwords = None;
+        let mut no_passwords = None;
+        if let Some(file) = database.password_file.as_ref().filter(|_| database.password.is_none()) {
+            match Passwords::read(&file.path) {
+                Ok(None) if file.asked_for => {
+                    no_passwords = Some(format!("the password file {} is not there", file.path.display()));
                 }
-                None
+                Ok(read) => passwords = read,
+                Err(problem) => no_passwords = Some(problem),
             }
-            Some((_, Ok(passwords))) => passwords,
-            Some((_, Err(problem))) => {
-                warn!(logger, "{problem}");
-                None
-            }
-        };
+        }
+        if let Some(problem) = &no_passwords {
+            warn!(logger, "{problem}");
+        }
         Ok(Self {
             database: database.clone(),
-            tls: tls::prepare(database.tls())?,
+            tls: tls::prepare(&database.tls)?,
             passwords,
+            no_passwords,
             chosen: Mutex::new(None),
         })
     }
@@ -84,24 +79,14 @@ impl Connector {
     /// # Errors
     /// If no server can be reached, the last one is not as wanted, or one does not let us in.
     pub(super) async fn open(&self) -> Result<OpenConnection, ConnectError> {
-        let passes: &[Wanted] = match self.database.wanted() {
-            Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
-            Wanted::Any => &[Wanted::Any],
-            Wanted::ReadWrite => &[Wanted::ReadWrite],
-            Wanted::ReadOnly => &[Wanted::ReadOnly],
-            Wanted::Primary => &[Wanted::Primary],
-            Wanted::Standby => &[Wanted::Standby],
+        let wanted = match self.database.wanted {
+            Wanted::PreferStandby => match self.open_one(Wanted::Standby).await {
+                Err(failures) if !failures.is_final() => Wanted::Any,
+                done => return done,
+            },
+            wanted => wanted,
         };
-        let mut failures = ConnectError::default();
-        for wanted in passes {
-            failures = ConnectError::default();
-            match self.open_one(*wanted, &mut failures).await {
-                Some(connected) => return Ok(connected),
-                None if failures.is_final() => break,
-                None => {}
-            }
-        }
-        Err(failures)
+        self.open_one(wanted).await
     }
 
     /// Opens another connection to the server that was chosen by [`Self::open`].
@@ -110,73 +95,73 @@ impl Connector {
     /// If it can't be reached or does not let us in.
     pub(super) async fn open_another(&self) -> Result<OpenConnection, ConnectError> {
         let chosen = self.chosen.lock().clone();
-        let Some(place) = chosen else {
+        let Some(server) = chosen else {
             return self.open().await;
         };
-        let mut failures = ConnectError::default();
-        match self.attempt(&place, Wanted::Any, false, &mut failures).await {
-            Some(connected) => Ok(connected),
-            None => Err(failures),
-        }
+        self.attempt(&server, Wanted::Any, false).await
     }
 
-    async fn open_one(&self, wanted: Wanted, failures: &mut ConnectError) -> Option<OpenConnection> {
+    async fn open_one(&self, wanted: Wanted) -> Result<OpenConnection, ConnectError> {
+        let mut failures = ConnectError::default();
         // Without the operating system's entropy the order is the same each time, which does no harm.
         let mut random = SmallRng::seed_from_u64(SysRng.try_next_u64().unwrap_or_default());
-        let mut servers: Vec<&Server> = self.database.servers().iter().collect();
-        if self.database.at_random() {
+        let mut servers: Vec<&Server> = self.database.servers.iter().collect();
+        if self.database.at_random {
             servers.shuffle(&mut random);
         }
         for (server, last) in with_last(servers) {
-            let mut addresses = match self.addresses(server, !last).await {
-                Ok(addresses) => addresses,
+            let mut places = match self.find(server, !last).await {
+                Ok(places) => places,
                 Err(failure) => {
-                    failures.add(server.to_string(), failure);
+                    failures.0.push((server.to_string(), failure));
                     continue;
                 }
             };
-            if self.database.at_random() {
-                addresses.shuffle(&mut random);
+            if self.database.at_random {
+                places.shuffle(&mut random);
             }
-            for (address, last_address) in with_last(addresses) {
-                let place = ServerAddress {
-                    server: server.clone(),
-                    address,
-                };
-                let others = !(last && last_address);
-                if let Some(connected) = self.attempt(&place, wanted, others, failures).await {
-                    *self.chosen.lock() = Some(place);
-                    return Some(connected);
+            for (place, last_place) in with_last(places) {
+                let others = !(last && last_place);
+                match self.attempt(&place, wanted, others).await {
+                    Ok(connected) => {
+                        *self.chosen.lock() = Some(place);
+                        return Ok(connected);
+                    }
+                    Err(more) => failures.0.extend(more.0),
                 }
                 if failures.is_final() {
-                    return None;
+                    return Err(failures);
                 }
             }
         }
-        None
+        Err(failures)
     }
 
-    async fn addresses(&self, server: &Server, others: bool) -> Result<Vec<Option<IpAddr>>, Failure> {
-        let name = match &server.host {
-            ServerHost::Unix(_) => return Ok(vec![None]),
-            ServerHost::Tcp {
-                address: Some(address), ..
-            } => return Ok(vec![Some(*address)]),
-            ServerHost::Tcp { name, .. } => name,
+    /// The server at each of its addresses.
+    async fn find(&self, server: &Server, others: bool) -> Result<Vec<Server>, Failure> {
+        let ServerHost::Tcp { name, address: None } = &server.host else {
+            return Ok(vec![server.clone()]);
         };
         let lookup = lookup_host((name.as_str(), server.port));
         let found = self.within(others, lookup).await?.map_err(Failure::Lookup)?;
-        let mut addresses: Vec<Option<IpAddr>> = found.map(|address| Some(address.ip())).collect();
-        addresses.dedup();
-        if addresses.is_empty() {
+        let at = |address: SocketAddr| Server {
+            host: ServerHost::Tcp {
+                name: name.clone(),
+                address: Some(address.ip()),
+            },
+            port: server.port,
+        };
+        let mut places: Vec<Server> = found.map(at).collect();
+        places.dedup();
+        if places.is_empty() {
             return Err(Failure::Lookup(io::Error::other("the name has no address")));
         }
-        Ok(addresses)
+        Ok(places)
     }
 
     /// Waits for something as long as connecting to a server may take.
     async fn within<T>(&self, others: bool, wanted: impl Future<Output = T>) -> Result<T, Failure> {
-        let limit = match self.database.connect_timeout() {
+        let limit = match self.database.connect_timeout {
             ConnectTimeout::After(limit) => limit,
             ConnectTimeout::Usual if others => TIMEOUT_WITH_OTHERS,
             ConnectTimeout::Usual | ConnectTimeout::Never => return Ok(wanted.await),
@@ -185,14 +170,9 @@ impl Connector {
     }
 
     /// Tries a server in each way that `sslmode` allows, as long as it refuses the way and not us.
-    async fn attempt(
-        &self,
-        place: &ServerAddress,
-        wanted: Wanted,
-        others: bool,
-        failures: &mut ConnectError,
-    ) -> Option<OpenConnection> {
-        let ways: &[SslMode] = match (&place.server.host, self.database.tls().mode) {
+    async fn attempt(&self, server: &Server, wanted: Wanted, others: bool) -> Result<OpenConnection, ConnectError> {
+        let mut failures = ConnectError::default();
+        let ways: &[SslMode] = match (&server.host, self.database.tls.mode) {
             // As libpq: between two processes of a machine, no one can listen.
             (ServerHost::Unix(_), _) | (_, TlsMode::Disable) => &[SslMode::Disable],
             (_, TlsMode::Allow) => &[SslMode::Disable, SslMode::Require],
@@ -201,37 +181,42 @@ impl Connector {
         };
         for (way, last) in with_last(ways.iter().copied()) {
             let opening = async {
-                let connected = self.connect(place, way).await.map_err(Failure::Driver)?;
+                let connected = self.connect(server, way).await.map_err(Failure::Driver)?;
                 check(&connected.0, wanted).await?;
                 Ok(connected)
             };
             let failure = match self.within(others, opening).await {
-                Ok(Ok(connected)) => return Some(connected),
+                Ok(Ok(connected)) => return Ok(connected),
                 Ok(Err(failure)) | Err(failure) => failure,
             };
             let retry = !last && failure.is_about_the_way();
-            failures.add(place.server.to_string(), failure);
+            failures.0.push((server.to_string(), failure));
             if !retry {
                 break;
             }
         }
-        None
+        Err(failures)
     }
 
-    async fn connect(&self, place: &ServerAddress, way: SslMode) -> Result<OpenConnection, Error> {
-        let mut driver = self.database.driver().clone();
-        driver.port(place.server.port).ssl_mode(way);
-        match (&place.server.host, place.address) {
-            (ServerHost::Unix(folder), _) => _ = driver.host_path(folder),
-            (ServerHost::Tcp { name, .. }, Some(address)) => _ = driver.host(name).hostaddr(address),
-            (ServerHost::Tcp { name, .. }, None) => _ = driver.host(name),
+    async fn connect(&self, server: &Server, way: SslMode) -> Result<OpenConnection, Error> {
+        let mut driver = self.database.driver.clone();
+        driver.port(server.port).ssl_mode(way);
+        driver.ssl_negotiation(self.database.tls.negotiation);
+        match &server.host {
+            ServerHost::Unix(folder) => _ = driver.host_path(folder),
+            ServerHost::Tcp { name, address } => {
+                driver.host(name);
+                if let Some(address) = address {
+                    driver.hostaddr(*address);
+                }
+            }
         }
-        if self.database.connect_timeout() == ConnectTimeout::Usual {
+        if self.database.connect_timeout == ConnectTimeout::Usual {
             driver.connect_timeout(CONNECT_TIMEOUT);
         }
-        if let Some(password) = self.database.password() {
+        if let Some(password) = &self.database.password {
             driver.password(password);
-        } else if let Some(password) = self.password_of_file(&place.server) {
+        } else if let Some(password) = self.password_of_file(server) {
             driver.password(password);
         }
         match &self.tls {
@@ -247,13 +232,15 @@ impl Connector {
     }
 
     fn password_of_file(&self, server: &Server) -> Option<Vec<u8>> {
-        self.database.password_in(self.passwords.as_ref()?, server)
+        let host = match &server.host {
+            ServerHost::Tcp { name, .. } => name.clone(),
+            ServerHost::Unix(folder) => folder.display().to_string(),
+        };
+        let Database { name, user, .. } = &self.database;
+        self.passwords.as_ref()?.find(&host, server.port, name, user)
     }
 
     /// Asks the server to cancel what a connection has asked for.
-    ///
-    /// # Errors
-    /// If the database can't be reached.
     pub(super) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
         match &self.tls {
             Some(tls) => token.cancel_query(tls.clone()).await,
@@ -272,15 +259,13 @@ impl Connector {
     /// A failure to connect, in words.
     pub(super) fn explain_refusal(&self, error: &ConnectError) -> ReadFailure {
         let advice = match error.last() {
-            Some(Failure::Driver(error)) => {
-                let advice = advice_on(error);
-                match self.database.password_file() {
-                    Some(file) if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() => {
-                        format!("{advice}; the password is of {}", file.path.display())
-                    }
-                    _ => advice.to_owned(),
+            Some(Failure::Driver(error)) => match (&self.database.password_file, &self.no_passwords) {
+                (_, Some(problem)) if said(error).contains("password missing") => problem.clone(),
+                (Some(file), _) if error.code() == Some(&SqlState::INVALID_PASSWORD) && self.passwords.is_some() => {
+                    format!("{}; the password is of {}", advice_on(error), file.path.display())
                 }
-            }
+                _ => advice_on(error).to_owned(),
+            },
             Some(Failure::TimedOut(_)) => "see whether the server works, or raise connect_timeout in DB_URL".to_owned(),
             Some(Failure::Unwanted(_)) => "check the hosts and target_session_attrs in DB_URL".to_owned(),
             Some(Failure::Lookup(_)) | None => WHERE_ADVICE.to_owned(),
@@ -308,22 +293,17 @@ fn with_last<T>(items: impl IntoIterator<Item = T>) -> impl Iterator<Item = (T, 
 
 /// Asks a server what it is, if not every one will do.
 async fn check(client: &Client, wanted: Wanted) -> Result<(), Failure> {
-    if wanted == Wanted::Any {
-        return Ok(());
-    }
+    let (column, value, kind) = match wanted {
+        Wanted::Any => return Ok(()),
+        Wanted::ReadWrite => (1, "off", "a server that can be written to"),
+        Wanted::ReadOnly => (1, "on", "a server that is read-only"),
+        Wanted::Primary => (0, "f", "a primary"),
+        Wanted::Standby | Wanted::PreferStandby => (0, "t", "a standby"),
+    };
     let query = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')";
     let messages = client.simple_query(query).await.map_err(Failure::Driver)?;
-    let row = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    let is = |column: usize, value: &str| row.and_then(|row| row.get(column)) == Some(value);
-    let (fits, kind) = match wanted {
-        Wanted::Any => (true, ""),
-        Wanted::ReadWrite => (is(1, "off"), "a server that can be written to"),
-        Wanted::ReadOnly => (is(1, "on"), "a server that is read-only"),
-        Wanted::Primary => (is(0, "f"), "a primary"),
-        Wanted::Standby | Wanted::PreferStandby => (is(0, "t"), "a standby"),
-    };
+    let fits = messages
+        .iter()
+        .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(column) == Some(value)));
     if fits { Ok(()) } else { Err(Failure::Unwanted(kind)) }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::iter::successors;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -29,7 +30,7 @@ impl From<GenerateError> for ReadFailure {
 
 /// No server has let us in: the failure of each, in their order.
 #[derive(Debug, Default)]
-pub(super) struct ConnectError(Vec<(String, Failure)>);
+pub(super) struct ConnectError(pub(super) Vec<(String, Failure)>);
 
 /// A server has not let us in.
 #[derive(Debug, Error)]
@@ -48,18 +49,14 @@ pub(super) enum Failure {
 impl ConnectError {
     /// The code that the last server gave.
     pub(super) fn code(&self) -> Option<&SqlState> {
-        match self.last() {
-            Some(Failure::Driver(error)) => error.code(),
+        match self.last()? {
+            Failure::Driver(error) => error.code(),
             _ => None,
         }
     }
 
     pub(super) fn last(&self) -> Option<&Failure> {
         self.0.last().map(|(_, failure)| failure)
-    }
-
-    pub(super) fn add(&mut self, server: String, failure: Failure) {
-        self.0.push((server, failure));
     }
 
     /// Whether no other server is tried, as with libpq: this one works, and does not let us in.
@@ -78,11 +75,11 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers = self.0.iter().map(|(server, _)| server);
         let several = servers.clone().zip(servers.skip(1)).any(|(one, next)| one != next);
-        let texts = self.0.iter().map(|(server, failure)| match several {
+        let text = |(server, failure): &(String, Failure)| match several {
             true => format!("{server}: {failure}"),
             false => failure.to_string(),
-        });
-        let mut texts: Vec<String> = texts.collect();
+        };
+        let mut texts: Vec<String> = self.0.iter().map(text).collect();
         texts.dedup();
         f.write_str(&texts.join("; "))
     }
@@ -104,9 +101,7 @@ impl Failure {
 /// Whether the driver gave up on its own: a password is missing, or the server did not prove that it knows it.
 fn is_about_us(error: &DriverError) -> bool {
     let text = error.to_string();
-    ["authentication error", "invalid configuration"]
-        .iter()
-        .any(|kind| text.starts_with(kind))
+    text.starts_with("authentication error") || text.starts_with("invalid configuration")
 }
 
 /// The message of the server or of the driver.
@@ -117,10 +112,9 @@ pub(super) fn said(error: &DriverError) -> String {
     }
 }
 
-/// Advice for the operator.
 pub(super) fn advice_on(error: &DriverError) -> &'static str {
     match error.as_db_error() {
-        Some(said) => advice(said.code()).unwrap_or("see the database's log"),
+        Some(said) => advice(said.code()),
         None => transport_advice(error),
     }
 }
@@ -128,36 +122,28 @@ pub(super) fn advice_on(error: &DriverError) -> &'static str {
 /// The error and what led to it. The driver's texts name what failed, never what was sent.
 pub(super) fn causes(error: &DriverError) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
+    for cause in successors(error.source(), |cause| (*cause).source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
             text.push_str(": ");
-            text.push_str(&inner_text);
+            text.push_str(&cause);
         }
-        cause = inner.source();
     }
     text
 }
 
-const TLS_ADVICE: &str = "check sslmode and sslrootcert in DB_URL against the server's certificate";
 pub(super) const WHERE_ADVICE: &str = "check the host and port in DB_URL, that PostgreSQL runs there, and its log";
 
 fn transport_advice(error: &DriverError) -> &'static str {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if inner.downcast_ref::<rustls::Error>().is_some() {
-            return TLS_ADVICE;
-        }
+    let of_tls = successors(error.source(), |cause| (*cause).source()).any(|cause| {
         // An io::Error's source is what its inner error came from; the inner error itself is asked for here.
-        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if wrapped.is_some_and(|wrapped| wrapped.downcast_ref::<rustls::Error>().is_some()) {
-            return TLS_ADVICE;
-        }
-        cause = inner.source();
-    }
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>())
+    });
     let text = causes(error);
-    if text.contains("channel binding") {
+    if of_tls {
+        "check sslmode and sslrootcert in DB_URL against the server's certificate"
+    } else if text.contains("channel binding") {
         "channel_binding=require needs a server with ssl on and a password of scram-sha-256"
     } else if text.contains("TLS") {
         "turn on ssl in the server, or choose another sslmode in DB_URL"
@@ -168,39 +154,34 @@ fn transport_advice(error: &DriverError) -> &'static str {
     }
 }
 
-/// Whether a query that ended with this could succeed now: it was cancelled, or its process was ended, for the sake of
-/// something else. A hot standby does both when it has to go on.
+/// Whether the same query could succeed now. A hot standby cancels queries, or ends their processes, when it has to go on.
 pub(super) fn is_passing(code: &SqlState) -> bool {
-    [
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::QUERY_CANCELED,
-        SqlState::ADMIN_SHUTDOWN,
-    ]
-    .contains(code)
+    matches!(
+        *code,
+        SqlState::T_R_SERIALIZATION_FAILURE
+            | SqlState::T_R_DEADLOCK_DETECTED
+            | SqlState::QUERY_CANCELED
+            | SqlState::ADMIN_SHUTDOWN
+    )
 }
 
-fn advice(code: &SqlState) -> Option<&'static str> {
-    Some(
-        if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+fn advice(code: &SqlState) -> &'static str {
+    match *code {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             "check the user and the password in DB_URL, and the server's pg_hba.conf"
-        } else if *code == SqlState::INVALID_CATALOG_NAME {
-            "check the database's name in DB_URL"
-        } else if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::UNDEFINED_COLUMN {
+        }
+        SqlState::INVALID_CATALOG_NAME => "check the database's name in DB_URL",
+        SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => {
             "this is not a MirrorManager2 database, or an older one than is supported: check the database's name and the \
-         search_path, or upgrade MirrorManager2"
-        } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-            "grant the user SELECT on MirrorManager2's tables"
-        } else if *code == SqlState::TOO_MANY_CONNECTIONS {
-            "raise max_connections, or run the generator when fewer others are connected"
-        } else if *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::ADMIN_SHUTDOWN {
-            "try again when the server is up"
-        } else if *code == SqlState::QUERY_CANCELED {
-            "something cancelled the query: see the database's log"
-        } else if *code == SqlState::T_R_SERIALIZATION_FAILURE {
+             search_path, or upgrade MirrorManager2"
+        }
+        SqlState::INSUFFICIENT_PRIVILEGE => "grant the user SELECT on MirrorManager2's tables",
+        SqlState::TOO_MANY_CONNECTIONS => "raise max_connections, or run the generator when fewer others are connected",
+        SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN => "try again when the server is up",
+        SqlState::QUERY_CANCELED => "something cancelled the query: see the database's log",
+        SqlState::T_R_SERIALIZATION_FAILURE => {
             "on a hot standby, raise max_standby_streaming_delay or turn on hot_standby_feedback"
-        } else {
-            return None;
-        },
-    )
+        }
+        _ => "see the database's log",
+    }
 }

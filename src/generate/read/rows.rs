@@ -1,47 +1,62 @@
 //! The rows of the tables that a cache is made from, each field with the SQL that gives it. Only the columns that are needed are
-//! read, by name; production databases have more of them, or older ones.
+//! read; production databases have more of them, or older ones.
 //!
-//! Numbers are cast, so that a database with wider or narrower columns reads the same; `IS TRUE` is false for null. What can be
-//! null is an `Option`. Nothing is judged here: that is the work of [`crate::generate::build`].
+//! Numbers are cast, so that a database with wider or narrower columns reads the same. `IS TRUE` is false for null.
 
+use std::convert::identity;
 use std::error::Error as StdError;
 
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::types::{FromSql, FromSqlOwned, Type};
 use tokio_postgres::{Error, Row};
 
 use super::ids::{CategoryId, DirectoryId, HostCategoryId, HostId, SiteId};
 
 /// A row of a table.
 pub(super) trait TableRow: Sized {
-    /// The table's name, for messages.
     const TABLE: &'static str;
-    const QUERY: &'static str;
 
+    fn query() -> String;
     fn read(row: &Row) -> Result<Self, Error>;
 }
 
-/// A value of a column.
-trait Column: Sized {
-    fn read(row: &Row, index: usize) -> Result<Self, Error>;
+/// A value of a column, made of what the driver reads.
+trait Column {
+    type Sql: FromSqlOwned;
+
+    fn of(value: Self::Sql) -> Self;
+}
+
+impl<T: Column> Column for Option<T> {
+    type Sql = Option<T::Sql>;
+
+    fn of(value: Self::Sql) -> Self {
+        value.map(T::of)
+    }
 }
 
 macro_rules! columns {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $sql:ty = $of:expr;)*) => {$(
         impl Column for $type {
-            fn read(row: &Row, index: usize) -> Result<Self, Error> {
-                row.try_get(index)
-            }
-        }
+            type Sql = $sql;
 
-        impl Column for Option<$type> {
-            fn read(row: &Row, index: usize) -> Result<Self, Error> {
-                row.try_get(index)
+            fn of(value: $sql) -> Self {
+                $of(value)
             }
         }
     )*};
 }
 
-columns!(bool, i64, SiteId, HostId, CategoryId, DirectoryId, HostCategoryId);
+columns! {
+    bool: bool = identity;
+    i64: i64 = identity;
+    SiteId: i64 = SiteId;
+    HostId: i64 = HostId;
+    CategoryId: i64 = CategoryId;
+    DirectoryId: i64 = DirectoryId;
+    HostCategoryId: i64 = HostCategoryId;
+    String: Text = |text: Text| text.0;
+    Box<str>: Text = |text: Text| text.0.into();
+}
 
 /// A text of the database. A database without an encoding (SQL_ASCII) can hold any bytes; those that are not UTF-8 become
 /// replacement characters.
@@ -57,57 +72,41 @@ impl FromSql<'_> for Text {
     }
 }
 
-impl Column for String {
-    fn read(row: &Row, index: usize) -> Result<Self, Error> {
-        Ok(row.try_get::<_, Text>(index)?.0)
-    }
-}
-
-impl Column for Option<String> {
-    fn read(row: &Row, index: usize) -> Result<Self, Error> {
-        Ok(row.try_get::<_, Option<Text>>(index)?.map(|text| text.0))
-    }
-}
-
-impl Column for Option<Box<str>> {
-    fn read(row: &Row, index: usize) -> Result<Self, Error> {
-        Ok(<Option<String>>::read(row, index)?.map(Into::into))
-    }
+/// Reads the column at `index`, and goes on to the next one.
+fn take<T: Column>(row: &Row, index: &mut usize) -> Result<T, Error> {
+    let value = row.try_get(*index)?;
+    *index += 1;
+    Ok(T::of(value))
 }
 
 macro_rules! rows {
     ($(
-        #[doc = $doc:literal]
         $row:ident from $table:literal $clauses:literal {
-            #[doc = $first_doc:literal]
-            $first:ident: $first_type:ty = $first_sql:literal,
             $(#[doc = $field_doc:literal] $field:ident: $type:ty = $sql:literal,)*
         }
     )*) => {$(
-        #[doc = $doc]
+        #[doc = concat!("A row of `", $table, "`.")]
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $row {
-            #[doc = $first_doc]
-            pub $first: $first_type,
             $(#[doc = $field_doc] pub $field: $type,)*
         }
 
         impl TableRow for $row {
             const TABLE: &'static str = $table;
-            const QUERY: &'static str = concat!("SELECT ", $first_sql, $(", ", $sql,)* " FROM ", $table, " ", $clauses);
+
+            fn query() -> String {
+                format!(concat!("SELECT {} FROM ", $table, " ", $clauses), [$($sql),*].join(", "))
+            }
 
             fn read(row: &Row) -> Result<Self, Error> {
                 let mut index = 0;
-                let $first = Column::read(row, index)?;
-                $(index += 1; let $field = Column::read(row, index)?;)*
-                Ok(Self { $first, $($field,)* })
+                Ok(Self { $($field: take(row, &mut index)?,)* })
             }
         }
     )*};
 }
 
 rows! {
-    /// A row of `site`.
     SiteRow from "site" "ORDER BY id" {
         /// Primary key.
         id: SiteId = "id::bigint",
@@ -121,7 +120,6 @@ rows! {
         admin_active: bool = "admin_active IS TRUE",
     }
 
-    /// A row of `host`.
     HostRow from "host" "ORDER BY id" {
         /// Primary key.
         id: HostId = "id::bigint",
@@ -149,7 +147,6 @@ rows! {
         asn_clients: bool = "asn_clients IS TRUE",
     }
 
-    /// A row of `host_netblock`.
     HostNetblockRow from "host_netblock" "ORDER BY id" {
         /// The host that serves the network.
         host: Option<HostId> = "host_id::bigint",
@@ -157,7 +154,6 @@ rows! {
         netblock: Option<String> = "netblock::text",
     }
 
-    /// A row of `host_country_allowed`.
     AllowedCountryRow from "host_country_allowed" "ORDER BY id" {
         /// The host that is restricted.
         host: Option<HostId> = "host_id::bigint",
@@ -165,7 +161,6 @@ rows! {
         country: String = "coalesce(country, '')::text",
     }
 
-    /// A row of `host_peer_asn`.
     PeerAsnRow from "host_peer_asn" "WHERE asn IS NOT NULL ORDER BY host_id, asn" {
         /// The host that serves the peer.
         host: Option<HostId> = "host_id::bigint",
@@ -173,7 +168,6 @@ rows! {
         asn: i64 = "asn::bigint",
     }
 
-    /// A row of `category`.
     CategoryRow from "category" "ORDER BY id" {
         /// Primary key.
         id: CategoryId = "id::bigint",
@@ -183,7 +177,6 @@ rows! {
         topdir: Option<DirectoryId> = "topdir_id::bigint",
     }
 
-    /// A row of `directory`.
     DirectoryRow from "directory" "ORDER BY id" {
         /// Primary key.
         id: DirectoryId = "id::bigint",
@@ -193,7 +186,6 @@ rows! {
         changed: Option<i64> = "ctime::bigint",
     }
 
-    /// A row of `category_directory`.
     CategoryDirectoryRow from "category_directory" "WHERE category_id IS NOT NULL AND directory_id IS NOT NULL \
         ORDER BY directory_id, category_id" {
         /// The category.
@@ -202,7 +194,6 @@ rows! {
         directory: DirectoryId = "directory_id::bigint",
     }
 
-    /// A row of `directory_exclusive_host`.
     ExclusiveHostRow from "directory_exclusive_host" "WHERE directory_id IS NOT NULL AND host_id IS NOT NULL \
         ORDER BY directory_id, host_id" {
         /// A directory that only some hosts may serve.
@@ -211,7 +202,6 @@ rows! {
         host: HostId = "host_id::bigint",
     }
 
-    /// A row of `host_category`.
     HostCategoryRow from "host_category" "ORDER BY id" {
         /// Primary key.
         id: HostCategoryId = "id::bigint",
@@ -223,7 +213,6 @@ rows! {
         always_up_to_date: bool = "always_up2date IS TRUE",
     }
 
-    /// A row of `host_category_url`.
     UrlRow from "host_category_url" "WHERE private IS NOT TRUE AND host_category_id IS NOT NULL \
         ORDER BY id" {
         /// Primary key.
@@ -234,7 +223,6 @@ rows! {
         url: String = "coalesce(url, '')::text",
     }
 
-    /// A row of `repository`, with its arch's name.
     RepositoryRow from "repository" "r \
         LEFT JOIN version v ON v.id = r.version_id \
         LEFT JOIN arch a ON a.id = r.arch_id \
@@ -256,7 +244,6 @@ rows! {
         disabled: bool = "r.disabled IS TRUE",
     }
 
-    /// A row of `repository_redirect`.
     RepositoryRedirectRow from "repository_redirect" "ORDER BY id" {
         /// The prefix that is asked for.
         from: String = "coalesce(from_repo, '')::text",
@@ -264,7 +251,6 @@ rows! {
         to: Option<String> = "to_repo::text",
     }
 
-    /// A row of `country_continent_redirect`.
     ContinentRedirectRow from "country_continent_redirect" "ORDER BY id" {
         /// Country code, as typed.
         country: String = "coalesce(country, '')::text",
@@ -272,7 +258,6 @@ rows! {
         continent: String = "coalesce(continent, '')::text",
     }
 
-    /// A row of `netblock_country`.
     NetblockCountryRow from "netblock_country" "ORDER BY id" {
         /// A network, as typed.
         netblock: String = "coalesce(netblock, '')::text",
@@ -280,7 +265,6 @@ rows! {
         country: String = "coalesce(country, '')::text",
     }
 
-    /// A row of `file_detail`: a version of a file.
     FileDetailRow from "file_detail" "WHERE directory_id IS NOT NULL \
         ORDER BY directory_id, filename COLLATE \"C\", \"timestamp\" DESC NULLS LAST, id DESC" {
         /// The directory that the file is in.

@@ -38,7 +38,7 @@ const FIRST_VERSION_WITH_RANGES: i32 = 140_000;
 const TABLE_SIZE: &str = "\
     SELECT current_setting('server_version_num')::int, \
     CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END, \
-    c.reltuples::float8 FROM pg_class c WHERE c.oid = 'host_category_dir'::regclass";
+    greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = 'host_category_dir'::regclass";
 
 impl ScanPlan {
     /// Plans for at most this many connections.
@@ -46,13 +46,13 @@ impl ScanPlan {
     /// # Errors
     /// If the database refuses it or is silent, here and below.
     pub(crate) fn read(session: &Session<'_>, connections: u64) -> Result<Self, ReadFailure> {
-        let (mut version, mut pages, mut rows) = (0_i32, 0_i64, 0_f64);
+        let (mut version, mut pages, mut rows) = (0_i32, 0_i64, 0_i64);
         session.query(HOST_CATEGORY_DIR, TABLE_SIZE)?.for_each(|row| {
             (version, pages, rows) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             Ok(())
         })?;
-        // A size is not negative.
-        let pages = pages.unsigned_abs();
+        // Neither is negative.
+        let (pages, estimated_rows) = (pages.unsigned_abs(), rows.unsigned_abs());
         let connections = match version < FIRST_VERSION_WITH_RANGES {
             true => 1,
             false => (pages / LEAST_PAGES).clamp(1, connections.max(1)),
@@ -61,12 +61,6 @@ impl ScanPlan {
             1 => 1,
             several => several.max(pages.div_ceil(MOST_PAGES)),
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "an estimate, at least 0"
-        )]
-        let estimated_rows = rows.max(0.0) as u64;
         Ok(Self {
             parts: split(pages, parts),
             connections: if parts == 1 { 0 } else { connections },
@@ -107,7 +101,7 @@ impl<'s> PartScan<'s> {
     /// Takes, for each host and category, the ids of the directories that it carries: 4 bytes each, the most significant first.
     pub(crate) fn for_each(self, mut take: impl FnMut(HostCategoryId, &[u8])) -> Result<(), ReadFailure> {
         self.0.for_each(|row| {
-            take(row.try_get(0)?, row.try_get(1)?);
+            take(HostCategoryId(row.try_get(0)?), row.try_get(1)?);
             Ok(())
         })
     }
@@ -133,10 +127,8 @@ mod tests {
     fn parts_cover_every_page_once() {
         let part = |from, to| PageRange { from, to };
         assert_eq!(split(0, 1), [part(None, None)]);
-        assert_eq!(
-            split(100, 3),
-            [part(None, Some(33)), part(Some(33), Some(66)), part(Some(66), None)]
-        );
+        let three = [part(None, Some(33)), part(Some(33), Some(66)), part(Some(66), None)];
+        assert_eq!(split(100, 3), three);
         assert!(query(part(Some(33), Some(66))).contains("ctid >= '(33,0)' AND ctid < '(66,0)'"));
     }
 }

@@ -1,22 +1,21 @@
 //! A connection to the database that one thread reads from, and that cannot hang: every wait ends with the run's deadline, and a
 //! connection that gives nothing for a while has to be proved to be at work.
 //!
-//! The driver runs on a runtime of the session. A query has no name on the server and everything is set for the
-//! transaction only, so a pooler may give each transaction another connection.
+//! A query has no name on the server and everything is set for the transaction only, so a pooler may give each transaction
+//! another connection.
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::pin::{Pin, pin};
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use slog::{Logger, warn};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{Client, Error, Row, RowStream};
 
 use super::connect::{Connector, OpenConnection};
@@ -57,8 +56,7 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Connects and begins a transaction: at this moment, or with the snapshot of another one. Returns `None` if it is abandoned
-    /// before.
+    /// Connects and begins a transaction, maybe with the snapshot of another one. Returns `None` if it is abandoned before.
     ///
     /// # Errors
     /// If the database cannot be reached, does not let us in, or is silent.
@@ -113,53 +111,37 @@ impl<'a> Session<'a> {
     /// # Errors
     /// If the database refuses them or is silent, here and below.
     pub(crate) fn execute(&self, doing: &'static str, statements: &str) -> Result<(), ReadFailure> {
-        self.reactor
-            .block_on(self.watched(doing, self.client.batch_execute(statements)))
+        let executed = self.client.batch_execute(statements);
+        self.reactor.block_on(self.watched(doing, executed))
     }
 
     /// Has the server begin a query; its rows can be taken later. `reading` is a table, for messages.
     pub(crate) fn query(&self, reading: &'static str, query: &str) -> Result<Rows<'_>, ReadFailure> {
-        let parameters = std::iter::empty::<(&(dyn ToSql + Sync), Type)>();
+        let parameters: [(&(dyn ToSql + Sync), Type); 0] = [];
         let sent = self.watched(reading, self.client.query_typed_raw(query, parameters));
         let rows = Box::pin(self.reactor.block_on(sent)?);
-        Ok(Rows {
-            session: self,
-            reading,
-            rows,
-        })
+        let session = self;
+        Ok(Rows { session, reading, rows })
     }
 
     /// The only value of a query.
-    pub(crate) fn value<T>(&self, reading: &'static str, query: &str) -> Result<T, ReadFailure>
-    where
-        T: for<'r> FromSql<'r>,
-    {
+    pub(crate) fn value<T: FromSqlOwned>(&self, reading: &'static str, query: &str) -> Result<T, ReadFailure> {
         let mut value = None;
         self.query(reading, query)?.for_each(|row| {
             value = Some(row.try_get(0)?);
             Ok(())
         })?;
-        value.ok_or_else(|| {
-            self.context
-                .connector
-                .failure(&format!("no answer (reading {reading})"))
-                .into()
-        })
+        value.ok_or_else(|| self.failure(&format!("no answer (reading {reading})")))
     }
 
     /// Ends the transaction and the connection, so that a pooler or a standby need not wait for us.
     pub(crate) fn end(self) -> Result<(), ReadFailure> {
         self.execute("ending", "COMMIT")?;
-        let Self {
-            reactor,
-            client,
-            connection,
-            ..
-        } = self;
-        drop(client);
+        drop(self.client);
         // Everything is read: it does not matter how the connection ends.
-        if let Some(connection) = connection.take() {
-            let _ = reactor.block_on(async { timeout(FAREWELL_LIMIT, connection).await });
+        if let Some(connection) = self.connection.take() {
+            let ended = async { timeout(FAREWELL_LIMIT, connection).await };
+            let _ = self.reactor.block_on(ended);
         }
         Ok(())
     }
@@ -172,45 +154,43 @@ impl<'a> Session<'a> {
     ) -> Result<T, ReadFailure> {
         let mut wanted = pin!(wanted);
         // The most common case by far is that it is there: no timer is needed.
-        if let Some(result) = at_once(wanted.as_mut()).await {
+        if let Some(result) = wanted.as_mut().now_or_never() {
             return self.explained(result).await;
         }
         let started = Instant::now();
         loop {
-            let proof = tokio::select! {
+            let failure = tokio::select! {
                 biased;
                 result = &mut wanted => return self.explained(result).await,
                 () = sleep_until(Instant::from_std(self.context.deadline.at())) => {
-                    self.cancel().await;
-                    return Err(self.context.deadline.missed(&format!("reading the database ({reading})")).into());
+                    self.context.deadline.missed(&format!("reading the database ({reading})")).into()
                 }
-                () = failed_elsewhere(self.abandoned.clone()) => {
-                    self.cancel().await;
-                    return Err(self.context.connector.failure("another connection has failed").into());
-                }
+                () = failed_elsewhere(self.abandoned.clone()) => self.failure("another connection has failed"),
                 proof = async {
                     sleep(self.context.silence.quiet).await;
                     proof_of_work(self.context.connector, self.process, self.context.silence.proof).await
-                } => proof,
-            };
-            let seconds = started.elapsed().as_secs();
-            match proof {
-                Ok(work) => warn!(self.context.logger, "the database gives nothing, but is at work";
-                    "reading" => reading, "seconds" => seconds, "work" => work),
-                Err(problem) => {
-                    self.cancel().await;
-                    return Err(self.silent(reading, seconds, &problem));
+                } => {
+                    let seconds = started.elapsed().as_secs();
+                    match proof {
+                        Ok(work) => {
+                            warn!(self.context.logger, "the database gives nothing, but is at work";
+                                "reading" => reading, "seconds" => seconds, "work" => work);
+                            continue;
+                        }
+                        Err(problem) => self.failure(&format!(
+                            "it is silent: nothing came for {seconds} s (reading {reading}), and {problem}; see whether the \
+                             database and its disks work and, with a pooler, whether it has two connections to spare"
+                        )),
+                    }
                 }
-            }
+            };
+            self.cancel().await;
+            return Err(failure);
         }
     }
 
-    fn silent(&self, reading: &str, seconds: u64, problem: &str) -> ReadFailure {
-        let error = self.context.connector.failure(&format!(
-            "it is silent: nothing came for {seconds} s (reading {reading}), and {problem}; see whether the database and its \
-             disks work and, with a pooler, whether it has two connections to spare"
-        ));
-        error.into()
+    fn failure(&self, problem: &str) -> ReadFailure {
+        self.context.connector.failure(problem).into()
     }
 
     async fn explained<T>(&self, result: Result<T, Error>) -> Result<T, ReadFailure> {
@@ -269,7 +249,7 @@ async fn connect(
     }
 }
 
-/// Rows of a query.
+/// Rows of a query that the server has begun.
 pub(crate) struct Rows<'s> {
     session: &'s Session<'s>,
     reading: &'static str,
@@ -277,7 +257,6 @@ pub(crate) struct Rows<'s> {
 }
 
 impl Rows<'_> {
-    /// Takes all rows.
     pub(crate) fn for_each(mut self, mut take: impl FnMut(Row) -> Result<(), Error>) -> Result<(), ReadFailure> {
         let Self { session, reading, .. } = self;
         session.reactor.block_on(async {
@@ -314,30 +293,21 @@ impl Drop for Reactor {
     }
 }
 
-/// The result of a future, if it is there without waiting.
-async fn at_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
 /// Waits until a session is abandoned; for ever if it never is.
 async fn told(abandoned: Option<Abandoned>) {
-    let Some(mut abandoned) = abandoned else {
-        return pending().await;
-    };
-    // An error says that the sender is gone, which comes to the same.
-    let _ = abandoned.wait_for(|abandoned| *abandoned).await;
+    match abandoned {
+        // An error says that the sender is gone, which comes to the same.
+        Some(mut abandoned) => _ = abandoned.wait_for(|abandoned| *abandoned).await,
+        None => pending().await,
+    }
 }
 
 /// Waits until the run has failed on another connection; for ever if it does not.
 async fn failed_elsewhere(abandoned: Option<Abandoned>) {
-    let Some(mut abandoned) = abandoned else {
-        return pending().await;
-    };
-    while abandoned.changed().await.is_ok() {}
+    match abandoned {
+        Some(mut abandoned) => while abandoned.changed().await.is_ok() {},
+        None => pending().await,
+    }
 }
 
 /// The server's process, and no time limit for the transaction on servers that know one.

@@ -10,8 +10,7 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 use super::connect::Connector;
 use super::refusal::causes;
 
-/// How long a database may be silent; connecting, from the name to the answer to the password, may take both times. Both
-/// together are less than two minutes, cancelling included.
+/// How long a database may be silent. Connecting, from the name to the answer to the password, may take both times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SilenceLimits {
     /// A connection that gives nothing for this long is looked at, again and again.
@@ -38,41 +37,38 @@ pub(super) async fn proof_of_work(
     process: Option<i32>,
     limit: Duration,
 ) -> Result<String, String> {
-    let mut looks = Looks::default();
-    match timeout(limit, look(connector, process, &mut looks)).await {
+    let mut last = Look::default();
+    match timeout(limit, look(connector, process, &mut last)).await {
         Ok(proof) => proof,
-        Err(_) => Err(looks.without_proof(limit)),
+        Err(_) => Err(last.without_proof(limit)),
     }
 }
 
-async fn look(connector: &Connector, process: Option<i32>, looks: &mut Looks) -> Result<String, String> {
-    let refused = |error: &dyn std::fmt::Display| format!("a second connection fails ({error})");
+async fn look(connector: &Connector, process: Option<i32>, last: &mut Look) -> Result<String, String> {
+    let refused = |error: String| format!("a second connection fails ({error})");
     let (client, connection) = match connector.open_another().await {
         Ok(connected) => connected,
         // It answers, and more can't be known.
         Err(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
             return Ok("has no second connection to spare".to_owned());
         }
-        Err(error) => return Err(refused(&error)),
+        Err(error) => return Err(refused(error.to_string())),
     };
     // It ends with this look, whatever its state is.
     let _connection = Aborted(connection);
     // Without a number, no process is found.
     let process = process.map_or_else(|| "NULL".to_owned(), |process| process.to_string());
-    let query = format!(
-        "SELECT state, coalesce(wait_event_type, ''), coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = {process}"
-    );
-    looks.at = LookedAt::Connected;
+    let query =
+        format!("SELECT state, wait_event_type || ' ' || wait_event FROM pg_stat_activity WHERE pid = {process}");
+    *last = Look::Connected;
     loop {
-        let messages = client
-            .simple_query(&query)
-            .await
-            .map_err(|error| refused(&causes(&error)))?;
+        let answer = client.simple_query(&query).await;
+        let messages = answer.map_err(|error| refused(causes(&error)))?;
         let seen = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(Activity::of(row)),
             _ => None,
         });
-        if let Some(work) = looks.note(seen) {
+        if let Some(work) = last.renew(seen) {
             return Ok(work);
         }
         sleep(LOOK_INTERVAL).await;
@@ -80,40 +76,33 @@ async fn look(connector: &Connector, process: Option<i32>, looks: &mut Looks) ->
 }
 
 /// The state of a server process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Activity {
     state: String,
-    /// WarningKind and name of what it waits for; empty while it computes.
-    waits_for: [String; 2],
+    /// Kind and name of what it waits for, as in `Lock relation`; empty while it computes.
+    waits_for: String,
 }
 
 impl Activity {
     fn of(row: &SimpleQueryRow) -> Self {
         // PostgreSQL shows null for what the user may not see.
         let column = |index| row.try_get(index).ok().flatten().unwrap_or_default().to_owned();
-        Self {
-            state: column(0),
-            waits_for: [column(1), column(2)],
-        }
+        let (state, waits_for) = (column(0), column(1));
+        Self { state, waits_for }
     }
 
     fn describe(&self) -> String {
-        let [kind, name] = &self.waits_for;
-        match kind.as_str() {
+        match self.waits_for.as_str() {
             "" => format!("is {:?}", self.state),
-            _ => format!("is {:?} and waits for {kind} {name}", self.state),
+            event => format!("is {:?} and waits for {event}", self.state),
         }
     }
 }
 
-/// The looks at a server process so far.
+/// The last look at a server process.
 #[derive(Debug, Default)]
-struct Looks {
-    at: LookedAt,
-}
-
-#[derive(Debug, Default)]
-enum LookedAt {
+enum Look {
+    /// No second connection yet.
     #[default]
     Nothing,
     Connected,
@@ -121,40 +110,34 @@ enum LookedAt {
     Process(Activity),
 }
 
-impl Looks {
-    /// Takes a look. Returns the process's work if it is proved: it waits for a lock or a time, or does something else than at the
-    /// look before. A process that computes or reads all the while could as well be stopped; the answer of one that waits for its
-    /// client is lost.
-    fn note(&mut self, seen: Option<Activity>) -> Option<String> {
+impl Look {
+    /// Replaces the look before. Returns the process's work if it is proved: it waits for a lock or a time, or does something else.
+    /// A process that computes or reads all the while could be stopped; the answer of one that waits for its client is lost.
+    fn renew(&mut self, seen: Option<Activity>) -> Option<String> {
         let Some(seen) = seen else {
-            self.at = LookedAt::NoProcess;
+            *self = Self::NoProcess;
             return None;
         };
-        let [kind, _] = &seen.waits_for;
+        let kind = seen.waits_for.split(' ').next();
         let works = seen.state == "active"
-            && match (kind.as_str(), &self.at) {
-                ("Lock" | "Timeout", _) => true,
-                ("Client", _) => false,
-                (_, LookedAt::Process(before)) => *before != seen,
+            && match (kind, &*self) {
+                (Some("Lock" | "Timeout"), _) => true,
+                (Some("Client"), _) => false,
+                (_, Self::Process(before)) => *before != seen,
                 _ => false,
             };
         let work = works.then(|| seen.describe());
-        self.at = LookedAt::Process(seen);
+        *self = Self::Process(seen);
         work
     }
 
     fn without_proof(&self, limit: Duration) -> String {
         let seconds = limit.as_secs_f64();
-        match &self.at {
-            LookedAt::Nothing => format!("a second connection is not let in within {seconds} s"),
-            LookedAt::Connected => format!("a second connection gets no answer within {seconds} s"),
-            LookedAt::NoProcess => "its process is not on the server that a second connection reaches".to_owned(),
-            LookedAt::Process(activity) => {
-                format!(
-                    "its process does nothing else for {seconds} s: it {}",
-                    activity.describe()
-                )
-            }
+        match self {
+            Self::Nothing => format!("a second connection is not let in within {seconds} s"),
+            Self::Connected => format!("a second connection gets no answer within {seconds} s"),
+            Self::NoProcess => "its process is not on the server that a second connection reaches".to_owned(),
+            Self::Process(now) => format!("its process does nothing else for {seconds} s: it {}", now.describe()),
         }
     }
 }
@@ -172,41 +155,28 @@ impl<T> Drop for Aborted<T> {
 mod tests {
     use super::*;
 
-    fn seen(state: &str, kind: &str, name: &str) -> Option<Activity> {
-        Some(Activity {
-            state: state.to_owned(),
-            waits_for: [kind.to_owned(), name.to_owned()],
-        })
-    }
-
     #[test]
     fn work_is_what_changes_or_waits_for_others() {
+        // The state, and what it waits for; nothing if there is no process.
+        let seen = |text: &str| {
+            let (state, waits_for) = text.split_once(": ")?;
+            let (state, waits_for) = (state.to_owned(), waits_for.to_owned());
+            Some(Activity { state, waits_for })
+        };
         for (before, now, works) in [
-            (None, seen("active", "", ""), false),
-            (seen("active", "", ""), seen("active", "", ""), false),
-            (seen("active", "", ""), seen("active", "IO", "DataFileRead"), true),
-            (
-                seen("active", "IO", "DataFileRead"),
-                seen("active", "IO", "DataFileRead"),
-                false,
-            ),
-            (None, seen("active", "Lock", "relation"), true),
-            (None, seen("active", "Timeout", "PgSleep"), true),
-            (
-                seen("active", "IO", "DataFileRead"),
-                seen("active", "Client", "ClientWrite"),
-                false,
-            ),
-            (
-                seen("active", "", ""),
-                seen("idle in transaction", "Client", "ClientRead"),
-                false,
-            ),
-            (seen("active", "", ""), None, false),
+            ("", "active: ", false),
+            ("active: ", "active: ", false),
+            ("active: ", "active: IO DataFileRead", true),
+            ("active: IO DataFileRead", "active: IO DataFileRead", false),
+            ("", "active: Lock relation", true),
+            ("", "active: Timeout PgSleep", true),
+            ("active: IO DataFileRead", "active: Client ClientWrite", false),
+            ("active: ", "idle in transaction: Client ClientRead", false),
+            ("active: ", "", false),
         ] {
-            let mut looks = Looks::default();
-            looks.note(before.clone());
-            let work = looks.note(now.clone());
+            let mut look = Look::default();
+            look.renew(seen(before));
+            let work = look.renew(seen(now));
             assert_eq!(work.is_some(), works, "{before:?}, {now:?}: {work:?}");
         }
     }

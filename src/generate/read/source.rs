@@ -1,4 +1,4 @@
-//! The database that runs read, and the patience with it. How `DB_URL` is read is in [`super::database`].
+//! The database that runs read, and how long it may be silent. How `DB_URL` is read is in [`super::database`].
 
 use super::database::{Database, Environment};
 use super::silence::SilenceLimits;

@@ -77,12 +77,12 @@ impl<'a> TableReader<'a> {
             sites: self.read()?,
             hosts: self.read()?,
             categories: self.read()?,
-            directories: match self.has(&["directory.ctime"]) {
+            directories: match self.existing.contains("directory.ctime") {
                 true => self.read()?,
-                false => self.read_by(&DirectoryRow::QUERY.replace("ctime", "NULL"))?,
+                false => self.read_by(&DirectoryRow::query().replace("ctime", "NULL"))?,
             },
             category_directories: self.read()?,
-            exclusive_hosts: self.read_if(&[
+            exclusive_hosts: self.read_if([
                 "directory_exclusive_host.directory_id",
                 "directory_exclusive_host.host_id",
             ])?,
@@ -95,7 +95,7 @@ impl<'a> TableReader<'a> {
         Ok(OtherTables {
             host_netblocks: self.read()?,
             allowed_countries: self.read()?,
-            peer_asns: self.read_if(&["host_peer_asn.host_id", "host_peer_asn.asn"])?,
+            peer_asns: self.read_if(["host_peer_asn.host_id", "host_peer_asn.asn"])?,
             repositories: self.read()?,
             repository_redirects: self.read()?,
             continent_redirects: self.read()?,
@@ -104,17 +104,13 @@ impl<'a> TableReader<'a> {
         })
     }
 
-    fn has(&self, columns: &[&str]) -> bool {
-        columns.iter().all(|column| self.existing.contains(*column))
-    }
-
     fn read<T: TableRow>(&self) -> Result<Vec<T>, ReadFailure> {
-        self.read_by(T::QUERY)
+        self.read_by(&T::query())
     }
 
-    /// Reads a table that old databases lack.
-    fn read_if<T: TableRow>(&self, columns: &[&str]) -> Result<Vec<T>, ReadFailure> {
-        match self.has(columns) {
+    /// Reads a table that old databases lack, or some columns of it.
+    fn read_if<T: TableRow>(&self, columns: [&str; 2]) -> Result<Vec<T>, ReadFailure> {
+        match columns.iter().all(|column| self.existing.contains(*column)) {
             true => self.read(),
             false => Ok(Vec::new()),
         }

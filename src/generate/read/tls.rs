@@ -8,15 +8,22 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
-    version,
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
 };
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
+use rustls::server::ParsedCertificate;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme, version,
+};
+use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use webpki::RawPublicKeyEntity;
 
 use super::database::{ClientFile, Roots, TlsMode, TlsSettings};
 use crate::settings::ConfigError;
@@ -34,19 +41,16 @@ pub(super) fn prepare(settings: &TlsSettings) -> Result<Option<MakeRustlsConnect
         algorithms: provider.signature_verification_algorithms,
         signed: signed_certificates(settings, &provider)?,
     };
-    let versions: Vec<&'static SupportedProtocolVersion> = [
-        (settings.version_1_3, &version::TLS13),
-        (settings.version_1_2, &version::TLS12),
-    ]
-    .into_iter()
-    .filter_map(|(allowed, version)| allowed.then_some(version))
-    .collect();
-    let unusable = |error: rustls::Error| ConfigError::new(format!("TLS: {error}"));
+    let versions: Vec<_> = [(3, &version::TLS13), (2, &version::TLS12)]
+        .into_iter()
+        .filter_map(|(minor, version)| settings.versions.contains(&minor).then_some(version))
+        .collect();
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)
-        .map_err(unusable)?
+        .map_err(|error| ConfigError::new(format!("TLS: {error}")))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
+    let provider = builder.crypto_provider().clone();
     let mut config = match settings.certificate.as_ref().filter(|file| file.counts()) {
         None => builder.with_no_client_auth(),
         Some(file) => {
@@ -54,13 +58,13 @@ pub(super) fn prepare(settings: &TlsSettings) -> Result<Option<MakeRustlsConnect
             let Some(key_file) = &settings.key else {
                 return Err(file.mistake("its key is missing; name the key's file with sslkey"));
             };
-            builder
-                .with_client_auth_cert(chain, private_key(key_file)?)
-                .map_err(|error| key_file.mistake(format!("it is not usable with the certificate: {error}")))?
+            let certified = certified_key(&provider, chain, private_key(key_file)?)
+                .map_err(|error| key_file.mistake(format!("it is not usable with the certificate: {error}")))?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
     };
     config.enable_sni = settings.server_name;
-    if settings.direct {
+    if settings.negotiation == SslNegotiation::Direct {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(Some(MakeRustlsConnect::new(config)))
@@ -89,10 +93,10 @@ fn signed_certificates(
             return Ok(None);
         }
     };
-    let mut lists: Vec<CertificateRevocationListDer<'static>> = match revoked {
-        Some(file) => entries_of(file, "revocation list")?,
-        None => Vec::new(),
-    };
+    let mut lists: Vec<CertificateRevocationListDer<'static>> = Vec::new();
+    if let Some(file) = revoked {
+        lists = entries_of(file, "revocation list")?;
+    }
     if let Some(folder) = &settings.revoked_folder {
         lists.extend(lists_of(folder)?);
     }
@@ -135,7 +139,6 @@ fn entries_of<T: PemObject>(file: &ClientFile, kind: &str) -> Result<Vec<T>, Con
     Ok(entries)
 }
 
-/// The roots of a file, and its certificates as they are.
 fn roots_of(file: &ClientFile) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), ConfigError> {
     let certificates: Vec<CertificateDer<'static>> = entries_of(file, "certificate")?;
     let mut roots = RootCertStore::empty();
@@ -179,6 +182,28 @@ fn private_key(file: &ClientFile) -> Result<PrivateKeyDer<'static>, ConfigError>
     PrivateKeyDer::from_pem_slice(&content).map_err(|_| file.mistake("there is no private key in PEM form in it"))
 }
 
+/// A client's certificate with its key. Only the key in the certificate is looked at, so that one of X.509 version 1 will do,
+/// as `openssl x509 -req` makes them.
+fn certified_key(
+    provider: &CryptoProvider,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    let key = provider.key_provider.load_private_key(key)?;
+    if let (Some(certificate), Some(own_key)) = (chain.first(), key.public_key())
+        && public_key(certificate)? != own_key
+    {
+        return Err(InconsistentKeys::KeyMismatch.into());
+    }
+    Ok(CertifiedKey::new(chain, key))
+}
+
+/// The key in a certificate of any version.
+fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
+    let anchor = webpki::anchor_from_trusted_cert(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    Ok(webpki::spki_for_anchor(&anchor))
+}
+
 /// Takes certificates as libpq does. Without roots, it takes every one, as `prefer` and `require` want it: protection from
 /// listeners, not from impostors.
 #[derive(Debug)]
@@ -205,28 +230,33 @@ impl ServerCertVerifier for LikeLibpq {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(SignedCertificates {
-            verifier,
-            roots,
-            any_name,
-        }) = &self.signed
-        else {
+        let Some(signed) = &self.signed else {
             return Ok(ServerCertVerified::assertion());
         };
+        let verifier = &signed.verifier;
         match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // The name is looked at last, when the signatures have been found good.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if *any_name => Ok(ServerCertVerified::assertion()),
+            )) if signed.any_name => Ok(ServerCertVerified::assertion()),
             // A certificate that `openssl req -x509` made signs itself and may sign others. It has been found to be of this time.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
                 if other.0.downcast_ref::<webpki::Error>() == Some(&webpki::Error::CaUsedAsEndEntity)
-                    && roots.iter().any(|root| root == end_entity) =>
+                    && signed.roots.contains(end_entity) =>
             {
-                if !any_name {
+                if !signed.any_name {
                     verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 }
                 Ok(ServerCertVerified::assertion())
+            }
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+                if other.0.downcast_ref::<webpki::Error>() == Some(&webpki::Error::UnsupportedCertVersion) =>
+            {
+                Err(rustls::Error::General(
+                    "the server's certificate is of X.509 version 1, which can't be verified; sign one with alternative names \
+                     (openssl x509 -extfile)"
+                        .to_owned(),
+                ))
             }
             verified => verified,
         }
@@ -238,7 +268,22 @@ impl ServerCertVerifier for LikeLibpq {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        if self.signed.is_some() {
+            return verify_tls12_signature(message, certificate, signature, &self.algorithms);
+        }
+        // Without roots a certificate of version 1 is as good as another one, which that function refuses.
+        let key = public_key(certificate)?;
+        let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
+        let known = self.algorithms.mapping.iter();
+        let mut algorithms = known
+            .filter(|(scheme, _)| *scheme == signature.scheme)
+            .flat_map(|(_, algorithms)| *algorithms);
+        let verified =
+            algorithms.any(|algorithm| key.verify_signature(*algorithm, message, signature.signature()).is_ok());
+        match verified {
+            true => Ok(HandshakeSignatureValid::assertion()),
+            false => Err(CertificateError::BadSignature.into()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -247,7 +292,10 @@ impl ServerCertVerifier for LikeLibpq {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        if self.signed.is_some() {
+            return verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        }
+        verify_tls13_signature_with_raw_key(message, &public_key(certificate)?, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

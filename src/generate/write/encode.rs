@@ -94,9 +94,9 @@ fn write_hosts(data: &MirrorData, writer: &mut CacheWriter<impl Write>, warnings
 }
 
 fn write_directories(data: &MirrorData, writer: &mut CacheWriter<impl Write>) -> io::Result<()> {
-    for (topdir, rows) in data.layout.topdirs().zip(data.matrix.topdirs()) {
+    for (topdir, rows) in data.layout.topdirs.rows().iter().zip(data.matrix.topdirs()) {
         let mut encoder = DirectoryEncoder::new(topdir.columns.iter().map(|column| &column.carrier));
-        for (directory, carriers) in topdir.directories.iter().zip(rows) {
+        for (directory, carriers) in topdir.directories.rows().iter().zip(rows) {
             writer.directory(&mut encoder, &directory.name, directory.subpath(), carriers)?;
         }
     }

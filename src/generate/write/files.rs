@@ -26,13 +26,9 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
             result => return result,
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::AlreadyExists,
-        format!(
-            "something creates {} again and again; find out what, and stop it",
-            path.display()
-        ),
-    ))
+    let path = path.display();
+    let problem = format!("something creates {path} again and again; find out what, and stop it");
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, problem))
 }
 
 /// Creates a file for reading and writing that is not there yet.
@@ -40,12 +36,8 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// If it is there, or can't be created.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(MODE).open(path)
 }
 
 /// Replaces a small file, or a link, in one step: readers see the old content or the new one. The new file takes over mode and group,
@@ -94,14 +86,12 @@ pub(super) fn take_over(new: &File, old: &Metadata) -> io::Result<()> {
     if new.metadata()?.gid() != old.gid() {
         let of_others = mode & 0o007;
         if mode & 0o040 != 0 && of_others & 0o004 == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!(
-                    "its readers have their right from its group, {}, which this user can't give to a new file; run the generator \
-                     as a member of that group, or let all users read the file",
-                    old.gid()
-                ),
-            ));
+            let problem = format!(
+                "its readers have their right from its group, {}, which this user can't give to a new file; run the generator \
+                 as a member of that group, or let all users read the file",
+                old.gid()
+            );
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
         }
         mode = mode & 0o707 | of_others << 3;
     }
@@ -114,41 +104,26 @@ pub(super) fn take_over(new: &File, old: &Metadata) -> io::Result<()> {
 /// If it can't be removed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("{} is in the way and can't be removed: {error}", path.display()),
-        )),
-        Ok(()) => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let problem = format!("{} is in the way and can't be removed: {error}", path.display());
+            Err(io::Error::new(error.kind(), problem))
+        }
+        _ => Ok(()),
     }
 }
 
-/// Opens a file for reading. A pipe or a device is opened without waiting, and refused.
+/// Opens a file for reading. A pipe or a device is opened without waiting, and refused. A link is followed, unless `flags` has
+/// `O_NOFOLLOW`.
 ///
 /// # Errors
 /// If it can't be opened, or is no file.
-pub(crate) fn open_file(path: &Path, links: Links) -> io::Result<File> {
-    let follow = match links {
-        Links::Follow => 0,
-        Links::Refuse => libc::O_NOFOLLOW,
-    };
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | follow)
-        .open(path)?;
+pub(crate) fn open_file(path: &Path, flags: libc::c_int) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | flags;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
     Ok(file)
-}
-
-/// The meaning of a link at the path of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Links {
-    /// The file that it leads to.
-    Follow,
-    /// No file.
-    Refuse,
 }
 
 /// Whether an open file is the one at a path, which is not followed.

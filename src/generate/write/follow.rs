@@ -21,7 +21,7 @@ struct WriteState {
     ended: bool,
 }
 
-/// Writes a file and tells the readers. Dropped, it has ended.
+/// Writes a file and tells its readers; the file ends when this is dropped.
 pub(crate) struct Followed<'a> {
     file: &'a File,
     written: &'a Written,

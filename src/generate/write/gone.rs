@@ -42,15 +42,10 @@ impl Gone {
 
     /// A message that names some of it; `None` if nothing is gone.
     pub(crate) fn describe(&self) -> Option<String> {
-        let lists = [
-            ("categories (by topdir)", &self.categories),
-            ("repositories", &self.repositories),
-        ];
-        let lists: Vec<String> = lists
-            .into_iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(what, names)| format!("the {what} {}", some_of(names)))
-            .collect();
+        let list = |what, names: &[String]| (!names.is_empty()).then(|| format!("the {what} {}", some_of(names)));
+        let categories = list("categories (by topdir)", &self.categories);
+        let repositories = list("repositories", &self.repositories);
+        let lists: Vec<String> = categories.into_iter().chain(repositories).collect();
         (!lists.is_empty()).then(|| {
             format!(
                 "lacks what the current file serves and the database does not disable: {} (--report has all)",
@@ -61,27 +56,20 @@ impl Gone {
 }
 
 fn some_of(names: &[String]) -> String {
-    let cut = |name: &String| name.chars().take(CHARACTERS).collect::<String>();
-    let named: Vec<String> = names
-        .iter()
-        .take(NAMED)
-        .map(|name| format!("{:?}", cut(name)))
-        .collect();
+    let cut = |name: &String| format!("{:?}", name.chars().take(CHARACTERS).collect::<String>());
+    let named = names.iter().take(NAMED).map(cut).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 
 fn topdirs_of(catalogue: &Catalogue) -> BTreeSet<String> {
     let mut topdirs = Topdirs::default();
     for directory in catalogue.directories() {
-        if catalogue
-            .carriers(directory)
-            .any(|(_, carrier)| !carrier.urls.is_empty())
-        {
-            let (name, subpath) = (catalogue.directory_name(directory), catalogue.subpath(directory));
-            topdirs.add(name, subpath);
+        let mut carriers = catalogue.carriers(directory);
+        if carriers.any(|(_, carrier)| !carrier.urls.is_empty()) {
+            topdirs.add(catalogue.directory_name(directory), catalogue.subpath(directory));
         }
     }
     topdirs.found
@@ -99,9 +87,9 @@ mod tests {
             repositories: (1..=7).map(|number| format!("linux-{number}")).collect(),
         };
         let said = gone.describe().unwrap();
+        let begin = "categories (by topdir) \"\" and the repositories \"linux-1\", ";
         assert!(
-            said.contains("categories (by topdir) \"\" and the repositories \"linux-1\", ")
-                && said.contains("\"linux-5\" and 2 more"),
+            said.contains(begin) && said.contains("\"linux-5\" and 2 more"),
             "{said}"
         );
     }

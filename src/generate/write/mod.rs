@@ -2,18 +2,16 @@
 //!
 //! - `encode`: the tables of a cache in their order; `validate`: loads them as a server would, meanwhile
 //! - [`publish`]: a new file, read back while it is written (`follow`), replaces the current one; `lock`: only one generator
-//!   does so, and `lock_holder` says which one it is
-//! - `current`: what the current cache holds; `loss` and `gone`: what a new one must not lack
+//!   does so
+//! - `loss` and `gone`: what the current cache holds, and a new one must not lack
 //! - `report`: all warnings and the fate of each host
 //! - `files`: files that are created, never opened; `unfinished`: those that have to go if the process ends
 
-pub(crate) mod current;
 pub(crate) mod encode;
 pub(crate) mod files;
 mod follow;
 pub(crate) mod gone;
 mod lock;
-mod lock_holder;
 pub(crate) mod loss;
 pub mod publish;
 pub(crate) mod report;

@@ -8,14 +8,13 @@ use std::io::{self, BufWriter};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Links, MODE, is_at, sibling};
+use super::files::{self, MODE, is_at, sibling};
 use super::follow::{Followed, Written};
 use super::lock::{Lock, lock};
 use super::unfinished::Unfinished;
 use super::validate::write_and_validate;
 use crate::generate::deadline::Deadline;
 use crate::generate::error::GenerateError;
-use crate::settings::Previous;
 use crate::snapshot::Catalogue;
 
 /// A new cache file that is not in its place yet. Dropped, it disappears.
@@ -27,7 +26,6 @@ pub(crate) struct NewFile {
     file: File,
     unfinished: Unfinished,
     deadline: Deadline,
-    published: bool,
 }
 
 impl NewFile {
@@ -58,7 +56,6 @@ impl NewFile {
             file,
             unfinished: unfinished.clone(),
             deadline,
-            published: false,
         };
         let failed = |error: io::Error| GenerateError::output(&new.target, &error);
         // Known before the database is asked. While it is written, other generators have to be able to open it.
@@ -103,26 +100,25 @@ impl NewFile {
     ///
     /// # Errors
     /// If that can't be done, or not in time; the old file is where it was.
-    pub(crate) fn publish(mut self, previous: Previous) -> Result<(), GenerateError> {
+    pub(crate) fn publish(self, keep_previous: bool) -> Result<(), GenerateError> {
         self.deadline.check(WRITING)?;
         let failed = |error: io::Error| GenerateError::output(&self.target, &error);
         self.take_over().map_err(failed)?;
-        if previous == Previous::Keep {
-            keep_previous(&self.target).map_err(failed)?;
+        if keep_previous {
+            link_previous(&self.target).map_err(failed)?;
         }
         if !is_at(&self.file, &self.path) {
+            let path = self.path.display();
             return Err(failed(io::Error::other(format!(
-                "something replaced or removed {}; see that only the generator may write the folder",
-                self.path.display()
+                "something replaced or removed {path}; see that only the generator may write the folder"
             ))));
         }
         self.unfinished
             .finish(&self.path, || fs::rename(&self.path, &self.target))
             .map_err(failed)?;
-        self.published = true;
-        File::open(folder_of(&self.target))
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)
+        let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        folder.sync_all().map_err(failed)
     }
 }
 
@@ -131,7 +127,8 @@ const WRITING: &str = "writing the new cache";
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if !self.published && is_at(&self.file, &self.path) {
+        // A published file has moved.
+        if is_at(&self.file, &self.path) {
             // The next run replaces a file that can't be removed.
             let _ = self.unfinished.finish(&self.path, || fs::remove_file(&self.path));
         }
@@ -139,18 +136,17 @@ impl Drop for NewFile {
 }
 
 /// Gives the current file a second name. On a file system without links, it is copied.
-fn keep_previous(target: &Path) -> io::Result<()> {
+fn link_previous(target: &Path) -> io::Result<()> {
     let link = previous_link(target);
     files::remove(&link)?;
-    match fs::hard_link(target, &link) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(_) => {
-            let mut copy = files::create(&link)?;
-            let mut file = files::open_file(target, Links::Follow)?;
-            io::copy(&mut file, &mut copy)?;
-            files::take_over(&copy, &file.metadata()?)?;
+    if let Err(error) = fs::hard_link(target, &link) {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Ok(());
         }
+        let mut copy = files::create(&link)?;
+        let mut file = files::open_file(target, 0)?;
+        io::copy(&mut file, &mut copy)?;
+        files::take_over(&copy, &file.metadata()?)?;
     }
     fs::rename(&link, sibling(target, "", ".previous"))?;
     // Two names of the same file: renaming one to the other leaves both.
@@ -161,22 +157,15 @@ fn previous_link(target: &Path) -> PathBuf {
     sibling(target, ".", ".previous.new")
 }
 
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::time::Duration;
 
-    impl NewFile {
-        fn write_bytes(&self, bytes: &[u8]) {
-            io::Write::write_all(&mut (&self.file), bytes).unwrap();
-        }
+    fn publish(mut new: NewFile, content: &str) {
+        new.file.write_all(content.as_bytes()).unwrap();
+        new.publish(true).unwrap();
     }
 
     fn begin(outfile: &Path) -> Result<NewFile, GenerateError> {
@@ -188,14 +177,6 @@ mod tests {
     fn one_generator_writes_a_file_and_leaves_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("cache.proto");
-        let names = || {
-            let mut names: Vec<_> = fs::read_dir(folder.path())
-                .unwrap()
-                .map(|e| e.unwrap().file_name())
-                .collect();
-            names.sort();
-            names
-        };
         // As a killed run leaves it.
         fs::write(folder.path().join(".cache.proto.new"), "half").unwrap();
         for content in ["one", "two", "three"] {
@@ -203,17 +184,14 @@ mod tests {
             let second = begin(&target).err().unwrap();
             assert_eq!(second.exit_code(), 73);
             assert!(second.to_string().contains("another generator"), "{second}");
-            new.write_bytes(content.as_bytes());
-            new.publish(Previous::Keep).unwrap();
+            publish(new, content);
         }
-        assert_eq!(fs::read_to_string(&target).unwrap(), "three");
-        assert_eq!(
-            fs::read_to_string(folder.path().join("cache.proto.previous")).unwrap(),
-            "two"
-        );
+        let previous = folder.path().join("cache.proto.previous");
+        let contents = [&target, &previous].map(|path| fs::read_to_string(path).unwrap());
+        assert_eq!(contents, ["three", "two"]);
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
         drop(begin(&target).unwrap());
-        assert_eq!(names(), ["cache.proto", "cache.proto.previous"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -222,9 +200,7 @@ mod tests {
         let (real, link) = (folder.path().join("real.proto"), folder.path().join("link.proto"));
         fs::write(&real, "old").unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        let new = begin(&link).unwrap();
-        new.write_bytes(b"new");
-        new.publish(Previous::Keep).unwrap();
+        publish(begin(&link).unwrap(), "new");
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }

@@ -16,54 +16,58 @@ use crate::generate::build::carriers::CarrierLayout;
 use crate::generate::build::hosts::JudgedHost;
 use crate::generate::error::GenerateError;
 use crate::generate::warnings::{KindWarnings, RowWarnings};
+use crate::snapshot::Catalogue;
 
-/// A report on a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
     /// When the cache was made, in seconds since the Unix epoch.
     pub(crate) time: u64,
-    /// The counts of the cache.
     pub(crate) cache: Contents,
     /// Served by the current file and not by the new cache.
     pub(crate) gone: &'a Gone,
-    /// The warnings by kind.
     pub(crate) warnings: BTreeMap<&'static str, &'a KindWarnings>,
-    /// Every host of the database.
     pub(crate) hosts: Vec<HostReport<'a>>,
 }
 
-/// The counts of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Contents {
     /// Hosts that carry a directory.
     pub(crate) hosts: usize,
-    /// Directories.
     pub(crate) directories: usize,
-    /// Repositories (prefix and arch).
+    /// Pairs of a prefix and an arch.
     pub(crate) repositories: usize,
-    /// Size of the file in bytes.
+    /// The size of the file.
     pub(crate) bytes: u64,
+}
+
+impl Contents {
+    /// Counts what a cache of this size in bytes holds.
+    pub(crate) fn new(catalogue: &Catalogue, bytes: u64) -> Self {
+        let counts = catalogue.counts();
+        Self {
+            hosts: catalogue.carrying_hosts(),
+            directories: counts.directories,
+            repositories: counts.repositories,
+            bytes,
+        }
+    }
 }
 
 /// The fate of a host.
 #[derive(Debug, Serialize)]
 pub(crate) struct HostReport<'a> {
-    /// The host's id.
     pub(crate) id: i64,
-    /// Its name.
     pub(crate) name: &'a str,
-    /// Its site's name.
     pub(crate) site: Option<&'a str>,
     /// Whether only its own networks and AS are sent to it.
     pub(crate) private: bool,
-    /// The number of directories that it carries.
+    /// How many it carries.
     pub(crate) directories: u64,
     /// Why it is in no list; empty if it is in one.
     pub(crate) left_out: Vec<&'static str>,
 }
 
 impl<'a> Report<'a> {
-    /// Puts a report together.
     pub(crate) fn new(
         time: u64,
         cache: Contents,
@@ -112,10 +116,7 @@ impl<'a> Report<'a> {
 /// # Errors
 /// If a folder, a pipe or a device is there, or a link to one.
 pub(crate) fn check_path(path: &Path) -> Result<(), GenerateError> {
-    match files::not_a_file(path, "--report") {
-        None => Ok(()),
-        Some(problem) => Err(cannot_write(path, &problem)),
-    }
+    files::not_a_file(path, "--report").map_or(Ok(()), |problem| Err(cannot_write(path, &problem)))
 }
 
 fn cannot_write(path: &Path, problem: &dyn Display) -> GenerateError {
@@ -132,7 +133,7 @@ fn reasons(host: &JudgedHost, directories: u64, layout: &CarrierLayout) -> Vec<&
     if directories > 0 {
         return Vec::new();
     }
-    vec![match layout.offers_url(host.id) {
+    vec![match layout.offers.get(&host.id) {
         None => "the host has no category (host_category)",
         Some(false) => "none of its categories has a public URL that is usable (host_category_url)",
         Some(true) => "the crawler found none of its directories up to date (host_category_dir)",

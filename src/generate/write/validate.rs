@@ -11,7 +11,7 @@ use crate::snapshot::age;
 use crate::warnings::Warnings;
 
 /// Files and pipes are written and read in pieces of this many bytes, which stay in a processor's cache.
-const BUFFER: usize = 256 << 10;
+pub(super) const BUFFER: usize = 256 << 10;
 
 /// Writes a cache, and loads it meanwhile in another thread. Returns both results.
 pub(super) fn write_and_validate<W: Write>(

@@ -8,15 +8,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix_web::rt::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head;
 use super::limits::Admission;
-use super::linger::{LINGER, Linger};
 use super::metrics::Cut;
-use super::patience::AnswerPatience;
 use super::progress::AnswerProgress;
 use super::refusal::HeadRefusal;
 use super::scanner::{HeadScanner, Scan};
@@ -28,12 +27,19 @@ use crate::settings::Deadlines;
 /// Bytes are read in pieces of this size if actix offers no buffer for them.
 const PIECE: usize = 2 << 10;
 
+/// What a client still sends after the end is dropped for so long, and up to so many bytes.
+const LINGER: Duration = Duration::from_secs(2);
+const MOST_DROPPED: usize = 16 << 20;
+
+/// Reads of such bytes before other connections have their turn.
+const READS_PER_TURN: usize = 32;
+
 /// The length of CR LF.
 const EMPTY_LINE: usize = 2;
 
 /// A guarded connection.
 pub struct GuardedStream<S> {
-    socket: S,
+    pub(crate) socket: S,
     deadlines: Deadlines,
     stop: StopSignal,
     phase: StreamPhase,
@@ -51,11 +57,11 @@ enum StreamPhase {
     /// A head of which `left` bytes are still to be let through.
     Deliver { left: usize, is_head: bool },
     /// The handler works, or its answer is being written.
-    Answer(AnswerProgress, AnswerPatience),
+    Answer(AnswerProgress),
     /// actix has seen the end of the stream; these bytes are still to be written.
     Ended(Vec<u8>),
-    /// Everything is written, and the client still sends.
-    Linger(Linger),
+    /// Everything is written, and the client still sends. So many bytes may still be dropped.
+    Linger { left: usize },
 }
 
 impl<S: Socket> GuardedStream<S> {
@@ -72,11 +78,6 @@ impl<S: Socket> GuardedStream<S> {
         }
     }
 
-    /// The socket.
-    pub fn socket(&self) -> &S {
-        &self.socket
-    }
-
     /// Reads until a head can be let through into `out`, or the stream ends.
     fn poll_head(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -90,8 +91,8 @@ impl<S: Socket> GuardedStream<S> {
                     self.deliver(left, is_head, out);
                     return Poll::Ready(Ok(()));
                 }
-                StreamPhase::Answer(..) => return Poll::Pending,
-                StreamPhase::Ended(_) | StreamPhase::Linger(_) => return Poll::Ready(Ok(())),
+                StreamPhase::Answer(_) => return Poll::Pending,
+                StreamPhase::Ended(_) | StreamPhase::Linger { .. } => return Poll::Ready(Ok(())),
             }
             let read = if self.waiting.is_empty() && out.remaining() >= PIECE / 2 {
                 self.poll_read_through(cx, out)?
@@ -102,7 +103,7 @@ impl<S: Socket> GuardedStream<S> {
                 return Poll::Pending;
             }
             // A whole head stands in `out` already.
-            if matches!(self.phase, StreamPhase::Answer(..)) {
+            if matches!(self.phase, StreamPhase::Answer(_)) {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -120,11 +121,11 @@ impl<S: Socket> GuardedStream<S> {
         if read.is_empty() {
             self.phase = StreamPhase::Ended(Vec::new());
         } else if HeadScanner::default().scan(read) == Ok(Scan::Complete(read.len()))
-            && let Ok(accepted) = head::check(read)
+            && let Ok(is_head) = head::check(read)
         {
             let length = read.len();
             out.advance(length);
-            self.await_answer(accepted.is_head);
+            self.phase = StreamPhase::Answer(AnswerProgress::new(is_head));
         } else {
             self.waiting.extend_from_slice(read);
         }
@@ -150,7 +151,7 @@ impl<S: Socket> GuardedStream<S> {
     fn scan_waiting(&mut self) -> bool {
         if let StreamPhase::Idle { .. } = self.phase {
             self.phase = StreamPhase::Head(HeadScanner::default());
-            self.timer.set(Instant::now() + self.deadlines.head);
+            self.timer.deadline = Instant::now() + self.deadlines.head;
         }
         let StreamPhase::Head(scanner) = &mut self.phase else {
             return true;
@@ -163,12 +164,7 @@ impl<S: Socket> GuardedStream<S> {
             }
             // The scanner has seen all bytes of the head here.
             Ok(Scan::Complete(length)) => match head::check(self.waiting.split_at_mut(length).0) {
-                Ok(accepted) => {
-                    self.phase = StreamPhase::Deliver {
-                        left: length,
-                        is_head: accepted.is_head,
-                    }
-                }
+                Ok(is_head) => self.phase = StreamPhase::Deliver { left: length, is_head },
                 Err(refusal) => self.refuse(refusal),
             },
             Err(refusal) => self.refuse(refusal),
@@ -184,22 +180,16 @@ impl<S: Socket> GuardedStream<S> {
             if self.waiting.is_empty() {
                 self.waiting = Vec::new();
             }
-            self.await_answer(is_head);
+            self.phase = StreamPhase::Answer(AnswerProgress::new(is_head));
         } else {
-            self.phase = StreamPhase::Deliver {
-                left: left - length,
-                is_head,
-            };
+            let left = left - length;
+            self.phase = StreamPhase::Deliver { left, is_head };
         }
     }
 
-    fn await_answer(&mut self, is_head: bool) {
-        self.phase = StreamPhase::Answer(AnswerProgress::new(is_head), AnswerPatience::default());
-    }
-
     fn refuse(&mut self, refusal: HeadRefusal) {
-        self.admission.metrics().refused.inc(refusal);
-        self.timer.set(Instant::now() + self.deadlines.stall);
+        self.admission.connections.metrics.refused.of(refusal).inc();
+        self.timer.deadline = Instant::now() + self.deadlines.stall;
         self.phase = StreamPhase::Ended(refusal.answer(&self.waiting));
     }
 
@@ -232,15 +222,15 @@ impl<S: Socket> GuardedStream<S> {
 
     /// Notes that an answer has to wait for its client, and fails once it has waited too long.
     fn poll_slow_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let StreamPhase::Answer(_, patience) = &mut self.phase else {
+        let StreamPhase::Answer(progress) = &mut self.phase else {
             return Ok(());
         };
-        let (deadline, cut) = patience.deadline(self.deadlines.stall, self.deadlines.answer);
-        self.timer.set(deadline);
+        let (deadline, cut) = progress.deadline(self.deadlines.stall, self.deadlines.answer);
+        self.timer.deadline = deadline;
         if self.timer.poll(cx).is_pending() {
             return Ok(());
         }
-        self.admission.metrics().cut.inc(cut);
+        self.admission.connections.metrics.cut.of(cut).inc();
         Err(io::ErrorKind::TimedOut.into())
     }
 
@@ -250,20 +240,41 @@ impl<S: Socket> GuardedStream<S> {
             return Poll::Ready(Ok(()));
         };
         while !rest.is_empty() {
-            match Pin::new(&mut self.socket).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => {
+            match Pin::new(&mut self.socket).poll_write(cx, rest)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => {
                     rest.drain(..written);
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     ready!(self.timer.poll(cx));
-                    self.admission.metrics().cut.inc(Cut::Stalled);
+                    self.admission.connections.metrics.cut.of(Cut::Stalled).inc();
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
         }
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    /// Drops what the client still sends, until its end, the timer, or too many bytes: closing a socket with unread bytes takes
+    /// the last answer away from the client (RFC 9112, 9.6).
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let StreamPhase::Linger { left } = &mut self.phase else {
+            return Poll::Ready(());
+        };
+        let mut bytes = [0; PIECE];
+        for _ in 0..READS_PER_TURN {
+            let mut piece = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.socket).poll_read(cx, &mut piece) {
+                Poll::Ready(Ok(())) if !piece.filled().is_empty() => *left = left.saturating_sub(piece.filled().len()),
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.timer.poll(cx),
+            }
+        }
+        if *left == 0 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        self.timer.poll(cx)
     }
 }
 
@@ -276,15 +287,14 @@ impl<S: Socket> AsyncRead for GuardedStream<S> {
 impl<S: Socket> AsyncWrite for GuardedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.socket).poll_write(cx, bytes) {
-            Poll::Ready(Ok(written)) => {
-                if let StreamPhase::Answer(progress, patience) = &mut this.phase {
-                    patience.progressed();
-                    // A socket takes no more bytes than it is given.
-                    if progress.advance(bytes.split_at(written).0) {
-                        this.phase = StreamPhase::Idle { answered: true };
-                        this.timer.set(Instant::now() + this.deadlines.idle);
-                    }
+        match Pin::new(&mut this.socket).poll_write(cx, bytes)? {
+            Poll::Ready(written) => {
+                // A socket takes no more bytes than it is given.
+                if let StreamPhase::Answer(progress) = &mut this.phase
+                    && progress.advance(bytes.split_at(written).0)
+                {
+                    this.phase = StreamPhase::Idle { answered: true };
+                    this.timer.deadline = Instant::now() + this.deadlines.idle;
                 }
                 Poll::Ready(Ok(written))
             }
@@ -292,7 +302,6 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
                 this.poll_slow_client(cx)?;
                 Poll::Pending
             }
-            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 
@@ -308,15 +317,14 @@ impl<S: Socket> AsyncWrite for GuardedStream<S> {
         let this = self.get_mut();
         loop {
             match &mut this.phase {
-                StreamPhase::Linger(linger) => return linger.poll(&mut this.socket, &mut this.timer, cx).map(Ok),
+                StreamPhase::Linger { .. } => return this.poll_linger(cx).map(Ok),
                 StreamPhase::Ended(_) => {
                     ready!(this.poll_write_rest(cx))?;
-                    let is_read = this.waiting.is_empty() && this.socket.poll_read_ready(cx).is_pending();
-                    if is_read {
+                    if this.waiting.is_empty() && this.socket.poll_read_ready(cx).is_pending() {
                         return Poll::Ready(Ok(()));
                     }
-                    this.timer.set(Instant::now() + LINGER);
-                    this.phase = StreamPhase::Linger(Linger::new());
+                    this.timer.deadline = Instant::now() + LINGER;
+                    this.phase = StreamPhase::Linger { left: MOST_DROPPED };
                 }
                 _ => this.phase = StreamPhase::Ended(Vec::new()),
             }

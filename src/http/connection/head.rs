@@ -13,28 +13,9 @@ use super::refusal::HeadRefusal;
 /// A head has at most this many header lines: as many as actix reads.
 const MOST_HEADERS: usize = 96;
 
-/// A head that may pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Accepted {
-    /// Whether the method is HEAD.
-    pub(super) is_head: bool,
-}
-
-/// Checks a complete head. Headers that ask for another protocol or for an interim answer are renamed in place, so that actix
-/// ignores them.
-pub(super) fn check(head: &mut [u8]) -> Result<Accepted, HeadRefusal> {
-    let mut renamed = Vec::new();
-    let accepted = check_unchanged(head, &mut renamed)?;
-    for start in renamed {
-        if let Some(byte) = head.get_mut(start) {
-            *byte = b'-';
-        }
-    }
-    Ok(accepted)
-}
-
-/// Checks a head. `renamed` gets the positions of the header names that are to be renamed.
-fn check_unchanged(head: &[u8], renamed: &mut Vec<usize>) -> Result<Accepted, HeadRefusal> {
+/// Checks a complete head. Returns whether its method is HEAD. Headers that ask for another protocol or for an interim answer are
+/// renamed in place, so that actix ignores them.
+pub(super) fn check(head: &mut [u8]) -> Result<bool, HeadRefusal> {
     let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, &mut headers) {
@@ -51,6 +32,7 @@ fn check_unchanged(head: &[u8], renamed: &mut Vec<usize>) -> Result<Accepted, He
         return Err(HeadRefusal::Malformed);
     }
     let mut fields = Fields::default();
+    let mut renamed = Vec::new();
     for header in &*request.headers {
         if fields.take(header.name, header.value)? {
             // A name is a part of the head, so that its position is the distance of their addresses.
@@ -58,25 +40,23 @@ fn check_unchanged(head: &[u8], renamed: &mut Vec<usize>) -> Result<Accepted, He
         }
     }
     fields.check(method, version == 1)?;
-    Ok(Accepted {
-        is_head: method == "HEAD",
-    })
+    let is_head = method == "HEAD";
+    for start in renamed {
+        if let Some(byte) = head.get_mut(start) {
+            *byte = b'-';
+        }
+    }
+    Ok(is_head)
 }
 
 /// Whether a request line is well-formed and names some HTTP version.
 fn names_a_version(head: &[u8]) -> bool {
-    let Some(line) = head.split(|byte| *byte == b'\r').next() else {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let parts: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    let [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]] = parts[..] else {
         return false;
     };
-    let mut parts = line.split(|byte| *byte == b' ');
-    let (_, _, version, end) = (parts.next(), parts.next(), parts.next(), parts.next());
-    let named = match version {
-        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) => {
-            [major, minor].iter().all(|digit| digit.is_ascii_digit())
-        }
-        _ => false,
-    };
-    named && end.is_none()
+    major.is_ascii_digit() && minor.is_ascii_digit()
 }
 
 /// The header fields that decide where a request ends.
@@ -100,8 +80,7 @@ impl Fields {
             }
             14 if is("content-length") => {
                 let digits = value.trim_ascii();
-                let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-                if self.content_length.is_some() || !is_number {
+                if self.content_length.is_some() || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
                     return Err(HeadRefusal::Malformed);
                 }
                 self.content_length = Some(digits.iter().any(|digit| *digit != b'0'));
@@ -112,8 +91,7 @@ impl Fields {
                 }
                 self.transfer_encoding = Some(value.trim_ascii().eq_ignore_ascii_case(b"chunked"));
             }
-            6 if is("expect") => return Ok(true),
-            7 if is("upgrade") => return Ok(true),
+            6 | 7 if is("expect") || is("upgrade") => return Ok(true),
             10 if is("connection") => return Ok(asks_for_upgrade(value)),
             _ => {}
         }
@@ -126,18 +104,14 @@ impl Fields {
             return Err(HeadRefusal::Malformed);
         }
         match (self.transfer_encoding, self.content_length) {
-            (Some(_), _) if !is_1_1 => return Err(HeadRefusal::Malformed),
-            (Some(_), Some(_)) => return Err(HeadRefusal::Malformed),
-            (Some(true), None) | (None, Some(true)) => return Err(HeadRefusal::Body),
-            (Some(false), None) => return Err(HeadRefusal::NotImplemented),
+            (Some(_), length) if !is_1_1 || length.is_some() => Err(HeadRefusal::Malformed),
+            (Some(true), _) | (None, Some(true)) => Err(HeadRefusal::Body),
+            (Some(false), _) => Err(HeadRefusal::NotImplemented),
             // RFC 1945, 7.2.2, and actix insists on it.
-            (None, None) if !is_1_1 && method == "POST" => return Err(HeadRefusal::Malformed),
-            (None, _) => {}
+            (None, None) if !is_1_1 && method == "POST" => Err(HeadRefusal::Malformed),
+            (None, _) if method == "CONNECT" => Err(HeadRefusal::NotImplemented),
+            (None, _) => Ok(()),
         }
-        if method == "CONNECT" {
-            return Err(HeadRefusal::NotImplemented);
-        }
-        Ok(())
     }
 }
 
@@ -161,82 +135,74 @@ fn asks_for_upgrade(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn checked(head: &str) -> Result<Accepted, HeadRefusal> {
-        check(&mut head.as_bytes().to_vec())
+    /// Checks a head without its last, empty line.
+    fn checked(lines: &str) -> Result<bool, HeadRefusal> {
+        check(&mut format!("{lines}\r\n").into_bytes())
     }
 
     #[test]
     fn heads_that_every_program_reads_the_same_pass() {
-        for (line, headers, is_head) in [
-            ("GET /metalink?repo=a&arch=b HTTP/1.1", "Host: x\r\n", false),
-            ("HEAD / HTTP/1.0", "", true),
-            ("BREW /pot HTTP/1.1", "host: [::1]:80\r\n", false),
-            ("OPTIONS * HTTP/1.1", "Host:\r\n", false),
-            ("GET http://x/y HTTP/1.1", "Host: x\r\n", false),
-            ("POST / HTTP/1.1", "Host: x\r\nContent-Length: 00\r\n", false),
-            ("GET / HTTP/1.1", "Host: x\r\nX-Forwarded-For: \u{e4},,[::1\r\n", false),
+        for (head, is_head) in [
+            ("GET /metalink?repo=a&arch=b HTTP/1.1\r\nHost: x\r\n", false),
+            ("HEAD / HTTP/1.0\r\n", true),
+            ("BREW /pot HTTP/1.1\r\nhost: [::1]:80\r\n", false),
+            ("OPTIONS * HTTP/1.1\r\nHost:\r\n", false),
+            ("GET http://x/y HTTP/1.1\r\nHost: x\r\n", false),
+            ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 00\r\n", false),
+            ("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: \u{e4},,[::1\r\n", false),
         ] {
-            let head = format!("{line}\r\n{headers}\r\n");
-            assert_eq!(checked(&head), Ok(Accepted { is_head }), "{head}");
+            assert_eq!(checked(head), Ok(is_head), "{head}");
         }
     }
 
     #[test]
     fn heads_that_could_be_read_in_two_ways_are_refused() {
         let malformed = [
-            ("GET / HTTP/1.1", ""),
-            ("GET / HTTP/1.1", "Host: x\r\nHost: x\r\n"),
-            ("GET / HTTP/1.1", "Host: a b\r\n"),
-            ("GET / HTTP/1.1", "Host: u@x\r\n"),
-            ("GET / HTTP/1.1", "Host : x\r\n"),
-            ("GET / HTTP/1.1", "Host: x\r\n folded\r\n"),
-            ("GET / HTTP/1.1", "Host: x\r\nX: a\rb\r\n"),
-            ("GET / HTTP/1.1", "Host: x\r\nX: a\0b\r\n"),
-            ("GET  / HTTP/1.1", "Host: x\r\n"),
-            ("GET /a b HTTP/1.1", "Host: x\r\n"),
-            ("GET /\u{e4} HTTP/1.1", "Host: x\r\n"),
-            ("GET /", ""),
-            ("GET / HTTP/1.10", "Host: x\r\n"),
-            ("GET / http/1.1", "Host: x\r\n"),
-            ("GET / HTTP/1.1", "Host: x\r\nContent-Length: +1\r\n"),
-            ("GET / HTTP/1.1", "Host: x\r\nContent-Length: 0, 0\r\n"),
-            (
-                "GET / HTTP/1.1",
-                "Host: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n",
-            ),
-            (
-                "GET / HTTP/1.1",
-                "Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n",
-            ),
-            ("GET / HTTP/1.0", "Transfer-Encoding: chunked\r\n"),
-            ("POST / HTTP/1.0", ""),
+            "GET / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n",
+            "GET / HTTP/1.1\r\nHost: a b\r\n",
+            "GET / HTTP/1.1\r\nHost: u@x\r\n",
+            "GET / HTTP/1.1\r\nHost : x\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\n folded\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n",
+            "GET  / HTTP/1.1\r\nHost: x\r\n",
+            "GET /a b HTTP/1.1\r\nHost: x\r\n",
+            "GET /\u{e4} HTTP/1.1\r\nHost: x\r\n",
+            "GET /\r\n",
+            "GET / HTTP/1.10\r\nHost: x\r\n",
+            "GET / http/1.1\r\nHost: x\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 0\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n",
+            "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n",
+            "POST / HTTP/1.0\r\n",
         ];
         let body = [
-            ("POST / HTTP/1.1", "Host: x\r\nContent-Length: 1\r\n"),
-            (
-                "GET / HTTP/1.1",
-                "Host: x\r\nContent-Length: 99999999999999999999999\r\n",
-            ),
-            ("GET / HTTP/1.1", "Host: x\r\nTransfer-Encoding: Chunked\r\n"),
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n",
         ];
         let not_implemented = [
-            ("CONNECT x:443 HTTP/1.1", "Host: x\r\n"),
-            ("GET / HTTP/1.1", "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n"),
+            "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n",
         ];
-        let version = [("GET / HTTP/2.0", "Host: x\r\n"), ("PRI * HTTP/2.0", "")];
+        let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}", "a: b\r\n".repeat(MOST_HEADERS));
         for (refusal, heads) in [
             (HeadRefusal::Malformed, &malformed[..]),
             (HeadRefusal::Body, &body),
             (HeadRefusal::NotImplemented, &not_implemented),
-            (HeadRefusal::Version, &version),
+            (
+                HeadRefusal::Version,
+                &["GET / HTTP/2.0\r\nHost: x\r\n", "PRI * HTTP/2.0\r\n"],
+            ),
+            (HeadRefusal::HeadTooLarge, &[&many]),
         ] {
-            for (line, headers) in heads {
-                let head = format!("{line}\r\n{headers}\r\n");
-                assert_eq!(checked(&head), Err(refusal), "{head}");
+            for head in heads {
+                assert_eq!(checked(head), Err(refusal), "{head}");
             }
         }
-        let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "a: b\r\n".repeat(MOST_HEADERS));
-        assert_eq!(checked(&many), Err(HeadRefusal::HeadTooLarge));
     }
 
     #[test]

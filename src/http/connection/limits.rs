@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use slog::{Logger, warn};
 
 use super::metrics::{ConnectionLimit, ConnectionMetrics};
+use crate::metrics::table::LabelValue as _;
 use crate::settings::TrustedProxies;
 use crate::throttle::Throttle;
 
@@ -31,18 +32,18 @@ pub struct ConnectionLimits {
 
 /// The open connections of a listener.
 pub struct Connections {
-    limits: ConnectionLimits,
+    pub(crate) limits: ConnectionLimits,
     open: AtomicUsize,
     /// Empty without a limit for an address.
     by_address: Mutex<HashMap<IpAddr, usize>>,
     over: Throttle,
-    metrics: Arc<ConnectionMetrics>,
+    pub(super) metrics: Arc<ConnectionMetrics>,
     logger: Logger,
 }
 
 /// An open connection's place in the count, until it is dropped.
 pub struct Admission {
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
     address: Option<IpAddr>,
 }
 
@@ -58,11 +59,6 @@ impl Connections {
             metrics,
             logger,
         })
-    }
-
-    /// The limit in all.
-    pub fn limit(&self) -> usize {
-        self.limits.all
     }
 
     /// Admits a connection from an address (`None` for a Unix socket). Returns `None` if it is over a limit and has to be closed.
@@ -96,18 +92,11 @@ impl Connections {
     }
 
     fn note_over(&self, limit: ConnectionLimit) {
-        self.metrics.limited.inc(limit);
+        self.metrics.limited.of(limit).inc();
         if let Some(closed) = self.over.count(Instant::now()) {
             warn!(self.logger, "closing connections over a limit; see max_connections and max_connections_per_address";
                 "limit" => limit.label(), "closed" => closed, "open" => self.open.load(Ordering::Relaxed));
         }
-    }
-}
-
-impl Admission {
-    /// The metrics of the listener.
-    pub(super) fn metrics(&self) -> &ConnectionMetrics {
-        &self.connections.metrics
     }
 }
 
@@ -144,79 +133,62 @@ mod tests {
     use super::*;
     use crate::geo::network;
 
-    struct Limited {
-        connections: Arc<Connections>,
-    }
-
-    fn rig(all: usize, per_address: Option<usize>) -> Limited {
+    fn rig(all: usize, per_address: Option<usize>) -> Arc<Connections> {
         let metrics = ConnectionMetrics::of_listener(&Registry::new(), "test", "l").unwrap();
         let limits = ConnectionLimits {
             all,
             per_address: per_address.and_then(NonZeroUsize::new),
             exempt: TrustedProxies::new(vec![network::parse("10.0.0.0/8").unwrap()]),
         };
-        let logger = Logger::root(Discard, o!());
-        Limited {
-            connections: Connections::new(limits, metrics, logger),
-        }
+        Connections::new(limits, metrics, Logger::root(Discard, o!()))
     }
 
-    impl Limited {
-        fn admit(&self, address: &str) -> Option<Admission> {
-            self.connections.admit(Some(address.parse().unwrap()))
-        }
-
-        fn open(&self) -> i64 {
-            self.connections.metrics.open.get()
-        }
-
-        fn limited(&self, limit: ConnectionLimit) -> u64 {
-            self.connections.metrics.limited.of(limit).get()
-        }
+    fn admit(connections: &Arc<Connections>, address: &str) -> Option<Admission> {
+        connections.admit(Some(address.parse().unwrap()))
     }
 
     #[test]
     fn as_many_are_admitted_as_may_be_open() {
         let rig = rig(2, None);
-        assert_eq!((rig.connections.limit(), rig.connections.metrics.limit.get()), (2, 2));
-        let first = rig.admit("192.0.2.1").unwrap();
-        let second = rig.connections.admit(None).unwrap();
-        assert_eq!(rig.open(), 2);
+        assert_eq!(rig.metrics.limit.get(), 2);
+        let first = admit(&rig, "192.0.2.1").unwrap();
+        let second = rig.admit(None).unwrap();
+        assert_eq!(rig.metrics.open.get(), 2);
         for _ in 0..3 {
-            assert!(rig.admit("192.0.2.1").is_none());
+            assert!(admit(&rig, "192.0.2.1").is_none());
         }
-        assert_eq!(rig.limited(ConnectionLimit::All), 3);
+        assert_eq!(rig.metrics.limited.of(ConnectionLimit::All).get(), 3);
         drop(first);
-        assert_eq!(rig.open(), 1);
-        let third = rig.admit("192.0.2.2").unwrap();
-        assert!(rig.admit("192.0.2.2").is_none());
+        assert_eq!(rig.metrics.open.get(), 1);
+        let third = admit(&rig, "192.0.2.2").unwrap();
+        assert!(admit(&rig, "192.0.2.2").is_none());
         drop((second, third));
-        assert_eq!(rig.open(), 0);
-        assert_eq!([(); 2].map(|()| rig.admit("192.0.2.3")).iter().flatten().count(), 2);
+        assert_eq!(rig.metrics.open.get(), 0);
+        assert_eq!([(); 2].map(|()| admit(&rig, "192.0.2.3")).iter().flatten().count(), 2);
     }
 
     #[test]
     fn an_address_has_its_share_and_a_proxy_any() {
         let rig = rig(100, Some(2));
-        let open: Vec<Admission> = (0..4).filter_map(|_| rig.admit("192.0.2.1")).collect();
+        let open: Vec<Admission> = (0..4).filter_map(|_| admit(&rig, "192.0.2.1")).collect();
         assert_eq!(open.len(), 2);
-        assert_eq!(rig.limited(ConnectionLimit::Address), 2);
+        assert_eq!(rig.metrics.limited.of(ConnectionLimit::Address).get(), 2);
         // Those that were closed don't count.
-        assert_eq!(rig.open(), 2);
-        assert!(rig.admit("::ffff:192.0.2.1").is_none());
-        assert!(rig.admit("192.0.2.2").is_some());
+        assert_eq!(rig.metrics.open.get(), 2);
+        assert!(admit(&rig, "::ffff:192.0.2.1").is_none());
+        assert!(admit(&rig, "192.0.2.2").is_some());
         let network: Vec<Admission> = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8::2"]
             .iter()
-            .filter_map(|address| rig.admit(address))
+            .filter_map(|address| admit(&rig, address))
             .collect();
         assert_eq!(network.len(), 2);
-        assert!(rig.admit("2001:db8:0:1::1").is_some());
-        let proxy: Vec<Admission> = (0..10).filter_map(|_| rig.admit("10.1.2.3")).collect();
+        assert!(admit(&rig, "2001:db8:0:1::1").is_some());
+        let proxy: Vec<Admission> = (0..10).filter_map(|_| admit(&rig, "10.1.2.3")).collect();
         assert_eq!(proxy.len(), 10);
-        let unix: Vec<Admission> = (0..5).filter_map(|_| rig.connections.admit(None)).collect();
+        let unix: Vec<Admission> = (0..5).filter_map(|_| rig.admit(None)).collect();
         assert_eq!(unix.len(), 5);
         drop((open, network, proxy, unix));
-        assert!(rig.connections.by_address.lock().is_empty());
-        assert!(rig.admit("192.0.2.1").is_some());
+        assert!(rig.by_address.lock().is_empty());
+        assert!(admit(&rig, "192.0.2.1").is_some());
     }
 }

@@ -10,9 +10,7 @@ use crate::metrics::table::{CounterBy, label_values, metric_table};
 label_values! {
     /// A limit that a connection can be over.
     pub(crate) enum ConnectionLimit {
-        /// The listener's limit.
         All = "max_connections",
-        /// The limit of one address.
         Address = "max_connections_per_address",
     }
 }
@@ -20,9 +18,7 @@ label_values! {
 label_values! {
     /// Why a connection is closed before its answer is sent.
     pub(crate) enum Cut {
-        /// The client reads nothing for too long.
         Stalled = "stalled",
-        /// The client reads too slowly.
         Slow = "slow",
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! - [`guard`]: the stream that actix reads and writes; it lets through one request head at a time and owns the deadlines
 //! - [`scanner`], [`head`], [`refusal`]: where a request head ends, whether it may pass, and the answer if it may not
-//! - [`progress`], [`patience`]: how much of an answer is written, and how long it may wait for its client
-//! - [`linger`]: the end of a connection whose client still sends
+//! - [`progress`]: how much of an answer is written, and how long it may wait for its client
 //! - [`timer`]: what wakes a connection that waits
 //! - [`limits`]: how many connections may be open, in all and for an address
 //! - [`socket`]: TCP and Unix sockets
@@ -14,9 +13,7 @@
 pub mod guard;
 mod head;
 pub mod limits;
-mod linger;
 pub mod metrics;
-mod patience;
 mod progress;
 mod refusal;
 mod scanner;

@@ -1,6 +1,12 @@
-//! How much of an answer is written: its head, then as many bytes as its Content-Length says (RFC 9112, 6.3).
+//! How much of an answer is written: its head, then as many bytes as its Content-Length says (RFC 9112, 6.3). And how long it
+//! may wait for its client.
 
-/// The end of an answer's head.
+use std::time::Duration;
+
+use actix_web::rt::time::Instant;
+
+use super::metrics::Cut;
+
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// An answer that is being written.
@@ -9,6 +15,9 @@ pub(super) struct AnswerProgress {
     /// Whether the request was HEAD, whose answer has no body.
     to_head: bool,
     state: ProgressState,
+    /// The deadlines of the next byte and of the last one; not set while the answer need not wait.
+    stall: Option<Instant>,
+    whole: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -22,16 +31,31 @@ enum ProgressState {
 }
 
 impl AnswerProgress {
-    /// Starts an answer.
     pub(super) fn new(to_head: bool) -> Self {
         Self {
             to_head,
             state: ProgressState::Head(Vec::new()),
+            stall: None,
+            whole: None,
+        }
+    }
+
+    /// The answer has to wait: `stall` is the time to the next byte, `whole` the time to the last one. Returns the nearer
+    /// deadline, and the reason for closing the connection then.
+    pub(super) fn deadline(&mut self, stall: Duration, whole: Duration) -> (Instant, Cut) {
+        let now = Instant::now();
+        let stall = *self.stall.get_or_insert(now + stall);
+        let whole = *self.whole.get_or_insert(now + whole);
+        if whole <= stall {
+            (whole, Cut::Slow)
+        } else {
+            (stall, Cut::Stalled)
         }
     }
 
     /// Takes the next bytes that are written. Returns whether the answer is complete.
     pub(super) fn advance(&mut self, written: &[u8]) -> bool {
+        self.stall = None;
         match &mut self.state {
             ProgressState::Head(start) if start.is_empty() => self.take_head(written),
             // A head that is written in pieces: rare, and it has some hundred bytes.
@@ -95,13 +119,15 @@ mod tests {
     fn an_answer_is_complete_with_its_last_byte_however_it_is_cut() {
         let get = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\ndate: x\r\n\r\n\r\n\r\nHTTP/1.1";
         let empty = b"HTTP/1.0 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-        for piece in 1..=get.len() {
-            assert_eq!(complete_after(get, false, piece), Some(get.len()), "{piece}");
-            assert_eq!(complete_after(&get[..get.len() - 1], false, piece), None, "{piece}");
-        }
-        for piece in 1..=empty.len() {
-            assert_eq!(complete_after(empty, false, piece), Some(empty.len()));
-            assert_eq!(complete_after(&empty[..empty.len() - 1], false, piece), None);
+        for answer in [&get[..], empty] {
+            for piece in 1..=answer.len() {
+                assert_eq!(complete_after(answer, false, piece), Some(answer.len()), "{piece}");
+                assert_eq!(
+                    complete_after(&answer[..answer.len() - 1], false, piece),
+                    None,
+                    "{piece}"
+                );
+            }
         }
         let head = &get[..get.len() - 12];
         assert_eq!(complete_after(head, true, 7), Some(head.len()));

@@ -7,13 +7,9 @@ use crate::metrics::table::label_values;
 label_values! {
     /// Why a request is refused before actix sees it.
     pub(crate) enum HeadRefusal {
-        /// The head is not well-formed.
         Malformed = "malformed",
-        /// The head took too long.
         TooSlow = "too_slow",
-        /// The request has a body.
         Body = "body",
-        /// The request line is too long.
         TargetTooLong = "target_too_long",
         /// The head is too long, or has too many lines.
         HeadTooLarge = "head_too_large",
@@ -25,9 +21,9 @@ label_values! {
 }
 
 impl HeadRefusal {
-    /// The status line's end and the text of the body.
-    fn status_and_text(self) -> (&'static str, &'static str) {
-        match self {
+    /// The whole answer. `start` is what has arrived of the request: a HEAD request gets no body.
+    pub(super) fn answer(self, start: &[u8]) -> Vec<u8> {
+        let (status, text) = match self {
             Self::Malformed => ("400 Bad Request", "this is no well-formed HTTP/1.1 request (RFC 9112)"),
             Self::TooSlow => ("408 Request Timeout", "the request took too long to arrive"),
             Self::Body => ("413 Content Too Large", "requests with a body are not accepted"),
@@ -44,12 +40,7 @@ impl HeadRefusal {
                 "505 HTTP Version Not Supported",
                 "only HTTP/1.1 and HTTP/1.0 are supported",
             ),
-        }
-    }
-
-    /// The whole answer. `start` is what has arrived of the request: a HEAD request gets no body.
-    pub(super) fn answer(self, start: &[u8]) -> Vec<u8> {
-        let (status, text) = self.status_and_text();
+        };
         let date = httpdate::fmt_http_date(SystemTime::now());
         let mut answer = format!(
             "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\

@@ -3,10 +3,8 @@
 
 use super::refusal::HeadRefusal;
 
-/// The longest request line, in bytes.
+/// The longest request line and the longest head, in bytes.
 const LONGEST_LINE: usize = 16 << 10;
-
-/// The longest head, in bytes.
 const LONGEST_HEAD: usize = 32 << 10;
 
 /// Empty lines before a request line that are skipped (RFC 9112, 2.2).
@@ -48,11 +46,8 @@ impl HeadScanner {
         }
         while let Some(found) = bytes.get(self.scanned..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             let newline = self.scanned + found;
-            let Some(line) = bytes.get(self.line..newline) else {
-                return Err(HeadRefusal::Malformed);
-            };
             // httparse finds CRs elsewhere; with one here, the head would have no end.
-            let Some((b'\r', text)) = line.split_last() else {
+            let Some((b'\r', text)) = bytes.get(self.line..newline).and_then(<[u8]>::split_last) else {
                 return Err(HeadRefusal::Malformed);
             };
             if text.last() == Some(&b'\r') {

@@ -1,4 +1,4 @@
-//! The sockets that connections come on, and the client at their other end.
+//! The sockets that connections come on.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,25 +34,5 @@ impl Socket for TcpStream {
 impl Socket for UnixStream {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Self::poll_read_ready(self, cx)
-    }
-}
-
-/// The process that has connected to a Unix socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnixPeer {
-    /// Its user.
-    pub uid: u32,
-    /// Its id, if the operating system reports it.
-    pub pid: Option<i32>,
-}
-
-impl UnixPeer {
-    /// The process at the other end of a connection, if the operating system reports it.
-    pub fn of(stream: &UnixStream) -> Option<Self> {
-        let credentials = stream.peer_cred().ok()?;
-        Some(Self {
-            uid: credentials.uid(),
-            pid: credentials.pid(),
-        })
     }
 }

@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::rt::time::{Instant, Sleep, sleep_until};
+use futures_util::future::{MaybeDone, maybe_done};
 
 /// A future that is ready once the server stops.
 pub(crate) type Stopping = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Whether the server stops.
 pub(super) struct StopSignal {
-    /// `None` once it does.
-    stopping: Option<Stopping>,
+    stopping: MaybeDone<Stopping>,
     /// Whether it wakes the connection's task.
     is_watched: bool,
 }
@@ -19,23 +19,18 @@ pub(super) struct StopSignal {
 impl StopSignal {
     pub(super) fn new(stopping: Stopping) -> Self {
         Self {
-            stopping: Some(stopping),
+            stopping: maybe_done(stopping),
             is_watched: false,
         }
     }
 
-    /// Waits for the stop.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(stopping) = &mut self.stopping {
-            ready!(stopping.as_mut().poll(cx));
-            self.stopping = None;
-        }
-        Poll::Ready(())
+        Pin::new(&mut self.stopping).poll(cx)
     }
 
     /// Makes the stop wake the task. A connection stays in one task, so that once is enough.
     pub(super) fn watch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_watched && self.stopping.is_some() {
+        if self.is_watched && matches!(self.stopping, MaybeDone::Future(_)) {
             return Poll::Pending;
         }
         self.is_watched = true;
@@ -45,7 +40,7 @@ impl StopSignal {
 
 /// A deadline that is cheap to move: the runtime's timer is only set again if it would fire too late.
 pub(super) struct Timer {
-    deadline: Instant,
+    pub(super) deadline: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -54,12 +49,6 @@ impl Timer {
         Self { deadline, sleep: None }
     }
 
-    /// Moves the deadline.
-    pub(super) fn set(&mut self, deadline: Instant) {
-        self.deadline = deadline;
-    }
-
-    /// Waits for the deadline.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.deadline)));

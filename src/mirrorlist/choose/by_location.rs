@@ -4,6 +4,7 @@
 //! hosts in Fedora's cache only the 60 that are chosen are looked at (`cargo bench --bench stages`, `choose`).
 
 use std::borrow::Cow;
+use std::ops::AddAssign;
 
 use rand::Rng;
 
@@ -18,11 +19,19 @@ use crate::snapshot::{Carrier, CarrierIndex, CarrierWord};
 /// Most answers have at most so many hosts.
 const USUAL_HOSTS: usize = 128;
 
-/// Hosts that the global tier would add: some bits of a word.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct GlobalWord {
-    word: CarrierWord,
-    bits: u64,
+/// How many hosts have a URL that the answer can list.
+#[derive(Clone, Copy, Default)]
+struct Usable {
+    all: usize,
+    /// Those that are not bad.
+    good: usize,
+}
+
+impl AddAssign for Usable {
+    fn add_assign(&mut self, more: Self) {
+        self.all += more.all;
+        self.good += more.good;
+    }
 }
 
 impl<'s, O: Observer> Selector<'s, '_, O> {
@@ -31,50 +40,57 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             hosts: Vec::with_capacity(USUAL_HOSTS),
             ..Selection::default()
         };
-        self.find_near_hosts(&mut selection);
+        if self.network_off {
+            self.report_network_tiers_off();
+        } else {
+            let (snapshot, address) = (self.snapshot, self.location.address);
+            selection.asn = client_as(snapshot, address);
+            let near = near_hosts(snapshot, address, selection.asn);
+            self.scratch.near_hosts.fill(near);
+        }
         let (snapshot, client) = (self.snapshot, self.client());
         let home = client.and_then(|country| snapshot.continents().of(country));
         let mut countries = Vec::new();
-        let (mut usable, mut any_public) = (0, false);
+        let (mut usable, mut any_public) = (Usable::default(), false);
         self.scratch.global.clear();
         for mut word in snapshot.carriers_near(self.directory, client, home) {
-            if self.options.names_countries {
+            if self.names_countries {
                 let near = self.carriers(word, word.in_country | word.on_continent);
                 countries.extend(near.filter_map(|(_, _, carrier)| carrier.country));
             }
             self.withdraw_limited(&mut word);
             any_public |= word.public != 0;
             if !self.scratch.near_hosts.is_empty() {
-                usable += self.add_near_hosts(&mut word, &mut selection);
+                usable += self.add_near_hosts(&mut word, &mut selection.hosts);
             }
             usable += self.add_nearby(&word, &mut selection.hosts);
-            let bits = word.public & !word.in_country & !word.on_continent;
-            if bits != 0 {
-                self.scratch.global.push(GlobalWord { word, bits });
+            word.public &= !word.in_country & !word.on_continent;
+            if word.public != 0 {
+                self.scratch.global.push(word);
             }
         }
         self.scratch.near_hosts.clear();
         selection.countries = names(countries, client);
-        if usable < self.options.minimum {
-            self.observer.needs_global_tier();
-            if any_public {
-                self.add_global(&mut selection.hosts);
-                selection.countries.push(GLOBAL.into());
-            }
+        if usable.good < self.minimum {
+            self.fall_back_to_global(&mut selection, usable, any_public);
         }
         selection
     }
 
-    /// Finds the hosts near the client by network, unless the request turns their tiers off.
-    fn find_near_hosts(&mut self, selection: &mut Selection<'_>) {
-        if self.options.prefer_network {
-            let (snapshot, address) = (self.snapshot, self.location.address);
-            selection.asn = client_as(snapshot, address);
-            self.scratch
-                .near_hosts
-                .fill(near_hosts(snapshot, address, selection.asn));
-        } else {
-            self.report_network_tiers_off();
+    /// Adds the global tier, unless only bad hosts call for it and it has no good ones either.
+    fn fall_back_to_global(&mut self, selection: &mut Selection<'_>, usable: Usable, any_public: bool) {
+        let near = selection.hosts.len();
+        if any_public {
+            self.add_global(&mut selection.hosts);
+        }
+        let all_bad = || selection.hosts.iter().all(|host| host.is_demoted());
+        if usable.all >= self.minimum && all_bad() {
+            selection.hosts.truncate(near);
+            return;
+        }
+        self.observer.needs_global_tier();
+        if any_public {
+            selection.countries.push(GLOBAL.into());
         }
     }
 
@@ -94,8 +110,8 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         bits: u64,
     ) -> impl Iterator<Item = (u64, CarrierIndex, &'s Carrier)> + use<'s, O> {
         let catalogue = self.snapshot.catalogue();
-        let indexes = word.indexes(bits);
-        indexes.map(|(bit, index)| (bit, index, catalogue.carrier(index)))
+        word.indexes(bits)
+            .map(|(bit, index)| (bit, index, catalogue.carrier(index)))
     }
 
     /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.
@@ -119,8 +135,8 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 
     /// Adds the hosts near the client by network, whatever countries they are limited to, and takes them out of the other tiers.
     /// Returns how many of them are usable.
-    fn add_near_hosts(&mut self, word: &mut CarrierWord, selection: &mut Selection<'_>) -> usize {
-        let mut usable = 0;
+    fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>) -> Usable {
+        let mut usable = Usable::default();
         for (bit, index, carrier) in self.carriers(*word, word.carriers) {
             let rng = &mut self.scratch.rng;
             let host = match self.scratch.near_hosts.get(carrier.host) {
@@ -128,9 +144,9 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
                 Some(Proximity::AutonomousSystem) => RankedHost::new(Tier::AutonomousSystem, rng.next_u32(), index),
                 None => continue,
             };
-            selection.hosts.push(host);
-            selection.preferred_netblock |= host.tier() == Tier::Netblock;
-            usable += self.usable(carrier);
+            let is_bad = self.is_bad(host.tier(), index, carrier);
+            hosts.push(host.demoted_if(is_bad));
+            usable += self.usable(carrier, is_bad);
             word.in_country &= !bit;
             word.on_continent &= !bit;
             word.public &= !bit;
@@ -139,15 +155,15 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     }
 
     /// Adds the hosts in the client's country and on its continent. Returns how many of them are usable.
-    fn add_nearby(&mut self, word: &CarrierWord, hosts: &mut Vec<RankedHost>) -> usize {
-        let mut usable = 0;
+    fn add_nearby(&mut self, word: &CarrierWord, hosts: &mut Vec<RankedHost>) -> Usable {
+        let mut usable = Usable::default();
         for (bit, index, carrier) in self.carriers(*word, word.in_country | word.on_continent) {
             let tier = match word.in_country & bit != 0 {
                 true => Tier::Country,
                 false => Tier::Continent,
             };
-            usable += self.usable(carrier);
-            self.add_weighted(tier, index, carrier, hosts);
+            let is_bad = self.add_weighted(tier, index, carrier, hosts);
+            usable += self.usable(carrier, is_bad);
         }
         usable
     }
@@ -155,17 +171,19 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Adds all other public hosts.
     fn add_global(&mut self, hosts: &mut Vec<RankedHost>) {
         let words = std::mem::take(&mut self.scratch.global);
-        for GlobalWord { word, bits } in &words {
-            for (_, index, carrier) in self.carriers(*word, *bits) {
+        for word in &words {
+            for (_, index, carrier) in self.carriers(*word, word.public) {
                 self.add_weighted(Tier::Global, index, carrier, hosts);
             }
         }
         self.scratch.global = words;
     }
 
-    /// 1 for a host with a URL that the answer can list, else 0.
-    fn usable(&self, carrier: &Carrier) -> usize {
-        usize::from(self.options.protocols.takes_any(carrier.protocols))
+    /// Counts a host if it has a URL that the answer can list.
+    fn usable(&self, carrier: &Carrier, is_bad: bool) -> Usable {
+        let all = usize::from(self.protocols.takes_any(carrier.protocols));
+        let good = if is_bad { 0 } else { all };
+        Usable { all, good }
     }
 }
 
@@ -173,8 +191,5 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 fn names<'a>(mut countries: Vec<CountryCode>, client: Option<CountryCode>) -> Vec<Cow<'a, str>> {
     countries.sort_unstable_by_key(|country| (Some(*country) != client, *country));
     countries.dedup();
-    countries
-        .into_iter()
-        .map(|country| country.to_string().into())
-        .collect()
+    countries.iter().map(|country| country.to_string().into()).collect()
 }

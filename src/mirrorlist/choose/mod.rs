@@ -2,13 +2,13 @@
 //! text.
 //!
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
-//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. An [`observer`]
-//! learns why hosts are left out.
+//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
+//! finds without a good URL come last. An [`Observer`] learns why hosts are left out.
 
 mod by_country;
 mod by_location;
 mod by_network;
-pub mod observer;
+mod health;
 pub mod rank;
 mod select;
 
@@ -18,8 +18,8 @@ use std::net::IpAddr;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
-pub use observer::Observer;
 pub use rank::{RankedHost, Tier};
+pub use select::Observer;
 
 use super::locate::{ClientLocation, locate};
 use super::protocols::ProtocolFilter;
@@ -27,11 +27,12 @@ use super::query::MirrorQuery;
 use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
-use crate::snapshot::{Carrier, Catalogue, FileDetails, Snapshot, Url};
+use crate::snapshot::health::table::HealthView;
+use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
 use by_country::asked_countries;
-use by_location::GlobalWord;
 use by_network::NearHosts;
-use select::{SelectionOptions, Selector};
+use health::HealthOfHosts;
+use select::Selector;
 
 /// A client's request.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,8 @@ pub struct MirrorRequest<'a> {
     pub query: &'a MirrorQuery<'a>,
     /// When fewer hosts than this can be listed, the global tier is added.
     pub minimum: usize,
+    /// The time in seconds since the Unix epoch: health files count until their end.
+    pub now: u64,
 }
 
 /// The form of an answer, with what only this form needs.
@@ -58,7 +61,6 @@ pub enum AnswerForm<'a> {
 }
 
 /// The hosts that a client gets, and how they came about.
-#[derive(Debug)]
 pub struct Choice<'a> {
     /// The directory or file asked for.
     pub target: Target<'a>,
@@ -70,6 +72,8 @@ pub struct Choice<'a> {
     pub form: AnswerForm<'a>,
     /// The hosts in order.
     pub selection: Selection<'a>,
+    /// The bad URLs of hosts, which are not listed where a host has a good one; `None` if there are none.
+    health: Option<HealthView<'a>>,
 }
 
 /// Hosts in order, best first, and what the comment line says about them.
@@ -77,8 +81,6 @@ pub struct Choice<'a> {
 pub struct Selection<'a> {
     /// The hosts.
     pub hosts: Vec<RankedHost>,
-    /// Whether a host is in the netblock tier.
-    pub preferred_netblock: bool,
     /// The client's AS, if any host is in it.
     pub asn: Option<AsNumber>,
     /// The countries in which hosts were found, as the comment line repeats them; one that is found for two countries asked for
@@ -94,7 +96,8 @@ pub struct Selection<'a> {
 pub struct Scratch {
     rng: Xoshiro256PlusPlus,
     near_hosts: NearHosts,
-    global: Vec<GlobalWord>,
+    /// Words with hosts that the global tier would add, which are their `public` bits.
+    global: Vec<CarrierWord>,
     key: String,
 }
 
@@ -110,23 +113,11 @@ impl Scratch {
     }
 }
 
-/// Chooses the hosts for a request.
-///
-/// # Errors
-/// Returns the refusal of a request that gets no mirrors.
-pub fn choose<'a>(
-    snapshot: &'a Snapshot,
-    request: &MirrorRequest<'a>,
-    scratch: &mut Scratch,
-) -> Result<Choice<'a>, Refusal<'a>> {
-    choose_observed(snapshot, request, scratch, &mut ())
-}
-
 /// Chooses the hosts for a request and reports to an observer what keeps others out.
 ///
 /// # Errors
 /// Returns the refusal of a request that gets no mirrors.
-pub fn choose_observed<'a>(
+pub fn choose<'a>(
     snapshot: &'a Snapshot,
     request: &MirrorRequest<'a>,
     scratch: &mut Scratch,
@@ -142,45 +133,39 @@ pub fn choose_observed<'a>(
     let location = locate(snapshot, request.address);
     let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
-    let selector = Selector {
+    let listed = if redirect { protocols.for_redirects() } else { protocols };
+    let health = snapshot.health_of(target.directory, request.now);
+    let mut selector = Selector {
         snapshot,
         directory: target.directory,
         location,
-        options: SelectionOptions {
-            protocols,
-            prefer_network: query.prefer_network,
-            minimum: request.minimum,
-            names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
-        },
+        protocols,
+        network_off: query.network_off,
+        minimum: request.minimum,
+        names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
+        health: health.map(|view| HealthOfHosts { view, listed }),
         scratch,
         observer,
     };
+    let asked = query.country.as_deref().map(asked_countries);
+    let mut selection = match asked.filter(|asked| !asked.is_empty()) {
+        Some(asked) => selector.by_country(&asked),
+        None => selector.by_location(),
+    };
+    selection.hosts.sort_unstable();
     let mut choice = Choice {
-        selection: selector.select(query.country.as_deref()),
+        selection,
         target,
         location,
-        protocols,
+        protocols: listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
+        health,
     };
     if redirect {
-        choice.protocols = protocols.for_redirects();
         let url = choice.urls(catalogue).next().ok_or(Refusal::NoWebMirror)?;
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
-}
-
-impl<O: Observer> Selector<'_, '_, O> {
-    /// Selects the hosts of a directory; `countries` is the value of `country=`.
-    fn select<'a>(mut self, countries: Option<&'a str>) -> Selection<'a> {
-        let asked = countries.map(asked_countries).filter(|asked| !asked.is_empty());
-        let mut selection = match asked {
-            Some(asked) => self.by_country(&asked),
-            None => self.by_location(),
-        };
-        selection.hosts.sort_unstable();
-        selection
-    }
 }
 
 fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a FileDetails, Refusal<'a>> {
@@ -203,7 +188,35 @@ impl Choice<'_> {
 
     /// The URLs that the answer lists, in order.
     pub fn urls<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> {
-        let carriers = self.carriers(catalogue);
-        carriers.flat_map(|carrier| self.protocols.urls(catalogue, carrier))
+        let hosts = self.selection.hosts.iter();
+        hosts.flat_map(|host| self.urls_of(*host, catalogue))
+    }
+
+    /// The URLs of a chosen host that the answer lists: bad ones only if it has no good one.
+    #[inline]
+    pub fn urls_of<'c>(&self, host: RankedHost, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> + use<'c> {
+        let carrier = catalogue.carrier(host.carrier());
+        self.protocols
+            .urls_but(self.withheld(host, carrier, catalogue), catalogue, carrier)
+    }
+
+    /// The bad URLs of a chosen host that are not listed, as a mask.
+    #[inline]
+    fn withheld(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue) -> u64 {
+        match self.health {
+            Some(view) if !host.is_demoted() => {
+                let listed = self.protocols;
+                HealthOfHosts { view, listed }.withheld(catalogue, host.carrier(), carrier, host.tier())
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether a host comes last because it has no good URL while others have one.
+    pub fn demotes(&self) -> bool {
+        let [first, .., last] = &*self.selection.hosts else {
+            return false;
+        };
+        last.is_demoted() && !first.is_demoted()
     }
 }

@@ -21,18 +21,7 @@ pub enum Tier {
     Global,
 }
 
-impl Tier {
-    /// All tiers, best first.
-    pub const ALL: [Self; 5] = [
-        Self::Netblock,
-        Self::AutonomousSystem,
-        Self::Country,
-        Self::Continent,
-        Self::Global,
-    ];
-}
-
-/// A chosen host: tier (8 bits), key within the tier (32), carrier (24).
+/// A chosen host: whether it is demoted (1 bit), tier (7), key within the tier (32), carrier (24).
 ///
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,9 +42,20 @@ impl RankedHost {
         Self::new(Tier::Netblock, key, carrier)
     }
 
+    /// The same host, after all that are not demoted.
+    #[must_use]
+    pub(super) fn demoted_if(self, is_bad: bool) -> Self {
+        Self(self.0 | u64::from(is_bad) << 63)
+    }
+
+    /// Whether it comes last because it has no good URL.
+    pub fn is_demoted(self) -> bool {
+        self.0 >> 63 == 1
+    }
+
     /// The tier that lists it.
     pub fn tier(self) -> Tier {
-        match self.0 >> 56 {
+        match self.0 >> 56 & 0x7f {
             0 => Tier::Netblock,
             1 => Tier::AutonomousSystem,
             2 => Tier::Country,
@@ -83,15 +83,17 @@ mod tests {
 
     #[test]
     fn hosts_are_in_order_of_tier_then_key_and_tell_both_tier_and_carrier() {
-        let mut hosts = Vec::new();
-        for tier in Tier::ALL {
-            for (key, carrier) in [(0, 7), (0, 8), (u32::MAX, 0)] {
+        use Tier::{AutonomousSystem, Continent, Country, Global, Netblock};
+        let keys = [(0, 7), (0, 8), (u32::MAX, 0)];
+        let hosts = [Netblock, AutonomousSystem, Country, Continent, Global].map(|tier| {
+            keys.map(|(key, carrier)| {
                 let host = RankedHost::new(tier, key, CarrierIndex::from_number(carrier));
                 assert_eq!((host.tier(), host.carrier().get()), (tier, carrier));
-                hosts.push(host);
-            }
-        }
-        assert!(hosts.is_sorted());
+                assert!(tier == Netblock || host.prefix_length().is_none());
+                host
+            })
+        });
+        assert!(hosts.as_flattened().is_sorted());
     }
 
     #[test]
@@ -102,9 +104,5 @@ mod tests {
             host
         });
         assert!(hosts.is_sorted());
-        assert_eq!(
-            RankedHost::new(Tier::Country, 0, CarrierIndex::from_number(3)).prefix_length(),
-            None
-        );
     }
 }

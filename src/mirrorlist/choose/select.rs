@@ -1,40 +1,52 @@
-//! The common part of [`super::by_country`] and [`super::by_location`]: the rule of countries that hosts are limited to, and the
-//! weighted shuffle.
+//! The common part of [`super::by_country`] and [`super::by_location`]: the rule of countries that hosts are limited to, the
+//! weighted shuffle, and a view into a choice while it is made.
 //!
 //! A weighted shuffle gives each host a key E / bandwidth, with E drawn from the exponential distribution. In ascending order of
 //! keys the hosts come as if drawn without replacement, with probabilities proportional to bandwidth (Efraimidis and Spirakis,
 //! "Weighted random sampling with a reservoir", 2006).
 
 use rand::RngExt;
-use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::Exp1;
 
+use super::Scratch;
+use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
-use super::{Observer, Scratch};
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::ClientLocation;
 use crate::mirrorlist::protocols::ProtocolFilter;
-use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, Snapshot};
+use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, HostIndex, Snapshot};
 
-/// How hosts are to be selected, but for `country=`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SelectionOptions {
-    /// Which URLs count as usable.
-    pub(super) protocols: ProtocolFilter,
-    /// Whether hosts near the client by network come first.
-    pub(super) prefer_network: bool,
-    /// When fewer usable hosts than this are in the nearer tiers, the global tier is added.
-    pub(super) minimum: usize,
-    /// Whether the answer names the countries in which hosts were found.
-    pub(super) names_countries: bool,
+/// Watches a choice: what keeps a host out is reported where the rule is applied, never worked out a second time. An answer needs
+/// no observer: `()` ignores everything and costs nothing (`cargo bench --bench instructions`).
+pub trait Observer {
+    /// A tier takes this host, but it is not offered to clients of this country. [`Tier::Global`] is reported before it is known
+    /// whether the choice needs it.
+    fn limited(&mut self, _tier: Tier, _carrier: CarrierIndex) {}
+
+    /// The request turns the netblock and AS tiers off; they would list the hosts that `neighbours` gives.
+    fn network_tiers_off<N: Iterator<Item = HostIndex>>(&mut self, _neighbours: impl FnOnce() -> N) {}
+
+    /// The nearer tiers list fewer hosts than the minimum, so that the global tier is needed.
+    fn needs_global_tier(&mut self) {}
 }
+
+impl Observer for () {}
 
 /// One selection under way.
 pub(super) struct Selector<'s, 'r, O> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) directory: DirectoryIndex,
     pub(super) location: ClientLocation,
-    pub(super) options: SelectionOptions,
+    /// Which URLs count as usable.
+    pub(super) protocols: ProtocolFilter,
+    /// Whether the netblock and AS tiers are off.
+    pub(super) network_off: bool,
+    /// When fewer usable hosts than this are in the nearer tiers, the global tier is added.
+    pub(super) minimum: usize,
+    /// Whether the answer names the countries in which hosts were found.
+    pub(super) names_countries: bool,
+    /// `None` if no URL is bad.
+    pub(super) health: Option<HealthOfHosts<'s>>,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: &'r mut O,
 }
@@ -50,24 +62,28 @@ impl<O: Observer> Selector<'_, '_, O> {
         !carrier.restricted || self.snapshot.catalogue().host(carrier.host).allows(self.client())
     }
 
-    /// Adds a host of a tier that is shuffled by bandwidth.
+    /// Whether a host is bad: no URL that the answer can list is good.
+    #[inline]
+    pub(super) fn is_bad(&self, tier: Tier, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let catalogue = self.snapshot.catalogue();
+        self.health
+            .is_some_and(|health| health.is_bad(catalogue, index, carrier, tier))
+    }
+
+    /// Adds a host of a tier that is shuffled by bandwidth. Returns whether it is bad.
+    #[inline(always)]
     pub(super) fn add_weighted(
         &mut self,
         tier: Tier,
         index: CarrierIndex,
         carrier: &Carrier,
         hosts: &mut Vec<RankedHost>,
-    ) {
-        hosts.push(RankedHost::new(
-            tier,
-            weighted_key(carrier, &mut self.scratch.rng),
-            index,
-        ));
+    ) -> bool {
+        let is_bad = self.is_bad(tier, index, carrier);
+        let exponential: f32 = self.scratch.rng.sample(Exp1);
+        // The bits of floats that are not negative are in the order of the floats.
+        let key = (exponential * carrier.inverse_bandwidth).to_bits();
+        hosts.push(RankedHost::new(tier, key, index).demoted_if(is_bad));
+        is_bad
     }
-}
-
-fn weighted_key(carrier: &Carrier, rng: &mut Xoshiro256PlusPlus) -> u32 {
-    let exponential: f32 = rng.sample(Exp1);
-    // The bits of floats that are not negative are in the order of the floats.
-    (exponential * carrier.inverse_bandwidth).to_bits()
 }

@@ -12,31 +12,26 @@ use crate::snapshot::{HostIndex, Snapshot};
 /// The location of a client.
 #[derive(Debug, Serialize)]
 pub struct ExplainedClient {
-    /// The address that the answer is for.
-    pub address: IpAddr,
-    /// The country's code, if it is known.
-    pub country: Option<String>,
-    /// The source of the country: the operators' network, or the field of the GeoIP record.
-    pub country_source: Option<String>,
-    /// The continent of the country.
-    pub continent: Option<String>,
+    address: IpAddr,
+    country: Option<String>,
+    /// The operators' network, or the field of the GeoIP record.
+    country_source: Option<String>,
+    continent: Option<String>,
     /// The number of the autonomous system that announces the address.
-    pub asn: Option<u32>,
+    asn: Option<u32>,
     /// The prefix that gave the number.
-    pub asn_prefix: Option<String>,
+    asn_prefix: Option<String>,
     /// Ids of the hosts in that autonomous system.
-    pub asn_hosts: Vec<i64>,
+    asn_hosts: Vec<i64>,
     /// The networks registered by hosts that hold the address, the longest prefix first.
-    pub netblocks: Vec<ExplainedNetblock>,
+    netblocks: Vec<ExplainedNetblock>,
 }
 
-/// A network that hosts registered.
+/// A network and the ids of the hosts that registered it.
 #[derive(Debug, Serialize)]
-pub struct ExplainedNetblock {
-    /// The network.
-    pub network: String,
-    /// Ids of the hosts.
-    pub hosts: Vec<i64>,
+struct ExplainedNetblock {
+    network: String,
+    hosts: Vec<i64>,
 }
 
 impl ExplainedClient {

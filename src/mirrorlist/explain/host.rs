@@ -5,34 +5,37 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex};
+use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex, Snapshot};
 
 /// The cache's entries about a host.
 #[derive(Debug, Serialize)]
-pub struct ExplainedHost {
+pub struct ExplainedHost<'a> {
     /// MirrorManager2's id.
-    pub host_id: i64,
+    host_id: i64,
     /// The names in its URLs.
-    pub names: Vec<String>,
-    /// Its country.
-    pub country: Option<String>,
-    /// Bandwidth in Mbit/s.
-    pub bandwidth: u32,
+    names: Vec<String>,
+    country: Option<String>,
+    /// In Mbit/s.
+    bandwidth: u32,
     /// The countries whose clients it is offered to; `None`: all. Empty if it is limited to codes that are no country's, so that
     /// it is offered to clients of its own networks and AS only.
-    pub allowed_countries: Option<Vec<String>>,
+    allowed_countries: Option<Vec<String>>,
     /// Whether some directory lists it publicly.
-    pub public: bool,
+    public: bool,
     /// The networks that it registered.
-    pub netblocks: Vec<String>,
+    netblocks: Vec<String>,
     /// The autonomous systems that it is in.
-    pub as_numbers: Vec<u32>,
+    as_numbers: Vec<u32>,
     /// Its base URLs.
-    pub urls: Vec<String>,
+    urls: Vec<String>,
     /// How many directories it carries.
-    pub directories: usize,
+    directories: usize,
     /// The repositories whose directory it carries, as `prefix+arch`.
-    pub repositories: Vec<String>,
+    repositories: Vec<String>,
+    /// What the health files say of its URLs; `None` if there are no health files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Vec<ExplainedVerdict<'a>>>,
 }
 
 /// Which host is asked for.
@@ -45,7 +48,9 @@ pub enum HostQuery {
 }
 
 /// The entries about the hosts asked for; empty if there is none.
-pub fn explain_hosts(catalogue: &Catalogue, query: &HostQuery) -> Vec<ExplainedHost> {
+pub fn explain_hosts<'a>(snapshot: &'a Snapshot, query: &HostQuery) -> Vec<ExplainedHost<'a>> {
+    let catalogue = snapshot.catalogue();
+    let verdicts = Verdicts::new(snapshot.health());
     let hosts = catalogue.hosts().filter(|(index, host)| match query {
         HostQuery::Id(id) => host.id == *id,
         HostQuery::Name(name) => {
@@ -53,19 +58,23 @@ pub fn explain_hosts(catalogue: &Catalogue, query: &HostQuery) -> Vec<ExplainedH
             carriers.any(|(_, carrier)| host_name(catalogue, carrier).eq_ignore_ascii_case(name))
         }
     });
-    hosts
-        .map(|(index, host)| explained_host(catalogue, index, host))
-        .collect()
+    let explained = hosts.map(|(index, host)| explained_host(catalogue, verdicts.as_ref(), index, host));
+    explained.collect()
 }
 
 /// The host's name in the first of its URLs; empty if it has none.
-pub(super) fn host_name<'a>(catalogue: &'a Catalogue, carrier: &Carrier) -> &'a str {
+pub fn host_name<'a>(catalogue: &'a Catalogue, carrier: &Carrier) -> &'a str {
     let url = catalogue.urls(carrier).first().map(|url| catalogue.base_url(url));
     let rest = url.and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
     rest.split_once('/').map_or(rest, |(host, _)| host)
 }
 
-fn explained_host(catalogue: &Catalogue, index: HostIndex, host: &Host) -> ExplainedHost {
+fn explained_host<'a>(
+    catalogue: &'a Catalogue,
+    verdicts: Option<&Verdicts<'a>>,
+    index: HostIndex,
+    host: &Host,
+) -> ExplainedHost<'a> {
     let carriers = catalogue.carriers_of(index);
     let indexes: HashSet<CarrierIndex> = carriers.iter().map(|(index, _)| *index).collect();
     let carries = |directory: DirectoryIndex| {
@@ -74,6 +83,7 @@ fn explained_host(catalogue: &Catalogue, index: HostIndex, host: &Host) -> Expla
     };
     let names = carriers.iter().map(|(_, carrier)| host_name(catalogue, carrier));
     let urls = carriers.iter().flat_map(|(_, carrier)| catalogue.urls(carrier));
+    let urls = sorted(urls.map(|url| catalogue.base_url(url)));
     let repositories = catalogue.repositories();
     let repositories = repositories.filter(|(_, repository)| carries(repository.directory));
     let allowed = || host.allowed_countries.iter().map(ToString::to_string).collect();
@@ -86,7 +96,8 @@ fn explained_host(catalogue: &Catalogue, index: HostIndex, host: &Host) -> Expla
         public: carriers.iter().any(|(_, carrier)| carrier.public),
         netblocks: catalogue.netblocks_of(index),
         as_numbers: catalogue.as_numbers_of(index),
-        urls: sorted(urls.map(|url| catalogue.base_url(url))),
+        health: verdicts.map(|verdicts| urls.iter().flat_map(|url| verdicts.of(url)).collect()),
+        urls,
         directories: catalogue.directories().filter(|directory| carries(*directory)).count(),
         repositories: sorted(repositories.map(|(key, _)| key)),
     }

@@ -1,5 +1,5 @@
-//! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose_observed`]
-//! chose and reported.
+//! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
+//! and reported.
 //!
 //! [`client`] tells where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
 //! the request.
@@ -12,11 +12,10 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose_observed};
-use super::refusal::Refusal;
-use super::render::suffix::suffix;
+use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
 use super::render::text;
 use super::target::{Asked, Target, resolve};
+use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
 use client::ExplainedClient;
 use host::host_name;
@@ -24,13 +23,13 @@ use reason::{Observations, Reason};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
-pub struct Explanation {
+pub struct Explanation<'a> {
     /// The client's location, and which data says so.
     pub client: ExplainedClient,
     /// The target; `None` if there is none in the cache.
     pub target: Option<ExplainedTarget>,
     /// The tiers that list hosts, in order; empty for a refusal.
-    pub tiers: Vec<ExplainedTier>,
+    pub tiers: Vec<ExplainedTier<'a>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
     pub not_listed: Vec<UnlistedHost>,
     /// Why there are no mirrors at all.
@@ -40,42 +39,48 @@ pub struct Explanation {
 /// The target of a request.
 #[derive(Debug, Serialize)]
 pub struct ExplainedTarget {
-    /// The directory whose hosts are candidates.
-    pub directory: String,
-    /// The file in it.
-    pub file: Option<String>,
+    directory: String,
+    file: Option<String>,
     /// The repository, after redirects.
-    pub repo: Option<String>,
-    /// The architecture.
-    pub arch: Option<String>,
+    repo: Option<String>,
+    arch: Option<String>,
     /// How many hosts carry the directory.
-    pub hosts: usize,
+    hosts: usize,
 }
 
 /// A tier and its hosts.
 #[derive(Debug, Serialize)]
-pub struct ExplainedTier {
+pub struct ExplainedTier<'a> {
     /// `netblock`, `as`, `country`, `continent` or `global`.
     pub tier: Tier,
+    /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
+    #[serde(skip_serializing_if = "is_false")]
+    pub demoted: bool,
     /// Its hosts, in the order of one draw.
-    pub hosts: Vec<ListedHost>,
+    pub hosts: Vec<ListedHost<'a>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(demoted: &bool) -> bool {
+    !demoted
 }
 
 /// A host that is listed.
 #[derive(Debug, Serialize)]
-pub struct ListedHost {
+pub struct ListedHost<'a> {
     /// MirrorManager2's id.
     pub host_id: i64,
-    /// The name in its URLs.
-    pub name: String,
-    /// Its country.
-    pub country: Option<String>,
-    /// Bandwidth in Mbit/s; the weight in the tiers that are shuffled by weight.
-    pub bandwidth: u32,
+    name: String,
+    country: Option<String>,
+    /// In Mbit/s; the weight in the tiers that are shuffled by weight.
+    bandwidth: u32,
     /// The probability that it is the first of its tier.
     pub first_probability: f64,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
     pub urls: Vec<String>,
+    /// What the health files say of its URLs; `None` if there are no health files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Vec<ExplainedVerdict<'a>>>,
 }
 
 /// A host that carries the directory but is not listed.
@@ -83,10 +88,8 @@ pub struct ListedHost {
 pub struct UnlistedHost {
     /// MirrorManager2's id.
     pub host_id: i64,
-    /// The name in its URLs.
-    pub name: String,
-    /// Its country.
-    pub country: Option<String>,
+    name: String,
+    country: Option<String>,
     /// Why it is not listed: each reason is true by itself.
     pub reasons: Vec<Reason>,
 }
@@ -101,20 +104,24 @@ pub struct ExplainedRefusal {
 }
 
 /// Explains the answer to a request; the order of hosts within tiers follows from the seed.
-pub fn explain(snapshot: &Snapshot, request: &MirrorRequest<'_>, seed: u64) -> Explanation {
+pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u64) -> Explanation<'a> {
     let catalogue = snapshot.catalogue();
     let mut observations = Observations::default();
-    let choice = choose_observed(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
+    let choice = choose(snapshot, request, &mut Scratch::seeded(seed), &mut observations);
     let (tiers, not_listed, refused) = match &choice {
         Ok(choice) => {
             let explained = ExplainedChoice {
                 catalogue,
                 choice,
-                suffix: suffix(catalogue, &choice.target),
+                suffix: text::suffix(catalogue, &choice.target),
+                verdicts: Verdicts::new(snapshot.health()),
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
-        Err(refusal) => (Vec::new(), Vec::new(), Some(explained_refusal(refusal))),
+        Err(refusal) => {
+            let (status, text) = (refusal.status(), text::words(refusal));
+            (Vec::new(), Vec::new(), Some(ExplainedRefusal { status, text }))
+        }
     };
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
@@ -123,13 +130,6 @@ pub fn explain(snapshot: &Snapshot, request: &MirrorRequest<'_>, seed: u64) -> E
         tiers,
         not_listed,
         refused,
-    }
-}
-
-fn explained_refusal(refusal: &Refusal<'_>) -> ExplainedRefusal {
-    ExplainedRefusal {
-        status: refusal.status(),
-        text: text::words(refusal),
     }
 }
 
@@ -147,18 +147,22 @@ fn explained_target(catalogue: &Catalogue, target: &Target<'_>) -> ExplainedTarg
     }
 }
 
-struct ExplainedChoice<'a> {
+struct ExplainedChoice<'c, 'a> {
     catalogue: &'a Catalogue,
-    choice: &'a Choice<'a>,
+    choice: &'c Choice<'a>,
     suffix: String,
+    verdicts: Option<Verdicts<'a>>,
 }
 
-impl ExplainedChoice<'_> {
-    fn tiers(&self) -> Vec<ExplainedTier> {
-        let tiers = self.choice.selection.hosts.chunk_by(|a, b| a.tier() == b.tier());
+impl<'a> ExplainedChoice<'_, 'a> {
+    fn tiers(&self) -> Vec<ExplainedTier<'a>> {
+        let part = |host: &RankedHost| (host.tier(), host.is_demoted());
+        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(a) == part(b));
         let explained = tiers.filter_map(|hosts| {
+            let (tier, is_bad) = part(hosts.first()?);
             Some(ExplainedTier {
-                tier: hosts.first()?.tier(),
+                tier,
+                demoted: is_bad && self.choice.demotes(),
                 hosts: self.listed(hosts),
             })
         });
@@ -166,16 +170,13 @@ impl ExplainedChoice<'_> {
     }
 
     /// The hosts of a tier that have a URL in the answer.
-    fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost> {
-        let hosts = hosts.iter().filter_map(|ranked| {
+    fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost<'a>> {
+        let hosts = hosts.iter().map(|ranked| {
             let carrier = self.catalogue.carrier(ranked.carrier());
-            let host = self.catalogue.host(carrier.host);
-            self.choice
-                .protocols
-                .takes_any(carrier.protocols)
-                .then_some((*ranked, carrier, host))
+            (*ranked, carrier, self.catalogue.host(carrier.host))
         });
-        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.collect();
+        let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
+        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
         let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
         let weight = |ranked: RankedHost, host: &Host| match ranked.tier() {
             Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),
@@ -189,15 +190,23 @@ impl ExplainedChoice<'_> {
             country: host.country.map(|country| country.to_string()),
             bandwidth: host.bandwidth,
             first_probability: weight(*ranked, host) / total,
-            urls: self.urls(carrier),
+            urls: self.urls(*ranked),
+            health: self.health(carrier),
         });
         listed.collect()
     }
 
-    fn urls(&self, carrier: &Carrier) -> Vec<String> {
-        let urls = self.choice.protocols.urls(self.catalogue, carrier);
+    fn urls(&self, host: RankedHost) -> Vec<String> {
+        let urls = self.choice.urls_of(host, self.catalogue);
         urls.map(|url| [self.catalogue.base_url(url), &self.suffix].concat())
             .collect()
+    }
+
+    /// What the health files say of all URLs of a host that can be judged.
+    fn health(&self, carrier: &Carrier) -> Option<Vec<ExplainedVerdict<'a>>> {
+        let verdicts = self.verdicts.as_ref()?;
+        let urls = self.catalogue.urls(carrier).iter().filter(|_| carrier.in_public_list());
+        Some(urls.flat_map(|url| verdicts.of(self.catalogue.base_url(url))).collect())
     }
 
     fn not_listed(&self, observations: &Observations) -> Vec<UnlistedHost> {

@@ -84,10 +84,9 @@ impl Observations {
         if self.neighbours.contains(&carrier.host) {
             reasons.push(Reason::NetworkTiersOff);
         }
-        let in_public_list = carrier.public || carrier.country.is_some();
         reasons.push(match self.is_limited(index) {
             true => Reason::CountryLimit,
-            false if in_public_list => Reason::NotInTier,
+            false if carrier.in_public_list() => Reason::NotInTier,
             false => Reason::Private,
         });
         reasons

@@ -3,7 +3,8 @@
 //! Optimised, in two ways that `cargo bench --bench stages` (`render metalink`) and `--bench instructions` show. Reusing the memory
 //! saves an answer the allocation, the growth and the cache misses of a buffer of some 20 KB. And texts of URLs are copied in blocks
 //! of a fixed size, which takes a few instructions where a copy of just so many bytes is a call: an answer has hundreds of them, and
-//! with plain copies a request took 9 % more processor time.
+//! with plain copies a request took 9 % more processor time. A loop that appends many texts has the writer by value and calls only what
+//! is inlined, so that its length stays in a register: else an answer takes 15 % more instructions.
 
 use bytes::{Bytes, BytesMut};
 
@@ -39,7 +40,7 @@ impl ResponseBuffer {
 
 impl ResponseWriter<'_> {
     /// Appends text.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self, text: impl AsRef<[u8]>) {
         let text = text.as_ref();
         self.room(text.len()).copy_from_slice(text);
@@ -49,11 +50,9 @@ impl ResponseWriter<'_> {
     /// Appends a text in whole blocks.
     #[inline(always)]
     pub fn padded(&mut self, text: PaddedText<'_>) {
-        let (mut bytes, mut left) = (text.bytes(), text.length());
+        let (mut bytes, mut left) = (text.bytes, text.length);
         while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
-            if let Some(room) = self.room(BLOCK).first_chunk_mut() {
-                *room = *block;
-            }
+            self.block(block);
             if left <= BLOCK {
                 self.length += left;
                 return;
@@ -64,6 +63,21 @@ impl ResponseWriter<'_> {
         self.text(bytes.get(..left).unwrap_or(bytes));
     }
 
+    /// Writes a block after the response so far, without making it part of that.
+    #[inline(always)]
+    fn block(&mut self, block: &[u8; BLOCK]) {
+        loop {
+            let rest = self.memory.split_at_mut_checked(self.length);
+            match rest.and_then(|(_, rest)| rest.first_chunk_mut()) {
+                Some(room) => {
+                    *room = *block;
+                    return;
+                }
+                None => lengthen(&mut self.memory, self.length + BLOCK),
+            }
+        }
+    }
+
     /// Appends a number in decimal digits.
     pub fn number(&mut self, number: u64) {
         self.text(itoa::Buffer::new().format(number));
@@ -71,8 +85,11 @@ impl ResponseWriter<'_> {
 
     /// Appends bytes as hexadecimal digits in lower case.
     pub fn hex<const N: usize>(&mut self, bytes: &[u8; N]) {
-        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
-        self.text(bytes.map(|byte| [digit(byte >> 4), digit(byte & 15)]).as_flattened());
+        let (pairs, _) = self.room(2 * N).as_chunks_mut();
+        for (pair, byte) in pairs.iter_mut().zip(bytes) {
+            *pair = HEXADECIMAL.get(usize::from(*byte)).copied().unwrap_or_default();
+        }
+        self.length += 2 * N;
     }
 
     /// Finishes the response.
@@ -92,6 +109,17 @@ impl ResponseWriter<'_> {
         self.memory.get_mut(self.length..end).unwrap_or_default()
     }
 }
+
+/// The two digits of every byte.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and would not go on")]
+const HEXADECIMAL: [[u8; 2]; 256] = {
+    let (mut digits, mut byte) = ([[0; 2]; 256], 0);
+    while byte < 256 {
+        digits[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 15]];
+        byte += 1;
+    }
+    digits
+};
 
 /// Makes room for at least this many bytes.
 #[cold]
@@ -113,8 +141,10 @@ mod tests {
             writer.number(round);
             writer.hex(&[0, 0x1f, 0xa9, 0xff]);
             let long = "long ".repeat(100);
-            writer.padded(PaddedText::of(&long));
-            writer.padded(PaddedText::of(""));
+            for text in [&*long, ""] {
+                let (bytes, length) = (text.as_bytes(), text.len());
+                writer.padded(PaddedText { bytes, length });
+            }
             writer.text("é");
             assert_eq!(writer.finish(), format!("<a>{round}001fa9ff{long}é"));
         }

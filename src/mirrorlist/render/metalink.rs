@@ -6,10 +6,9 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
+use super::Body;
 use super::buffer::{ResponseBuffer, ResponseWriter};
-use super::suffix::suffix;
-use super::text;
-use crate::mirrorlist::body::Body;
+use super::text::{suffix, words};
 use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::refusal::Refusal;
 use crate::snapshot::file_details::Hash;
@@ -17,13 +16,11 @@ use crate::snapshot::text_arena::PaddedString;
 use crate::snapshot::{Catalogue, FileDetails, FileVersion};
 use crate::xml;
 
-/// The end of the start tag of a `url` element from its preference on: for a private host and for a public one.
-type PreferenceTag = [PaddedString; 2];
-
-/// The tags in the order of hosts: 100 for the first one, one less for each after it, and 1 for all beyond the hundredth.
+/// The ends of start tags of `url` elements from the preference on, for a private host and for a public one, in the order of hosts:
+/// 100 for the first one, one less for each after it, and 1 for all beyond the hundredth.
 ///
 /// Optimised: saves the formatting of a number for each host (`cargo bench --bench stages`, `render metalink`).
-static PREFERENCES: LazyLock<[PreferenceTag; 100]> = LazyLock::new(|| {
+static PREFERENCES: LazyLock<[[PaddedString; 2]; 100]> = LazyLock::new(|| {
     std::array::from_fn(|position| {
         let preference = 100 - position;
         [" mm0:private=\"True\"", ""]
@@ -43,14 +40,28 @@ pub fn metalink(
     let mut writer = buffer.writer();
     document_start(&mut writer, date);
     file(&mut writer, details);
+    resources_and_end(writer, catalogue, choice, &path)
+}
+
+fn resources_and_end(
+    mut writer: ResponseWriter<'_>,
+    catalogue: &Catalogue,
+    choice: &Choice<'_>,
+    path: &PaddedString,
+) -> Bytes {
     writer.text("   <resources maxconnections=\"1\">\n");
     let [.., last] = &*PREFERENCES;
-    let listed = choice
-        .carriers(catalogue)
-        .filter(|carrier| choice.protocols.takes_any(carrier.protocols));
-    for (carrier, [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
+    let hosts = choice.selection.hosts.iter();
+    let listed = hosts.filter_map(|host| {
+        let carrier = catalogue.carrier(host.carrier());
+        choice
+            .protocols
+            .takes_any(carrier.protocols)
+            .then_some((*host, carrier))
+    });
+    for ((host, carrier), [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
         let preference = if carrier.public { public } else { private };
-        for url in choice.protocols.urls(catalogue, carrier) {
+        for url in choice.urls_of(host, catalogue) {
             writer.padded(catalogue.text(url.element_start));
             writer.padded(preference.get());
             writer.padded(catalogue.text(url.escaped));
@@ -64,7 +75,7 @@ pub fn metalink(
 /// Renders a refusal as a metalink without files; with a catalogue, all its repositories follow.
 pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str) -> Body {
     let mut comment = String::new();
-    xml::comment_into(&text::words(refusal), &mut comment);
+    xml::comment_into(&words(refusal), &mut comment);
     if !comment.ends_with('\n') {
         comment.push('\n');
     }
@@ -75,9 +86,7 @@ pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str)
     writer.text(&comment);
     Body {
         start: writer.finish(),
-        shared: catalogue
-            .map(|c| c.available_repositories_comment().clone())
-            .unwrap_or_default(),
+        shared: catalogue.map_or_else(Bytes::new, |c| c.available_repositories_comment().clone()),
         end: concat!("-->\n", "</metalink>\n"),
     }
 }
@@ -121,14 +130,7 @@ fn version(writer: &mut ResponseWriter<'_>, version: &FileVersion) {
         writer.number(version.size);
         writer.text("</size>\n");
     }
-    if let FileVersion {
-        md5: None,
-        sha1: None,
-        sha256: None,
-        sha512: None,
-        ..
-    } = version
-    {
+    if version.md5.is_none() && version.sha1.is_none() && version.sha256.is_none() && version.sha512.is_none() {
         return;
     }
     writer.text("   <verification>\n");

@@ -1,15 +1,15 @@
-//! Mirrorlists, redirects, and refusals as text. Lines end in LF alone, since clients keep a CR as part of the URL.
+//! Mirrorlists, redirects, and refusals as text, and what follows each base URL. Lines end in LF alone, since clients keep a CR as
+//! part of the URL.
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use super::Body;
 use super::buffer::ResponseBuffer;
-use super::comment::{comment_line, push};
-use super::suffix::suffix;
-use crate::mirrorlist::body::Body;
-use crate::mirrorlist::choose::Choice;
+use crate::mirrorlist::choose::{Choice, Tier};
 use crate::mirrorlist::query::MirrorQuery;
 use crate::mirrorlist::refusal::Refusal;
-use crate::mirrorlist::target::Target;
+use crate::mirrorlist::target::{Asked, Target};
 use crate::snapshot::text_arena::PaddedString;
 use crate::snapshot::{Catalogue, Url};
 
@@ -44,9 +44,7 @@ pub fn redirect_url(catalogue: &Catalogue, target: &Target<'_>, url: &Url) -> St
 pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>) -> Body {
     Body {
         start: words(refusal).into(),
-        shared: catalogue
-            .map(|c| c.available_repositories().clone())
-            .unwrap_or_default(),
+        shared: catalogue.map_or_else(Bytes::new, |c| c.available_repositories().clone()),
         end: "",
     }
 }
@@ -75,4 +73,95 @@ pub fn words(refusal: &Refusal<'_>) -> String {
         Refusal::MethodNotAllowed => text.push_str("error: the method must be GET or HEAD"),
     }
     text
+}
+
+/// The characters to percent-encode in a path: the path percent-encode set of the WHATWG URL standard, and the percent sign because
+/// names were decoded.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The suffix that turns the base URL of any host into the URL of the target: `/subpath/` or `/subpath/file`.
+pub fn suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
+    let subpath = catalogue.subpath(target.directory);
+    let file = target.file.as_deref().unwrap_or_default();
+    let mut suffix = String::with_capacity(subpath.len() + file.len() + 2);
+    suffix.push('/');
+    if !subpath.is_empty() {
+        encode_into(subpath, &mut suffix);
+        suffix.push('/');
+    }
+    encode_into(file, &mut suffix);
+    suffix
+}
+
+fn encode_into(path: &str, out: &mut String) {
+    // Nearly all names are plain. A loop without an early exit is vectorised.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'/' | b'_' | b'+' | b'~');
+    if path.bytes().fold(true, |all, b| all & plain(b)) {
+        out.push_str(path);
+    } else {
+        out.extend(utf8_percent_encode(path, NOT_IN_PATHS));
+    }
+}
+
+/// The line stays below 4,000 bytes: librepo reads lines of 4,096 and takes the tail of a longer one for a new line.
+const LONGEST_LINE: usize = 3_990;
+
+/// A word that comes from the request is cut to this many bytes.
+const LONGEST_WORD: usize = 1_200;
+
+/// Renders the comment line of an answer, with its line end.
+fn comment_line(query: &MirrorQuery<'_>, choice: &Choice<'_>) -> String {
+    let selection = &choice.selection;
+    let mut line = String::with_capacity(256);
+    match &choice.target.asked {
+        Asked::Repository { repo, arch, .. } => {
+            push(&mut line, "# repo = ", repo);
+            push(&mut line, " arch = ", arch);
+        }
+        Asked::Path(path) => push(&mut line, "# path = ", path),
+    }
+    if selection.hosts.iter().any(|host| host.tier() == Tier::Netblock) {
+        line.push_str(" Using preferred netblock");
+    }
+    if let Some(asn) = selection.asn {
+        line.push_str(" Using ASN ");
+        line.push_str(itoa::Buffer::new().format(asn.get()));
+    }
+    let mut after = String::new();
+    if let Some(protocol) = query.protocol.as_deref().filter(|text| !text.trim().is_empty()) {
+        push(&mut after, " protocol = ", protocol);
+    }
+    for country in &selection.countries {
+        let length = " country = ".len() + country.len();
+        if line.len() + after.len() + length > LONGEST_LINE {
+            break;
+        }
+        push(&mut line, " country = ", country);
+    }
+    line.push_str(&after);
+    line.push('\n');
+    line
+}
+
+/// Appends a label and a word. Control characters are replaced, since the word comes from the request.
+fn push(line: &mut String, label: &str, word: &str) {
+    line.push_str(label);
+    let (word, _) = word.split_at(word.floor_char_boundary(LONGEST_WORD));
+    if word.contains(char::is_control) {
+        line.push_str(&word.replace(char::is_control, "\u{fffd}"));
+    } else {
+        line.push_str(word);
+    }
 }

@@ -4,22 +4,18 @@
 //! never cleared, and a host's carrier is first looked for where it was in the directory before: neighbouring directories are mostly
 //! of one category. `cargo bench --bench stages` ("load a cache") measures it.
 
+use super::CatalogueBuilder;
 use super::drafts::{CarrierKey, DraftIndex};
-use super::{CatalogueBuilder, EntryResult};
 use crate::cache::MOST_HOSTS;
-use crate::cache::error::{EntryError, TooMany};
+use crate::cache::error::{EntryResult, TooMany};
 use crate::cache::name::{self, clean_directory};
 use crate::cache::read::directory::{CountryList, DirectoryMessage, DirectoryVisitor};
 use crate::cache::read::ids::EncodedIds;
 use crate::cache::schema::{CacheField, DirectoryField};
 use crate::geo::CountryCode;
 use crate::index_table::{IndexTable, TableIndex, table_indexes};
-use crate::snapshot::carriers::{CarrierGroup, CarrierMember, CarrierSetsBuilder};
-use crate::snapshot::directories::DirectoryTable;
+use crate::snapshot::carriers::CarrierMember;
 use crate::snapshot::hosts::HostIndex;
-
-/// The memory of a subpath that is not a part of its directory's name, in bytes, without its text.
-const ODD_SUBPATH_BYTES: usize = 56;
 
 table_indexes! {
     /// A carrier of the current directory.
@@ -89,7 +85,7 @@ impl CurrentDirectory {
     }
 }
 
-impl CatalogueBuilder<'_> {
+impl CatalogueBuilder {
     /// Takes a directory and its carriers.
     pub(super) fn directory(&mut self, message: DirectoryMessage<'_>) -> EntryResult {
         self.current.begin();
@@ -108,18 +104,9 @@ impl CatalogueBuilder<'_> {
             );
             return Ok(());
         }
-        let (set, new_words) = self.sets.insert(members.into_iter())?;
-        if new_words > 0 {
-            self.budget
-                .take(CarrierSetsBuilder::SET_BYTES + new_words * CarrierSetsBuilder::WORD_BYTES)?;
-        }
-        let inserted = self.directories.insert(&name, subpath, set)?;
-        if inserted.odd_subpath {
-            self.budget.take(ODD_SUBPATH_BYTES + subpath.len())?;
-        }
-        if inserted.new {
-            self.budget.take(DirectoryTable::DIRECTORY_BYTES + 2 * name.len())?;
-        } else {
+        let set = self.sets.insert(&members, &mut self.budget)?;
+        let is_new = self.directories.insert(&name, subpath, set, &mut self.budget)?;
+        if !is_new {
             self.warn(
                 CacheField::Directory,
                 format_args!("{name:?} occurs twice; the last one counts"),
@@ -131,30 +118,21 @@ impl CatalogueBuilder<'_> {
     /// The members that carry the current directory. New carriers join the group of the first known one.
     fn group_new_carriers(&mut self) -> Result<Vec<CarrierMember>, TooMany> {
         let present = self.current.present.rows();
-        let known = |index: &DraftIndex| Some(self.drafts.at(*index).member?.group);
-        let mut group: Option<CarrierGroup> = present.iter().find_map(known);
-        let mut members = Vec::with_capacity(present.len());
-        for index in present {
-            let draft = self.drafts.at_mut(*index);
-            let member = match draft.member {
-                Some(member) => member,
-                None => {
-                    let group = match group {
-                        Some(group) => group,
-                        None => *group.insert(self.sets.new_group()?),
-                    };
-                    *draft.member.insert(self.sets.new_member(group))
-                }
-            };
-            members.push(member);
-        }
-        Ok(members)
+        let known = |index: &DraftIndex| Some(self.drafts.table.at(*index).member?.group);
+        let group = match present.iter().find_map(known) {
+            Some(group) => group,
+            None if present.is_empty() => return Ok(Vec::new()),
+            None => self.sets.new_group()?,
+        };
+        let members = present.iter().map(|index| {
+            let member = &mut self.drafts.table.at_mut(*index).member;
+            *member.get_or_insert_with(|| self.sets.new_member(group))
+        });
+        Ok(members.collect())
     }
 }
 
-impl<'a> DirectoryVisitor<'a> for CatalogueBuilder<'_> {
-    type Error = EntryError;
-
+impl<'a> DirectoryVisitor<'a> for CatalogueBuilder {
     #[inline(always)]
     fn public(&mut self, host: i64) -> EntryResult {
         let host = self.hosts.index_of(host)?;
@@ -182,21 +160,17 @@ impl<'a> DirectoryVisitor<'a> for CatalogueBuilder<'_> {
     /// counts.
     fn carrier(&mut self, host: i64, urls: EncodedIds<'a>) -> EntryResult {
         let host = self.hosts.index_of(host)?;
-        let HostFlags {
-            public,
-            country,
-            position,
-            latest,
-            ..
-        } = *self.current.flags(host);
+        let flags = *self.current.flags(host);
         let key = CarrierKey {
             host,
             urls,
-            public,
-            country,
+            public: flags.public,
+            country: flags.country,
         };
         // Neighbouring directories are of the same category.
-        let latest = latest.filter(|latest| key.is_encoded_as(self.drafts.at(*latest)));
+        let latest = flags
+            .latest
+            .filter(|latest| key.is_encoded_as(self.drafts.table.at(*latest)));
         let carrier = match latest.or_else(|| self.drafts.find_encoded(key)) {
             Some(known) => known,
             None => {
@@ -207,6 +181,6 @@ impl<'a> DirectoryVisitor<'a> for CatalogueBuilder<'_> {
                 self.drafts.find_or_add(key, urls, &mut self.budget)?
             }
         };
-        self.current.set_carrier(host, position, carrier)
+        self.current.set_carrier(host, flags.position, carrier)
     }
 }

@@ -56,7 +56,8 @@ impl CarrierKey<'_> {
 /// All carriers that were found so far.
 #[derive(Default)]
 pub(super) struct CarrierDrafts {
-    drafts: IndexTable<DraftIndex, CarrierDraft>,
+    /// The carriers in the order in which they were found.
+    pub(super) table: IndexTable<DraftIndex, CarrierDraft>,
     hasher: RandomState,
     /// By the encoding of their URLs' ids: most are found without decoding these.
     by_encoding: HashTable<DraftIndex>,
@@ -65,23 +66,10 @@ pub(super) struct CarrierDrafts {
 }
 
 impl CarrierDrafts {
-    pub(super) fn at(&self, index: DraftIndex) -> &CarrierDraft {
-        self.drafts.at(index)
-    }
-
-    pub(super) fn at_mut(&mut self, index: DraftIndex) -> &mut CarrierDraft {
-        self.drafts.at_mut(index)
-    }
-
-    /// The carriers in the order in which they were found.
-    pub(super) fn into_drafts(self) -> Vec<CarrierDraft> {
-        self.drafts.into_rows()
-    }
-
     /// The carrier that has the same encoding.
     pub(super) fn find_encoded(&self, key: CarrierKey<'_>) -> Option<DraftIndex> {
-        let hash = hash_encoded(&self.hasher, key.host, key.urls);
-        let same = |index: &DraftIndex| key.is_encoded_as(self.at(*index));
+        let hash = self.hasher.hash_one((key.host, key.urls));
+        let same = |index: &DraftIndex| key.is_encoded_as(self.table.at(*index));
         self.by_encoding.find(hash, same).copied()
     }
 
@@ -95,18 +83,12 @@ impl CarrierDrafts {
         urls: IdList<'_>,
         budget: &mut Budget,
     ) -> Result<DraftIndex, EntryError> {
-        let Self {
-            drafts,
-            hasher,
-            by_encoding,
-            by_urls,
-        } = self;
-        let hash = hash_urls(hasher, key.host, urls);
+        let hash = hash_urls(&self.hasher, key.host, urls);
         let same = |index: &DraftIndex| {
-            let draft = drafts.at(*index);
+            let draft = self.table.at(*index);
             key.is_like(draft) && draft.urls.get().iter().eq(urls.iter())
         };
-        if let Some(known) = by_urls.find(hash, same) {
+        if let Some(known) = self.by_urls.find(hash, same) {
             return Ok(*known);
         }
         budget.take(CARRIER_BYTES + key.urls.bytes())?;
@@ -117,22 +99,18 @@ impl CarrierDrafts {
             public: key.public,
             member: None,
         };
-        let index = drafts.push(draft).ok_or(TooMany::Carriers)?;
-        by_urls.insert_unique(hash, index, |index| {
-            let draft = drafts.at(*index);
-            hash_urls(hasher, draft.host, draft.urls.get())
+        let index = self.table.push(draft).ok_or(TooMany::Carriers)?;
+        self.by_urls.insert_unique(hash, index, |index| {
+            let draft = self.table.at(*index);
+            hash_urls(&self.hasher, draft.host, draft.urls.get())
         });
-        let hash = hash_encoded(hasher, key.host, drafts.at(index).urls.encoded());
-        by_encoding.insert_unique(hash, index, |index| {
-            let draft = drafts.at(*index);
-            hash_encoded(hasher, draft.host, draft.urls.encoded())
+        let hash = self.hasher.hash_one((key.host, self.table.at(index).urls.encoded()));
+        self.by_encoding.insert_unique(hash, index, |index| {
+            let draft = self.table.at(*index);
+            self.hasher.hash_one((draft.host, draft.urls.encoded()))
         });
         Ok(index)
     }
-}
-
-fn hash_encoded(hasher: &RandomState, host: HostIndex, urls: EncodedIds<'_>) -> u64 {
-    hasher.hash_one((host, urls))
 }
 
 fn hash_urls(hasher: &RandomState, host: HostIndex, urls: IdList<'_>) -> u64 {

@@ -26,10 +26,10 @@ use super::directories::{DirectoryIndex, DirectoryTable};
 use super::file_details::{FileDetails, each_file_once};
 use super::hosts::{HostIndex, HostTable};
 use super::masks::CarrierMasks;
-use super::repositories::RepositoryCatalogueBuilder;
+use super::repositories::RepositoryTable;
 use super::urls::{StoredUrl, Urls};
 use crate::budget::{Budget, OverBudget};
-use crate::cache::error::{CacheError, EntryError};
+use crate::cache::error::{CacheError, EntryResult};
 use crate::cache::read::entry::CacheEntry;
 use crate::cache::read::read_entries;
 use crate::cache::schema::CacheField;
@@ -40,32 +40,33 @@ use directory::CurrentDirectory;
 use drafts::{CarrierDraft, CarrierDrafts};
 
 impl Catalogue {
-    /// Reads a cache.
+    /// Reads a cache. `warnings` become those about the entries that are left out.
     ///
     /// # Errors
     /// If the file is damaged, would take too much memory, or has no creation time, directory or usable URL.
     pub fn read(file: impl BufRead, warnings: &mut Warnings) -> Result<Self, CacheError> {
-        let mut builder = CatalogueBuilder::new(warnings);
+        let mut builder = CatalogueBuilder::default();
         read_entries(file, |entry, read| {
             builder.budget.read(read);
             builder.accept(entry)
         })?;
-        builder.finish()
+        builder.finish(warnings)
     }
 }
-
-type EntryResult = Result<(), EntryError>;
 
 type HostLists<K> = HashMap<K, Vec<HostIndex>, RandomState>;
 
 /// A catalogue while its cache is read.
-struct CatalogueBuilder<'w> {
-    warnings: &'w mut Warnings,
+#[derive(Default)]
+struct CatalogueBuilder {
+    warnings: Warnings,
     budget: Budget,
     created: Option<u64>,
     hosts: HostTable,
     base_urls: HashMap<i64, StoredUrl, RandomState>,
-    repositories: RepositoryCatalogueBuilder,
+    repositories: RepositoryTable,
+    /// The name of the directory of each repository, by `prefix+arch`.
+    repository_directories: HashMap<Box<str>, Box<str>, RandomState>,
     directories: DirectoryTable,
     file_details: BTreeMap<Box<str>, Vec<FileDetails>>,
     netblock_countries: Vec<(IpNetwork, CountryCode)>,
@@ -77,27 +78,7 @@ struct CatalogueBuilder<'w> {
     current: CurrentDirectory,
 }
 
-impl<'w> CatalogueBuilder<'w> {
-    fn new(warnings: &'w mut Warnings) -> Self {
-        Self {
-            warnings,
-            budget: Budget::default(),
-            created: None,
-            hosts: HostTable::default(),
-            base_urls: HashMap::default(),
-            repositories: RepositoryCatalogueBuilder::default(),
-            directories: DirectoryTable::default(),
-            file_details: BTreeMap::new(),
-            netblock_countries: Vec::new(),
-            continent_redirects: BTreeMap::new(),
-            host_netblocks: HashMap::default(),
-            as_hosts: HashMap::default(),
-            sets: CarrierSetsBuilder::default(),
-            drafts: CarrierDrafts::default(),
-            current: CurrentDirectory::default(),
-        }
-    }
-
+impl CatalogueBuilder {
     /// Takes one entry. Of two entries with one key the last one counts; lists of hosts are joined.
     fn accept(&mut self, entry: CacheEntry<'_>) -> EntryResult {
         match entry {
@@ -124,9 +105,9 @@ impl<'w> CatalogueBuilder<'w> {
         self.warnings.add(format_args!("{table}: {problem}"));
     }
 
-    fn finish(mut self) -> Result<Catalogue, CacheError> {
+    fn finish(mut self, warnings: &mut Warnings) -> Result<Catalogue, CacheError> {
         let created = self.created.ok_or(CacheError::Lacks("creation time"))?;
-        if self.directories.len() == 0 {
+        if self.directories.table.len() == 0 {
             return Err(CacheError::Lacks("directory"));
         }
         let (carriers, urls) = self.finish_carriers()?;
@@ -137,35 +118,34 @@ impl<'w> CatalogueBuilder<'w> {
             .take(CarrierMasks::most_bytes(&self.sets.bases(), carriers.rows()))?;
         self.directories.shrink();
         let file_details = self.attach_file_details();
+        self.repositories
+            .add_all(self.repository_directories, &self.directories, &mut self.warnings);
+        *warnings = self.warnings;
         Ok(Catalogue {
             created,
             carriers,
             urls,
             sets: self.sets.finish(),
             file_details,
-            repositories: self.repositories.finish(&self.directories, self.warnings),
+            repositories: self.repositories,
             directories: self.directories,
             netblock_countries: NetworkTable::new(self.netblock_countries),
             continent_redirects: self.continent_redirects,
             host_netblocks: NetworkTable::new(each_host_once(self.host_netblocks).collect()),
             as_hosts: each_host_once(self.as_hosts).collect(),
-            hosts: self.hosts.into_hosts(),
+            hosts: self.hosts.hosts,
         })
     }
 
     /// The carriers in the order of their indexes: group by group.
     fn finish_carriers(&mut self) -> Result<(IndexTable<CarrierIndex, Carrier>, Urls), OverBudget> {
-        let bases = self.sets.bases();
-        let drafts = std::mem::take(&mut self.drafts).into_drafts();
+        let mut drafts = std::mem::take(&mut self.drafts).table.into_rows();
         // A draft that another replaced in the only directory that it was in is no carrier.
-        let members = drafts.iter().filter_map(|draft| Some((draft.member?, draft)));
-        let mut drafts: Vec<(CarrierIndex, &CarrierDraft)> = members
-            .map(|(member, draft)| (bases.at(member.group).plus(member.bit), draft))
-            .collect();
-        drafts.sort_unstable_by_key(|(index, _)| *index);
+        drafts.retain(|draft| draft.member.is_some());
+        drafts.sort_unstable_by_key(|draft| draft.member);
         let mut urls = Urls::default();
         let mut carriers = Vec::with_capacity(drafts.len());
-        for (_, draft) in drafts {
+        for draft in &drafts {
             carriers.push(self.finish_carrier(draft, &mut urls)?);
         }
         urls.finish();
@@ -173,7 +153,7 @@ impl<'w> CatalogueBuilder<'w> {
     }
 
     fn finish_carrier(&mut self, draft: &CarrierDraft, urls: &mut Urls) -> Result<Carrier, OverBudget> {
-        let host = self.hosts.at(draft.host);
+        let host = self.hosts.hosts.at(draft.host);
         let ids = || draft.urls.get().iter();
         let (range, protocols) = urls.add(ids(), &mut self.base_urls, host.country, &mut self.budget)?;
         if range.len() < ids().count() {

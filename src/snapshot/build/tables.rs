@@ -1,8 +1,8 @@
 //! The small tables of a cache: networks, URLs, files, repositories and the attributes of hosts.
 
-use super::{CatalogueBuilder, EntryResult};
+use super::CatalogueBuilder;
 use crate::budget::Budget;
-use crate::cache::error::EntryError;
+use crate::cache::error::{EntryError, EntryResult};
 use crate::cache::name::{self, clean_directory};
 use crate::cache::read::entry::TextList;
 use crate::cache::read::files::{FileDetailsEntry, FileEntry};
@@ -27,7 +27,7 @@ mod cost {
     pub(super) const NETWORK_OF_HOSTS: usize = 128;
 }
 
-impl CatalogueBuilder<'_> {
+impl CatalogueBuilder {
     pub(super) fn netblock_country(&mut self, network: &str, country: &str) -> EntryResult {
         const TABLE: CacheField = CacheField::NetblockCountry;
         match (CountryCode::parse(country), network::parse(network)) {
@@ -76,7 +76,7 @@ impl CatalogueBuilder<'_> {
         for file in entry.files() {
             let file = file?;
             match name::problem(file.name) {
-                None => files.push(file_details(directory, file, &mut self.budget, self.warnings)?),
+                None => files.push(file_details(directory, file, &mut self.budget, &mut self.warnings)?),
                 Some(problem) => self.warnings.add(format_args!(
                     "{TABLE}: a file in {directory:?} is left out: {problem}: {:?}",
                     file.name
@@ -126,7 +126,7 @@ impl CatalogueBuilder<'_> {
             // The key is also in the lists of all repositories.
             self.budget.take(cost::REPOSITORY + 5 * key.len() + directory.len())?;
             let directory = clean_directory(directory).into();
-            self.repositories.directories.insert(key.into(), directory);
+            self.repository_directories.insert(key.into(), directory);
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::parameters::{Given, PARAMETERS, Parameter};
+use super::parameters::{Given, PARAMETERS};
+use super::parse::Assignments;
 use crate::settings::ConfigError;
 
 /// The variables of a process that are about the database.
@@ -39,26 +40,16 @@ impl Environment {
 
     /// The user's folder: `HOME`, else that of the operating system's list of users.
     pub(super) fn home(&self) -> Option<PathBuf> {
-        match self.0.get("HOME").filter(|home| !home.is_empty()) {
-            Some(home) => Some(home.into()),
-            None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
-        }
+        let home = self.0.get("HOME").map(PathBuf::from).filter(|home| home != "");
+        home.or_else(|| std::env::home_dir().filter(|home| home != ""))
     }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
-        Self(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .collect(),
-        )
+        Self(variables.map(|(name, value)| (name.to_owned(), value.into())).into())
     }
 }
-
-/// Parameters whose values messages show.
-const SHOWN: [&str; 3] = ["host", "user", "dbname"];
 
 /// All parameters that are set. `DB_URL` counts before the environment.
 pub(super) struct GivenParameters(BTreeMap<&'static str, Given>);
@@ -68,39 +59,34 @@ impl GivenParameters {
     ///
     /// # Errors
     /// The first parameter or variable with a value that can't be honoured.
-    pub(super) fn new(
-        given: Vec<(&'static Parameter, String)>,
-        environment: &Environment,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn new(assigned: Assignments, environment: &Environment) -> Result<Self, ConfigError> {
         let mut settings = BTreeMap::new();
-        for (parameter, value) in given {
+        for (parameter, value) in assigned {
             let origin = format!("DB_URL: {}", parameter.name);
-            settings.insert(parameter.name, Given::new(&value, &origin));
+            settings.insert(parameter.name, Given { value, origin });
         }
+        let mut add = |name, value: &str, variable: &str| {
+            let (value, origin) = (value.to_owned(), variable.to_owned());
+            settings.entry(name).or_insert(Given { value, origin });
+        };
         for parameter in PARAMETERS {
             if let Some(variable) = parameter.variable
                 && let Some(value) = environment.text(variable)?
             {
-                settings
-                    .entry(parameter.name)
-                    .or_insert_with(|| Given::new(value, variable));
+                add(parameter.name, value, variable);
             }
         }
         // libpq reads the older variable where the newer one is not set.
-        if environment
-            .text("PGREQUIRESSL")?
-            .is_some_and(|value| value.starts_with('1'))
-        {
-            settings
-                .entry("sslmode")
-                .or_insert_with(|| Given::new("require", "PGREQUIRESSL"));
+        if matches!(environment.text("PGREQUIRESSL")?, Some(value) if value.starts_with('1')) {
+            add("sslmode", "require", "PGREQUIRESSL");
         }
         for parameter in PARAMETERS {
             if let Some(given) = settings.get(parameter.name) {
                 parameter.treatment.check(given)?;
             }
         }
-        for name in SHOWN {
+        // Messages show these values.
+        for name in ["host", "user", "dbname"] {
             let swallowed = |given: &&Given| given.value.to_ascii_lowercase().contains("password=");
             if let Some(given) = settings.get(name).filter(swallowed) {
                 return Err(

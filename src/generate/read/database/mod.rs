@@ -1,6 +1,5 @@
-//! `DB_URL` and libpq's variables to the settings of a connection, checked. `parse` reads the two forms of `DB_URL`,
-//! [`parameters`] is the table of parameters, [`environment`] adds variables, `tls_settings` are those of TLS, [`passfile`] reads
-//! passwords.
+//! `DB_URL` (`url`, `parse`) and libpq's variables ([`environment`]) to the settings of a connection, checked by the table of
+//! [`parameters`] and `tls_settings`. [`passfile`] reads passwords.
 //!
 //! The password goes into the driver's configuration and nowhere else: nothing here prints `DB_URL` or a value of it, in no
 //! error and no debug output.
@@ -20,7 +19,7 @@ use std::time::Duration;
 use tokio_postgres::config::ChannelBinding;
 
 pub use environment::Environment;
-pub use tls_settings::{ClientFile, Roots, TlsMode, TlsSettings};
+pub(crate) use tls_settings::{ClientFile, Roots, TlsMode, TlsSettings};
 
 use crate::settings::ConfigError;
 use environment::GivenParameters;
@@ -29,17 +28,20 @@ use parse::mistake;
 /// A database and how to get in.
 #[derive(Clone)]
 pub struct Database {
-    servers: Vec<Server>,
-    user: String,
-    name: String,
-    password: Option<String>,
-    password_file: Option<ClientFile>,
+    /// In the order in which they are given.
+    pub(crate) servers: Vec<Server>,
+    pub(crate) user: String,
+    pub(crate) name: String,
+    pub(crate) password: Option<String>,
+    /// Read if no password is given.
+    pub(crate) password_file: Option<ClientFile>,
     /// All but the server, the password and the TLS.
-    driver: tokio_postgres::Config,
-    tls: TlsSettings,
-    wanted: Wanted,
-    at_random: bool,
-    connect_timeout: ConnectTimeout,
+    pub(crate) driver: tokio_postgres::Config,
+    pub(crate) tls: TlsSettings,
+    pub(crate) wanted: Wanted,
+    /// Whether servers and their addresses are tried in any order.
+    pub(crate) at_random: bool,
+    pub(crate) connect_timeout: ConnectTimeout,
 }
 
 /// One of the servers that may have the database.
@@ -87,12 +89,12 @@ const SOCKET_FOLDER: &str = "/var/run/postgresql";
 const APPLICATION_NAME: &str = "generate-mirrorlist-cache";
 
 /// A connection whose sent data is not acknowledged for this long is dead.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+const TCP_USER_TIMEOUT_MS: u32 = 60_000;
 
 /// A connection that gives nothing for this long is asked by the operating system whether it is still there, this often and
 /// this many times: one whose other end is gone ends after a minute.
-const KEEPALIVES_IDLE: Duration = Duration::from_secs(30);
-const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVES_IDLE_S: u32 = 30;
+const KEEPALIVES_INTERVAL_S: u32 = 10;
 const KEEPALIVES_COUNT: u32 = 3;
 
 /// The operating system's own time without an answer, far too long to notice anything.
@@ -123,10 +125,8 @@ impl Database {
         }
         let tls = TlsSettings::new(&settings, home.as_deref())?;
         let servers = servers(&settings)?;
-        let nameless = servers.iter().any(
-            |server| matches!(&server.host, ServerHost::Tcp { name, address: Some(address) } if *name == address.to_string()),
-        );
-        if tls.mode == TlsMode::VerifyFull && nameless && settings.text("host").is_none() {
+        let is_tcp = |server: &Server| matches!(server.host, ServerHost::Tcp { .. });
+        if tls.mode == TlsMode::VerifyFull && settings.text("host").is_none() && servers.iter().any(is_tcp) {
             return Err(mistake(
                 "sslmode=verify-full needs host, which the certificate has to be for",
             ));
@@ -135,7 +135,7 @@ impl Database {
             servers,
             password: settings.text("password").map(str::to_owned),
             password_file: ClientFile::new(&settings, "passfile", home.as_deref(), ".pgpass"),
-            driver: driver(&settings, &user, &name, &tls)?,
+            driver: driver(&settings, &user, &name)?,
             tls,
             wanted: match settings.get("target_session_attrs").map(|given| given.value.as_str()) {
                 Some("read-write") => Wanted::ReadWrite,
@@ -149,58 +149,11 @@ impl Database {
             connect_timeout: match settings.number("connect_timeout")? {
                 None => ConnectTimeout::Usual,
                 Some(..=0) => ConnectTimeout::Never,
-                Some(seconds) => ConnectTimeout::After(seconds_of(seconds.max(2))),
+                Some(seconds) => ConnectTimeout::After(seconds_of(seconds.max(2).unsigned_abs())),
             },
             user,
             name,
         })
-    }
-
-    /// The servers, in the order in which they are given.
-    pub(crate) fn servers(&self) -> &[Server] {
-        &self.servers
-    }
-
-    /// The driver's configuration without a server, a password and TLS.
-    pub(crate) fn driver(&self) -> &tokio_postgres::Config {
-        &self.driver
-    }
-
-    /// The protection of connections.
-    pub(crate) fn tls(&self) -> &TlsSettings {
-        &self.tls
-    }
-
-    pub(crate) fn wanted(&self) -> Wanted {
-        self.wanted
-    }
-
-    /// Whether servers and their addresses are tried in any order.
-    pub(crate) fn at_random(&self) -> bool {
-        self.at_random
-    }
-
-    pub(crate) fn connect_timeout(&self) -> ConnectTimeout {
-        self.connect_timeout
-    }
-
-    /// The password that is given with the database.
-    pub(crate) fn password(&self) -> Option<&str> {
-        self.password.as_deref()
-    }
-
-    /// The file in which passwords are if none is given.
-    pub(crate) fn password_file(&self) -> Option<&ClientFile> {
-        self.password_file.as_ref()
-    }
-
-    /// The password of a server in a file of passwords.
-    pub(crate) fn password_in(&self, passwords: &passfile::Passwords, server: &Server) -> Option<Vec<u8>> {
-        let host = match &server.host {
-            ServerHost::Tcp { name, .. } => name.clone(),
-            ServerHost::Unix(folder) => folder.display().to_string(),
-        };
-        passwords.find(&host, server.port, &self.name, &self.user)
     }
 }
 
@@ -233,13 +186,15 @@ impl fmt::Debug for Database {
 
 /// The servers of `host`, `hostaddr` and `port`, which are lists of the same length.
 fn servers(settings: &GivenParameters) -> Result<Vec<Server>, ConfigError> {
-    let list = |name| settings.text(name).map(|text| text.split(',').collect::<Vec<_>>());
+    let list = |name| match settings.text(name) {
+        Some(text) => text.split(',').map(str::trim).collect(),
+        None => Vec::new(),
+    };
     let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
-    let count = hosts.as_ref().or(addresses.as_ref()).map_or(1, Vec::len);
-    for (name, list, alone) in [("hostaddr", &addresses, false), ("port", &ports, true)] {
-        let fits = list
-            .as_ref()
-            .is_none_or(|list| list.len() == count || alone && list.len() == 1);
+    let named = if hosts.is_empty() { &addresses } else { &hosts };
+    let count = named.len().max(1);
+    for (name, length, alone) in [("hostaddr", addresses.len(), false), ("port", ports.len(), true)] {
+        let fits = length == count || length == 0 || alone && length == 1;
         if let Some(given) = settings.get(name).filter(|_| !fits) {
             return Err(given.mistake(&format!(
                 "there are {count} hosts; give as many{}, with commas between",
@@ -247,48 +202,49 @@ fn servers(settings: &GivenParameters) -> Result<Vec<Server>, ConfigError> {
             )));
         }
     }
-    // An item that is not given is as good as an empty one.
-    let at = |list: &Option<Vec<&str>>, index: usize| -> String {
-        let list = list.as_deref().unwrap_or_default();
-        let item = list.get(index).or(list.first().filter(|_| list.len() == 1));
-        item.map(|item| item.trim().to_owned()).unwrap_or_default()
-    };
     let mistake_in = |name: &str, text: &str| match settings.get(name) {
         Some(given) => given.mistake(text),
         None => mistake(text),
     };
     (0..count)
         .map(|index| {
-            let port = match at(&ports, index).as_str() {
+            let port = match item(&ports, index) {
                 "" => 5432,
                 port => match port.parse() {
                     Ok(port) if port != 0 => port,
                     _ => return Err(mistake_in("port", "expected a number from 1 to 65535")),
                 },
             };
-            let address = match at(&addresses, index).as_str() {
+            let address = match item(&addresses, index) {
                 "" => None,
-                address => Some(
-                    address
-                        .parse()
-                        .map_err(|_| mistake_in("hostaddr", "expected an address"))?,
-                ),
+                address => match address.parse() {
+                    Ok(address) => Some(address),
+                    Err(_) => return Err(mistake_in("hostaddr", "expected an address")),
+                },
             };
-            let host = server_host(at(&hosts, index), address).map_err(|problem| mistake_in("host", problem))?;
+            let host = server_host(item(&hosts, index), address).map_err(|problem| mistake_in("host", problem))?;
             Ok(Server { host, port })
         })
         .collect()
 }
 
-fn server_host(name: String, address: Option<IpAddr>) -> Result<ServerHost, &'static str> {
-    if let (true, Some(address)) = (name.is_empty(), address) {
-        return Ok(ServerHost::Tcp {
-            name: address.to_string(),
-            address: Some(address),
-        });
+/// An item of a list. One that is not given is as good as an empty one.
+fn item<'a>(list: &[&'a str], index: usize) -> &'a str {
+    match list {
+        [alone] => alone,
+        _ => list.get(index).copied().unwrap_or_default(),
     }
+}
+
+fn server_host(name: &str, address: Option<IpAddr>) -> Result<ServerHost, &'static str> {
     if name.is_empty() {
-        return Ok(ServerHost::Unix(SOCKET_FOLDER.into()));
+        return Ok(match address {
+            Some(ip) => ServerHost::Tcp {
+                name: ip.to_string(),
+                address,
+            },
+            None => ServerHost::Unix(SOCKET_FOLDER.into()),
+        });
     }
     if name.starts_with('/') {
         return Ok(ServerHost::Unix(name.into()));
@@ -302,57 +258,48 @@ fn server_host(name: String, address: Option<IpAddr>) -> Result<ServerHost, &'st
             "expected names or addresses with commas between; write an @ or / in the user name or the password as %40 or %2F",
         );
     }
+    let name = name.to_owned();
     Ok(ServerHost::Tcp { name, address })
 }
 
 /// The driver's configuration for all servers.
-fn driver(
-    settings: &GivenParameters,
-    user: &str,
-    name: &str,
-    tls: &TlsSettings,
-) -> Result<tokio_postgres::Config, ConfigError> {
+fn driver(settings: &GivenParameters, user: &str, name: &str) -> Result<tokio_postgres::Config, ConfigError> {
     let mut driver = tokio_postgres::Config::new();
     driver.user(user).dbname(name);
     if let Some(options) = settings.text("options") {
         driver.options(options);
     }
-    let named = settings
-        .get("application_name")
-        .or_else(|| settings.get("fallback_application_name"));
-    driver.application_name(named.map_or(APPLICATION_NAME, |given| given.value.as_str()));
+    let fallback = settings.get("fallback_application_name");
+    let named = settings.get("application_name").or(fallback);
+    driver.application_name(named.map_or(APPLICATION_NAME, |given| &given.value));
     driver.channel_binding(match settings.text("channel_binding") {
         Some("disable") => ChannelBinding::Disable,
         Some("require") => ChannelBinding::Require,
         _ => ChannelBinding::Prefer,
     });
-    driver.ssl_negotiation(tls.negotiation());
-    match settings.number("tcp_user_timeout")? {
-        None => _ = driver.tcp_user_timeout(TCP_USER_TIMEOUT),
-        Some(..=0) => {}
-        Some(limit) => _ = driver.tcp_user_timeout(Duration::from_millis(limit.unsigned_abs().into())),
+    // 0 and less leave the operating system's own values.
+    let number = |name: &str, usual: u32| -> Result<Option<u32>, ConfigError> {
+        let number = settings
+            .number(name)?
+            .map_or(usual, |number| number.max(0).unsigned_abs());
+        Ok(Some(number).filter(|number| *number > 0))
+    };
+    if let Some(limit) = number("tcp_user_timeout", TCP_USER_TIMEOUT_MS)? {
+        driver.tcp_user_timeout(Duration::from_millis(limit.into()));
     }
     driver.keepalives(settings.number("keepalives")? != Some(0));
-    driver.keepalives_idle(match settings.number("keepalives_idle")? {
-        None => KEEPALIVES_IDLE,
-        Some(..=0) => SYSTEM_KEEPALIVES_IDLE,
-        Some(seconds) => seconds_of(seconds),
-    });
-    match settings.number("keepalives_interval")? {
-        None => _ = driver.keepalives_interval(KEEPALIVES_INTERVAL),
-        Some(..=0) => {}
-        Some(seconds) => _ = driver.keepalives_interval(seconds_of(seconds)),
+    driver.keepalives_idle(number("keepalives_idle", KEEPALIVES_IDLE_S)?.map_or(SYSTEM_KEEPALIVES_IDLE, seconds_of));
+    if let Some(interval) = number("keepalives_interval", KEEPALIVES_INTERVAL_S)? {
+        driver.keepalives_interval(seconds_of(interval));
     }
-    match settings.number("keepalives_count")? {
-        None => _ = driver.keepalives_retries(KEEPALIVES_COUNT),
-        Some(..=0) => {}
-        Some(count) => _ = driver.keepalives_retries(count.unsigned_abs()),
+    if let Some(count) = number("keepalives_count", KEEPALIVES_COUNT)? {
+        driver.keepalives_retries(count);
     }
     Ok(driver)
 }
 
-fn seconds_of(seconds: i32) -> Duration {
-    Duration::from_secs(seconds.unsigned_abs().into())
+fn seconds_of(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
 #[cfg(test)]

@@ -31,13 +31,6 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub(super) fn new(value: &str, origin: &str) -> Self {
-        Self {
-            value: value.to_owned(),
-            origin: origin.to_owned(),
-        }
-    }
-
     /// An error about it. The text names the parameter or the variable, never the value.
     pub(super) fn mistake(&self, text: &str) -> ConfigError {
         ConfigError::new(format!("{}: {text}", self.origin))
@@ -243,8 +236,6 @@ pub(super) fn find(name: &str) -> Option<&'static Parameter> {
 pub(super) fn meant_by(name: &str) -> Option<&'static str> {
     let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_'], "");
     let renamed = RENAMED.iter().find(|(other, _)| *other == name).map(|(_, own)| *own);
-    renamed.or_else(|| {
-        let found = PARAMETERS.iter().find(|parameter| plain(parameter.name) == plain(name));
-        found.map(|parameter| parameter.name)
-    })
+    let mut names = PARAMETERS.iter().map(|parameter| parameter.name);
+    renamed.or_else(|| names.find(|own| plain(own) == plain(name)))
 }

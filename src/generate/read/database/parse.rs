@@ -18,21 +18,17 @@ pub(super) type Assignments = Vec<(&'static Parameter, String)>;
 /// The first mistake.
 pub(super) fn parse(text: &str) -> Result<Assignments, ConfigError> {
     let url = text.trim();
-    let rest = url
-        .strip_prefix("postgresql://")
-        .or_else(|| url.strip_prefix("postgres://"));
-    match rest {
-        Some(rest) => parse_url(rest),
-        None => {
-            let first = text.split(['=', ' ', '\t', '\n']).next();
-            if first.is_some_and(|first| first.contains("://")) {
-                return Err(mistake(
-                    "expected a URL like postgresql://user:password@host/database, or host=… user=… password=… dbname=…",
-                ));
-            }
-            parse_pairs(text)
-        }
+    let mut schemes = ["postgresql://", "postgres://"].into_iter();
+    if let Some(rest) = schemes.find_map(|scheme| url.strip_prefix(scheme)) {
+        return parse_url(rest);
     }
+    let first = text.split(['=', ' ', '\t', '\n']).next();
+    if first.is_some_and(|first| first.contains("://")) {
+        return Err(mistake(
+            "expected a URL like postgresql://user:password@host/database, or host=… user=… password=… dbname=…",
+        ));
+    }
+    parse_pairs(text)
 }
 
 /// A mistake in `DB_URL`.
@@ -40,9 +36,8 @@ pub(super) fn mistake(text: &str) -> ConfigError {
     ConfigError::new(format!("DB_URL: {text}"))
 }
 
-fn parse_url(rest: &str) -> Result<Assignments, ConfigError> {
+fn parse_url(mut rest: &str) -> Result<Assignments, ConfigError> {
     let mut assigned = Assignments::new();
-    let mut rest = rest;
     if let Some((credentials, after)) = rest.split_once('@')
         && !credentials.contains('/')
     {
@@ -71,12 +66,7 @@ fn parse_url(rest: &str) -> Result<Assignments, ConfigError> {
             "write a ? before the first parameter; or & and = in the database's name as %26 and %3D",
         ));
     }
-    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
-    for server in servers.split(',') {
-        let (host, port) = split_server(server)?;
-        hosts.push(host);
-        ports.push(port);
-    }
+    let (hosts, ports): (Vec<_>, Vec<_>) = servers.split(',').map(split_server).collect::<Result<_, _>>()?;
     assign(&mut assigned, "host", &hosts.join(","))?;
     // Two hosts without ports have the usual ones, whatever PGPORT says.
     assign(&mut assigned, "port", &ports.join(","))?;
@@ -95,8 +85,7 @@ fn parse_url(rest: &str) -> Result<Assignments, ConfigError> {
             continue;
         }
         let parameter = known(&name, &assigned, in_doubt)?;
-        let value = decoded(parameter, value)?;
-        assigned.push((parameter, value));
+        assigned.push((parameter, decoded(parameter, value)?));
     }
     Ok(assigned)
 }
@@ -133,19 +122,10 @@ fn decoded(parameter: &Parameter, text: &str) -> Result<String, ConfigError> {
 
 /// Decodes %XX. Returns `None` if a % is not followed by two digits, or the result is not UTF-8.
 fn decode(text: &str) -> Option<String> {
-    let mut parts = text.split('%').skip(1);
-    let whole = parts.all(|part| {
-        let mut digits = part.chars();
-        [digits.next(), digits.next()]
-            .iter()
-            .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit()))
-    });
-    whole.then(|| {
-        percent_decode_str(text)
-            .decode_utf8()
-            .ok()
-            .map(|text| text.into_owned())
-    })?
+    let is_digit = |byte: &u8| byte.is_ascii_hexdigit();
+    let whole = |part: &str| part.bytes().take(2).filter(is_digit).count() == 2;
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    text.split('%').skip(1).all(whole).then(|| decoded.into_owned())
 }
 
 fn parse_pairs(text: &str) -> Result<Assignments, ConfigError> {
@@ -171,19 +151,14 @@ fn parse_pairs(text: &str) -> Result<Assignments, ConfigError> {
             }));
         }
         skip_spaces(&mut rest);
-        let parameter = known(&name, &assigned, in_doubt);
         let value = take_value(&mut rest)?;
-        let parameter = match parameter {
-            Ok(parameter) => parameter,
-            // For backwards compatibility of libpq itself.
-            Err(_) if name == "requiressl" => {
-                let mode = if value.starts_with('1') { "require" } else { "prefer" };
-                assign(&mut assigned, "sslmode", mode)?;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        assigned.push((parameter, value));
+        // For backwards compatibility of libpq itself.
+        if name == "requiressl" {
+            let mode = if value.starts_with('1') { "require" } else { "prefer" };
+            assign(&mut assigned, "sslmode", mode)?;
+            continue;
+        }
+        assigned.push((known(&name, &assigned, in_doubt)?, value));
     }
 }
 
@@ -247,90 +222,51 @@ fn known(name: &str, assigned: &Assignments, in_doubt: bool) -> Result<&'static 
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Vec<(&'static str, String)> {
-        let assigned = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assigned
-            .into_iter()
-            .map(|(parameter, value)| (parameter.name, value))
-            .collect()
-    }
-
     #[test]
     fn both_forms_are_read_as_libpq_does() {
         for (text, expected) in [
-            ("", &[] as &[(&str, &str)]),
-            ("postgresql://", &[]),
-            ("postgresql:///mydb", &[("dbname", "mydb")]),
-            ("postgres://localhost", &[("host", "localhost")]),
-            (
-                "postgresql://user@localhost",
-                &[("user", "user"), ("host", "localhost")],
-            ),
+            ("", ""),
+            ("postgresql://", ""),
+            ("postgresql:///mydb", "dbname=mydb"),
+            ("postgres://localhost", "host=localhost"),
+            ("postgresql://user@localhost", "user=user|host=localhost"),
             (
                 "postgresql://other@localhost/otherdb?connect_timeout=10&application_name=myapp",
-                &[
-                    ("user", "other"),
-                    ("host", "localhost"),
-                    ("dbname", "otherdb"),
-                    ("connect_timeout", "10"),
-                    ("application_name", "myapp"),
-                ],
+                "user=other|host=localhost|dbname=otherdb|connect_timeout=10|application_name=myapp",
             ),
             (
                 "postgresql://host1:123,host2:456/somedb?target_session_attrs=any",
-                &[
-                    ("host", "host1,host2"),
-                    ("port", "123,456"),
-                    ("dbname", "somedb"),
-                    ("target_session_attrs", "any"),
-                ],
+                "host=host1,host2|port=123,456|dbname=somedb|target_session_attrs=any",
             ),
-            ("postgresql://a,b", &[("host", "a,b"), ("port", ",")]),
-            ("postgresql://a,b:2", &[("host", "a,b"), ("port", ",2")]),
+            ("postgresql://a,b", "host=a,b|port=,"),
+            ("postgresql://a,b:2", "host=a,b|port=,2"),
             (
                 "postgresql://[2001:db8::1234]:5,[::1]/database",
-                &[("host", "2001:db8::1234,::1"), ("port", "5,"), ("dbname", "database")],
+                "host=2001:db8::1234,::1|port=5,|dbname=database",
             ),
-            (
-                "postgresql://%2Fvar%2Flib/db",
-                &[("host", "/var/lib"), ("dbname", "db")],
-            ),
-            ("postgresql:///db?host=/run/p", &[("dbname", "db"), ("host", "/run/p")]),
+            ("postgresql://%2Fvar%2Flib/db", "host=/var/lib|dbname=db"),
+            ("postgresql:///db?host=/run/p", "dbname=db|host=/run/p"),
             (
                 "postgresql://u:a?b:c%20d%C3%A9%25@h?ssl=true",
-                &[
-                    ("user", "u"),
-                    ("password", "a?b:c d\u{e9}%"),
-                    ("host", "h"),
-                    ("sslmode", "require"),
-                ],
+                "user=u|password=a?b:c d\u{e9}%|host=h|sslmode=require",
             ),
             (
                 "postgresql://h/?user=mm@server&options=",
-                &[("host", "h"), ("user", "mm@server"), ("options", "")],
+                "host=h|user=mm@server|options=",
             ),
             (
                 " host = localhost\tport=5432\ndbname = 'my db' password='it\\'s \\\\ ' user=a\\ b options=",
-                &[
-                    ("host", "localhost"),
-                    ("port", "5432"),
-                    ("dbname", "my db"),
-                    ("password", "it's \\ "),
-                    ("user", "a b"),
-                    ("options", ""),
-                ],
+                "host=localhost|port=5432|dbname=my db|password=it's \\ |user=a b|options=",
             ),
-            ("host=a,b port=1,2", &[("host", "a,b"), ("port", "1,2")]),
-            ("password=a=b'c\\", &[("password", "a=b'c")]),
-            ("host='h'user=u", &[("host", "h"), ("user", "u")]),
-            ("requiressl=1", &[("sslmode", "require")]),
-            ("requiressl=0 host=h", &[("sslmode", "prefer"), ("host", "h")]),
+            ("host=a,b port=1,2", "host=a,b|port=1,2"),
+            ("password=a=b'c\\", "password=a=b'c"),
+            ("host='h'user=u", "host=h|user=u"),
+            ("requiressl=1", "sslmode=require"),
+            ("requiressl=0 host=h", "sslmode=prefer|host=h"),
         ] {
-            let expected: Vec<_> = expected
-                .iter()
-                .map(|(name, value)| (*name, (*value).to_owned()))
-                .collect();
-            assert_eq!(parsed(text), expected, "{text}");
+            let assigned = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let shown = assigned.iter().map(|(key, value)| format!("{}={value}", key.name));
+            assert_eq!(shown.collect::<Vec<_>>().join("|"), expected, "{text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The password file (`~/.pgpass`): lines `host:port:database:user:password`, of which the first that fits counts.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -17,25 +18,24 @@ impl Passwords {
     /// # Errors
     /// The reason why it does not count, with the file's name.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, String> {
-        let unusable = |problem: &str| format!("the password file {} is ignored: {problem}", path.display());
+        let unusable = |problem: &dyn Display| format!("the password file {} is ignored: {problem}", path.display());
         // A pipe without a writer must not hold up the run.
         let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
         let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unusable(&error.to_string())),
+            Err(error) => return Err(unusable(&error)),
         };
-        let metadata = file.metadata().map_err(|error| unusable(&error.to_string()))?;
+        let metadata = file.metadata().map_err(|error| unusable(&error))?;
         if !metadata.is_file() {
-            return Err(unusable("it is not a regular file"));
+            return Err(unusable(&"it is not a regular file"));
         }
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(unusable("its group or others may read or write it; chmod 0600 it"));
+            return Err(unusable(&"its group or others may read or write it; chmod 0600 it"));
         }
         let mut content = Vec::new();
-        file.take(SIZE_LIMIT)
-            .read_to_end(&mut content)
-            .map_err(|error| unusable(&error.to_string()))?;
+        let read = file.take(SIZE_LIMIT).read_to_end(&mut content);
+        read.map_err(|error| unusable(&error))?;
         Ok(Some(Self(content)))
     }
 
@@ -43,11 +43,11 @@ impl Passwords {
     /// that, as `localhost`.
     pub(crate) fn find(&self, host: &str, port: u16, database: &str, user: &str) -> Option<Vec<u8>> {
         let port = port.to_string();
-        let found = self.find_line([host, &port, database, user]);
-        if found.is_none() && host.starts_with('/') {
-            return self.find_line(["localhost", &port, database, user]);
+        let of_host = |host: &str| self.find_line([host, &port, database, user]);
+        match of_host(host) {
+            None if host.starts_with('/') => of_host("localhost"),
+            found => found,
         }
-        found
     }
 
     fn find_line(&self, wanted: [&str; 4]) -> Option<Vec<u8>> {
@@ -59,8 +59,7 @@ impl Passwords {
                 let mut rest = line;
                 for value in wanted {
                     let (field, after) = split_field(rest);
-                    let any = rest.starts_with(b"*:");
-                    if !any && field != value.as_bytes() {
+                    if !rest.starts_with(b"*:") && field != value.as_bytes() {
                         return None;
                     }
                     rest = after?;

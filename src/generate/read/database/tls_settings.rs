@@ -1,6 +1,7 @@
 //! The parameters of TLS, checked; the files that they name are read for each run.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use tokio_postgres::config::SslNegotiation;
@@ -9,33 +10,28 @@ use super::environment::GivenParameters;
 use crate::settings::ConfigError;
 
 /// The protection of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsSettings {
-    /// `sslmode`.
-    pub mode: TlsMode,
-    /// `sslrootcert`.
-    pub roots: Roots,
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSettings {
+    pub(crate) mode: TlsMode,
+    pub(crate) roots: Roots,
     /// `sslcrl`.
-    pub revoked: Option<ClientFile>,
+    pub(crate) revoked: Option<ClientFile>,
     /// `sslcrldir`.
-    pub revoked_folder: Option<ClientFile>,
+    pub(crate) revoked_folder: Option<ClientFile>,
     /// `sslcert`.
-    pub certificate: Option<ClientFile>,
+    pub(crate) certificate: Option<ClientFile>,
     /// `sslkey`.
-    pub key: Option<ClientFile>,
+    pub(crate) key: Option<ClientFile>,
     /// `sslsni`.
-    pub server_name: bool,
-    /// Whether TLS 1.2 is allowed.
-    pub version_1_2: bool,
-    /// Whether TLS 1.3 is allowed.
-    pub version_1_3: bool,
-    /// `sslnegotiation=direct`.
-    pub direct: bool,
+    pub(crate) server_name: bool,
+    /// The minor versions of TLS 1 that are allowed.
+    pub(crate) versions: RangeInclusive<u8>,
+    pub(crate) negotiation: SslNegotiation,
 }
 
 /// The conditions under which a connection is encrypted and a certificate is good (`sslmode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsMode {
+pub(crate) enum TlsMode {
     /// Never.
     Disable,
     /// If the server does not let us in otherwise.
@@ -52,7 +48,7 @@ pub enum TlsMode {
 
 /// The certificates that sign those of servers (`sslrootcert`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Roots {
+pub(crate) enum Roots {
     /// Nothing is given, and the user has no folder: the system's, if they are needed.
     Usual,
     /// The system's.
@@ -63,11 +59,10 @@ pub enum Roots {
 
 /// A file of the user's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientFile {
-    /// The file.
-    pub path: PathBuf,
+pub(crate) struct ClientFile {
+    pub(crate) path: PathBuf,
     /// Whether it is asked for, so that it has to be there.
-    pub asked_for: bool,
+    pub(crate) asked_for: bool,
     /// Its setting, as in `DB_URL: sslrootcert`.
     name: String,
 }
@@ -75,18 +70,13 @@ pub struct ClientFile {
 impl ClientFile {
     /// The file of a parameter; without that, the one of this name in a folder, which counts if it is there.
     pub(super) fn new(settings: &GivenParameters, parameter: &str, folder: Option<&Path>, usual: &str) -> Option<Self> {
-        match settings.get(parameter).filter(|given| !given.value.is_empty()) {
-            Some(given) => Some(Self {
-                path: given.value.clone().into(),
-                asked_for: true,
-                name: given.origin.clone(),
-            }),
-            None => folder.map(|folder| Self {
-                path: folder.join(usual),
-                asked_for: false,
-                name: parameter.to_owned(),
-            }),
-        }
+        let given = settings.get(parameter).filter(|given| !given.value.is_empty());
+        let (path, name) = match given {
+            Some(given) => (given.value.clone().into(), given.origin.clone()),
+            None => (folder?.join(usual), parameter.to_owned()),
+        };
+        let asked_for = given.is_some();
+        Some(Self { path, asked_for, name })
     }
 
     /// Whether it is to be read.
@@ -109,21 +99,17 @@ impl TlsSettings {
             _ => file("sslrootcert", "root.crt").map_or(Roots::Usual, Roots::File),
         };
         let mode = mode(settings, &roots)?;
-        let direct = settings.text("sslnegotiation") == Some("direct");
-        if let Some(given) = settings
-            .get("sslnegotiation")
-            .filter(|_| direct && mode < TlsMode::Require)
-        {
-            return Err(given.mistake("direct needs sslmode require, verify-ca or verify-full"));
-        }
-        let [at_least, at_most] =
-            ["ssl_min_protocol_version", "ssl_max_protocol_version"].map(|name| settings.text(name));
-        let oldest = at_least.map_or(2, minor_version);
-        let newest = at_most.map_or(3, minor_version);
-        if let Some(given) = settings
-            .get("ssl_max_protocol_version")
-            .filter(|_| newest < 2 || newest < oldest)
-        {
+        let negotiation = match settings.get("sslnegotiation").filter(|given| given.value == "direct") {
+            Some(given) if mode < TlsMode::Require => {
+                return Err(given.mistake("direct needs sslmode require, verify-ca or verify-full"));
+            }
+            Some(_) => SslNegotiation::Direct,
+            None => SslNegotiation::Postgres,
+        };
+        let oldest = settings.text("ssl_min_protocol_version").map_or(2, minor_version);
+        let newest = settings.text("ssl_max_protocol_version").map_or(3, minor_version);
+        let too_old = newest < 2 || newest < oldest;
+        if let Some(given) = settings.get("ssl_max_protocol_version").filter(|_| too_old) {
             return Err(given.mistake(
                 "TLSv1.2 and TLSv1.3 are spoken; allow one of them, not older than ssl_min_protocol_version",
             ));
@@ -140,28 +126,16 @@ impl TlsSettings {
             certificate,
             key: file("sslkey", "postgresql.key"),
             server_name: settings.text("sslsni") != Some("0"),
-            version_1_2: (oldest..=newest).contains(&2),
-            version_1_3: (oldest..=newest).contains(&3),
-            direct,
+            versions: oldest..=newest,
+            negotiation,
         })
-    }
-
-    pub(super) fn negotiation(&self) -> SslNegotiation {
-        if self.direct {
-            SslNegotiation::Direct
-        } else {
-            SslNegotiation::Postgres
-        }
     }
 }
 
 fn mode(settings: &GivenParameters, roots: &Roots) -> Result<TlsMode, ConfigError> {
+    let system = *roots == Roots::System;
     let Some(given) = settings.get("sslmode") else {
-        return Ok(if *roots == Roots::System {
-            TlsMode::VerifyFull
-        } else {
-            TlsMode::Prefer
-        });
+        return Ok(if system { TlsMode::VerifyFull } else { TlsMode::Prefer });
     };
     let mode = match given.value.as_str() {
         "disable" => TlsMode::Disable,
@@ -172,7 +146,7 @@ fn mode(settings: &GivenParameters, roots: &Roots) -> Result<TlsMode, ConfigErro
         _ => TlsMode::VerifyFull,
     };
     // Any owner of a host gets a certificate of one of the system's roots for it.
-    if *roots == Roots::System && mode != TlsMode::VerifyFull {
+    if system && mode != TlsMode::VerifyFull {
         return Err(given.mistake("sslrootcert=system needs verify-full"));
     }
     Ok(mode)

@@ -16,29 +16,26 @@ impl Database {
     /// # Errors
     /// There is no usable URL. The text never has the password.
     pub fn find(config_file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let of_file;
-        let url = match environment.text(DB_URL)? {
-            Some(url) => url,
-            None => {
-                of_file = db_url_of_file(config_file, environment.names_a_database())?;
-                &of_file
-            }
-        };
-        Self::parse(url, environment)
+        match environment.text(DB_URL)? {
+            Some(url) => Self::parse(url, environment),
+            None => Self::parse(
+                &db_url_of_file(config_file, environment.names_a_database())?,
+                environment,
+            ),
+        }
     }
 }
 
 /// Reads `DB_URL` from a file in dotenv syntax; an empty one if there is none and none is needed. The process's environment is
 /// not changed.
 fn db_url_of_file(path: &Path, dispensable: bool) -> Result<String, ConfigError> {
-    let mistake = |problem: String| ConfigError::new(format!("configuration file {}: {problem}", path.display()));
+    let mistake = |problem: &str| ConfigError::new(format!("configuration file {}: {problem}", path.display()));
     let content = match std::fs::read(path) {
         Ok(content) => content,
         Err(error) if dispensable && error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         Err(error) => {
-            return Err(mistake(format!(
-                "{error}; set DB_URL in the environment or name another file with --config"
-            )));
+            let advice = "set DB_URL in the environment or name another file with --config";
+            return Err(mistake(&format!("{error}; {advice}")));
         }
     };
     for entry in dotenvy::from_read_iter(Cursor::new(&content)) {
@@ -47,23 +44,20 @@ fn db_url_of_file(path: &Path, dispensable: bool) -> Result<String, ConfigError>
             Ok(_) => {}
             // The error's own text has the line, which may have the password.
             Err(dotenvy::Error::LineParse(line, _)) => {
-                return Err(mistake(format!("{}expected KEY=\"value\"", place_of(&line, &content))));
+                let content = String::from_utf8_lossy(&content);
+                let found = content.lines().position(|candidate| candidate.trim() == line.trim());
+                let place = found.map_or_else(String::new, |index| format!("line {}: ", index + 1));
+                return Err(mistake(&format!("{place}expected KEY=\"value\"")));
             }
-            Err(_) => return Err(mistake("it is not a text in UTF-8".to_owned())),
+            Err(_) => return Err(mistake("it is not a text in UTF-8")),
         }
     }
     if dispensable {
         return Ok(String::new());
     }
     Err(mistake(
-        "it has no DB_URL; expected DB_URL=\"postgresql://user:password@host/database\"".to_owned(),
+        "it has no DB_URL; expected DB_URL=\"postgresql://user:password@host/database\"",
     ))
-}
-
-fn place_of(line: &str, content: &[u8]) -> String {
-    let content = String::from_utf8_lossy(content);
-    let found = content.lines().position(|candidate| candidate.trim() == line.trim());
-    found.map_or_else(String::new, |index| format!("line {}: ", index + 1))
 }
 
 #[cfg(test)]
@@ -100,12 +94,7 @@ mod tests {
             assert!(error.contains(said) && error.contains("generator.cfg"), "{error}");
             assert!(!error.contains("hunter2") && error.lines().count() == 1, "{error}");
         }
-        let error = db_url_of_file(Path::new("/nonexistent.cfg"), false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("/nonexistent.cfg") && error.contains("--config"),
-            "{error}"
-        );
+        let error = db_url_of_file(Path::new("/no.cfg"), false).unwrap_err().to_string();
+        assert!(error.contains("/no.cfg") && error.contains("--config"), "{error}");
     }
 }

@@ -1,16 +1,15 @@
 //! Deadlines, and the stop of the server.
 
+use tokio::sync::watch;
+
 use super::*;
-use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn every_head_has_five_seconds() {
     for before in [0, 1] {
         let mut rig = Rig::new();
         for _ in 0..before {
-            rig.send(GET);
-            rig.read();
-            rig.write(ANSWER).unwrap();
+            rig.exchange();
         }
         pass(30.0).await;
         assert_eq!(rig.read(), None);
@@ -28,8 +27,7 @@ async fn every_head_has_five_seconds() {
         assert!(rig.shut_down().is_pending());
         rig.send(b"");
         assert!(rig.shut_down().is_ready());
-        let received = rig.client.borrow().received.clone();
-        assert!(String::from_utf8_lossy(&received).contains("HTTP/1.1 408 "));
+        assert!(String::from_utf8_lossy(&rig.client.borrow().received).contains("HTTP/1.1 408 "));
     }
 }
 
@@ -39,9 +37,7 @@ async fn an_idle_connection_has_seventy_five_seconds_from_its_last_answer() {
     assert_eq!(rig.read(), None);
     pass(74.0).await;
     assert_eq!(rig.read(), None);
-    rig.send(GET);
-    rig.read();
-    rig.write(ANSWER).unwrap();
+    rig.exchange();
     rig.wakes();
     pass(74.0).await;
     assert_eq!(rig.read(), None);
@@ -53,9 +49,7 @@ async fn an_idle_connection_has_seventy_five_seconds_from_its_last_answer() {
     let mut silent = Rig::new();
     assert_eq!(silent.read(), None);
     let mut busy = Rig::new();
-    busy.send(GET);
-    busy.read();
-    busy.write(ANSWER).unwrap();
+    busy.exchange();
     pass(76.0).await;
     assert!(silent.wakes() > 0 && busy.wakes() > 0);
     assert_eq!(silent.read().as_deref(), Some(&b""[..]));
@@ -64,9 +58,7 @@ async fn an_idle_connection_has_seventy_five_seconds_from_its_last_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_progress_ends_after_ten_seconds_and_a_slow_one_after_sixty() {
-    let mut rig = Rig::new();
-    rig.send(GET);
-    rig.read();
+    let mut rig = Rig::asking();
     rig.client.borrow_mut().takes = 10;
     assert_eq!(rig.write(ANSWER).unwrap(), 10);
     pass(9.0).await;
@@ -78,13 +70,10 @@ async fn an_answer_without_progress_ends_after_ten_seconds_and_a_slow_one_after_
     assert_eq!(rig.write(&ANSWER[11..]).unwrap(), 0);
     pass(2.0).await;
     assert!(rig.wakes() > 0);
-    let error = rig.write(&ANSWER[11..]).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(rig.write(&ANSWER[11..]).unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(rig.cut(Cut::Stalled), 1);
 
-    let mut rig = Rig::new();
-    rig.send(GET);
-    rig.read();
+    let mut rig = Rig::asking();
     rig.client.borrow_mut().takes = 0;
     assert_eq!(rig.write(ANSWER).unwrap(), 0);
     for byte in 0..7 {
@@ -93,8 +82,7 @@ async fn an_answer_without_progress_ends_after_ten_seconds_and_a_slow_one_after_
         assert_eq!(rig.write(&ANSWER[byte..]).unwrap(), 1);
     }
     pass(5.0).await;
-    let error = rig.write(&ANSWER[7..]).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(rig.write(&ANSWER[7..]).unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(rig.cut(Cut::Slow), 1);
     assert_eq!(rig.cut(Cut::Stalled), 0);
 }
@@ -115,10 +103,7 @@ async fn a_refusal_that_is_not_read_ends_after_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_may_take_its_time() {
-    let mut rig = Rig::new();
-    assert_eq!(rig.read(), None);
-    rig.send(GET);
-    rig.read();
+    let mut rig = Rig::asking();
     pass(600.0).await;
     assert_eq!(rig.read(), None);
     rig.wakes();
@@ -160,31 +145,26 @@ async fn the_deadline_after_an_answer_is_not_that_of_a_slow_client() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_idle_connections_and_no_others() {
-    let stop = Rc::new(RefCell::new((false, None::<Waker>)));
-    let stopping = || -> Stopping {
-        let stop = Rc::clone(&stop);
-        Box::pin(poll_fn(move |cx| {
-            let mut stop = stop.borrow_mut();
-            stop.1 = Some(cx.waker().clone());
-            if stop.0 { Poll::Ready(()) } else { Poll::Pending }
+    let (stop, stopped) = watch::channel(false);
+    let new_rig = || {
+        let mut stopped = stopped.clone();
+        Rig::stopping_when(Box::pin(async move {
+            stopped.wait_for(|is_stopped| *is_stopped).await.unwrap();
         }))
     };
-    let mut idle = Rig::stopping_when(stopping());
+    let mut idle = new_rig();
     assert_eq!(idle.read(), None);
-    let mut heading = Rig::stopping_when(stopping());
+    let mut heading = new_rig();
     heading.send(&GET[..5]);
     assert_eq!(heading.read(), None);
-    let mut answering = Rig::stopping_when(stopping());
+    let mut answering = new_rig();
     answering.send(GET);
     answering.read();
     // Watched since its answer, though it was never idle when it was read.
-    let mut answered = Rig::stopping_when(stopping());
-    answered.send(GET);
-    answered.read();
-    answered.write(ANSWER).unwrap();
+    let mut answered = new_rig();
+    answered.exchange();
     answered.wakes();
-    stop.borrow_mut().0 = true;
-    stop.borrow_mut().1.take().unwrap().wake();
+    stop.send(true).unwrap();
     assert_eq!(answered.wakes(), 1);
     assert_eq!(answered.read().as_deref(), Some(&b""[..]));
     assert_eq!(idle.read().as_deref(), Some(&b""[..]));
@@ -198,7 +178,7 @@ async fn a_stop_ends_idle_connections_and_no_others() {
         assert_eq!(rig.read().as_deref(), Some(&b""[..]));
     }
     // A request from before the stop is answered.
-    let mut asked = Rig::stopping_when(stopping());
+    let mut asked = new_rig();
     asked.send(GET);
     assert_eq!(asked.read().as_deref(), Some(GET));
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,6 +108,14 @@ impl Rig {
         Self::stopping_when(Box::pin(pending()))
     }
 
+    /// A connection with a request that is not answered yet.
+    fn asking() -> Self {
+        let mut rig = Self::new();
+        rig.send(GET);
+        assert_eq!(rig.read().as_deref(), Some(GET));
+        rig
+    }
+
     fn stopping_when(stopping: Stopping) -> Self {
         let metrics = ConnectionMetrics::of_listener(&Registry::new(), "test", "l").unwrap();
         let limits = ConnectionLimits {
@@ -136,22 +144,16 @@ impl Rig {
         poll(Pin::new(&mut self.stream), &mut Context::from_waker(&waker))
     }
 
-    /// Reads as actix does, with a buffer of this size. `None` if it has to wait.
-    fn read_into(&mut self, size: usize) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; size];
+    /// Reads as actix does. `None` if it has to wait.
+    fn read(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; 8192];
         let mut out = ReadBuf::new(&mut bytes);
         let polled = self.poll(|stream, cx| stream.poll_read(cx, &mut out));
-        match polled {
-            Poll::Ready(result) => {
-                result.unwrap();
-                Some(out.filled().to_vec())
-            }
-            Poll::Pending => None,
+        if let Poll::Ready(result) = polled {
+            result.unwrap();
+            return Some(out.filled().to_vec());
         }
-    }
-
-    fn read(&mut self) -> Option<Vec<u8>> {
-        self.read_into(8192)
+        None
     }
 
     /// Writes as actix does: what is taken, then a flush. Says how much was taken.
@@ -167,16 +169,23 @@ impl Rig {
         Ok(written)
     }
 
+    /// A request, and its whole answer.
+    fn exchange(&mut self) {
+        self.send(GET);
+        assert_eq!(self.read().as_deref(), Some(GET));
+        self.write(ANSWER).unwrap();
+    }
+
     fn shut_down(&mut self) -> Poll<io::Result<()>> {
         self.poll(|stream, cx| stream.poll_shutdown(cx))
     }
 
     fn refused(&self, refusal: HeadRefusal) -> u64 {
-        self.stream.admission.metrics().refused.of(refusal).get()
+        self.stream.admission.connections.metrics.refused.of(refusal).get()
     }
 
     fn cut(&self, cut: Cut) -> u64 {
-        self.stream.admission.metrics().cut.of(cut).get()
+        self.stream.admission.connections.metrics.cut.of(cut).get()
     }
 
     fn wakes(&self) -> usize {

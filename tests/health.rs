@@ -1,0 +1,612 @@
+//! The health of mirrors in answers: hosts without a good URL come last, bad URLs of others are left out, nothing is lost; and a
+//! health file that can't be used changes nothing. The property test holds random health files against an oracle.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper that fails fails the test"
+)]
+
+mod fixture;
+mod random_world;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::Command;
+
+use mirrorlist_server::health::file::FORMAT;
+use mirrorlist_server::health::{HealthFile, RepositoryHealth, Standing, UrlHealth, Verdict};
+use mirrorlist_server::mirrorlist::explain::explain;
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Tier, answer};
+use mirrorlist_server::settings::{HealthSettings, Share};
+use mirrorlist_server::snapshot::{Snapshot, age};
+use proptest::prelude::*;
+use random_world::{Host, Question, ask, edit, expected, host, query, question, request, urls, usable_urls};
+use serde_json::Value;
+use support::data::DataFiles;
+use support::process::run;
+use support::server::Server;
+
+/// The repository of the world's target directory.
+const REPOSITORY: &str = "pub/linux/1/x86_64/os/repodata";
+const WEB: [&str; 2] = ["https", "http"];
+
+/// What a file says of the https and the http URL of each host: of the URL, and of the repository there. `None`: it does not know
+/// the URL.
+type Said = Vec<[Option<(Verdict, Verdict)>; 2]>;
+
+fn said(hosts: usize) -> impl Strategy<Value = Said> {
+    use Verdict::{Dead, Good, Missing, Moved, Stale, Unknown};
+    let url = prop_oneof![3 => Just(Good), 3 => Just(Dead), 1 => Just(Moved), 1 => Just(Unknown)];
+    let repository = prop_oneof![3 => Just(Good), 1 => Just(Missing), 1 => Just(Stale)];
+    let both = prop::option::weighted(0.8, (url, repository));
+    prop::collection::vec([both.clone(), both], hosts)
+}
+
+/// Random hosts, and what up to three files say of them.
+fn world() -> impl Strategy<Value = (Vec<Host>, Vec<Said>, Option<usize>)> {
+    prop::collection::vec(host(), 1..14).prop_flat_map(|hosts| {
+        let files = prop::collection::vec(said(hosts.len()), 1..=3);
+        (Just(hosts), files, prop::option::of(1..=3_usize))
+    })
+}
+
+fn standing(verdict: Verdict) -> Standing {
+    Standing {
+        verdict,
+        ..Standing::new(7)
+    }
+}
+
+fn health_file_made(made: u64) -> HealthFile {
+    HealthFile {
+        made,
+        ..health_file(Vec::new())
+    }
+}
+
+fn health_file(urls: Vec<UrlHealth>) -> HealthFile {
+    HealthFile {
+        format: FORMAT,
+        program: String::new(),
+        place: String::new(),
+        made: age::now(),
+        valid_until: age::now() + 3_600,
+        cache_created: 0,
+        urls,
+    }
+}
+
+fn file_of(said: &Said) -> HealthFile {
+    let urls = said.iter().enumerate().flat_map(|(host, urls)| {
+        urls.iter().zip(WEB).filter_map(move |(said, protocol)| {
+            let (url, repository) = (*said)?;
+            Some(UrlHealth {
+                url: format!("{protocol}://{host}"),
+                standing: standing(url),
+                repositories: vec![
+                    RepositoryHealth {
+                        directory: REPOSITORY.to_owned(),
+                        standing: standing(repository),
+                        ..RepositoryHealth::default()
+                    },
+                    // Of another repository, which says nothing here.
+                    RepositoryHealth {
+                        directory: "everybody's".to_owned(),
+                        standing: standing(Verdict::Stale),
+                        ..RepositoryHealth::default()
+                    },
+                ],
+                ..UrlHealth::default()
+            })
+        })
+    });
+    health_file(urls.collect())
+}
+
+/// Health files in a folder, and the settings that name them.
+struct Files {
+    /// Removes the files when it is dropped.
+    _folder: tempfile::TempDir,
+    settings: HealthSettings,
+}
+
+impl Files {
+    fn new(files: &[HealthFile]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = (0..files.len())
+            .map(|n| folder.path().join(format!("{n}.json")))
+            .collect();
+        for (path, file) in paths.iter().zip(files) {
+            fs::write(path, file.to_json().unwrap()).unwrap();
+        }
+        Self {
+            _folder: folder,
+            settings: HealthSettings {
+                files: paths,
+                max_bad: Share::percent(100),
+                ..HealthSettings::default()
+            },
+        }
+    }
+}
+
+/// Whether a URL is bad for a client that is near the host by network or not, straight from the rules.
+fn is_bad(host: usize, hosts: &[Host], protocol: &str, files: &[Said], quorum: Option<usize>, near: bool) -> bool {
+    let Some(place) = WEB.iter().position(|web| *web == protocol) else {
+        return false;
+    };
+    if hosts[host].private {
+        return false;
+    }
+    let votes = files.iter().filter(|said| {
+        said[host][place].is_some_and(|(url, repository)| repository.is_bad() || !near && url == Verdict::Dead)
+    });
+    votes.count() >= quorum.unwrap_or(files.len())
+}
+
+struct Oracle<'a> {
+    hosts: &'a [Host],
+    question: &'a Question,
+    files: &'a [Said],
+    quorum: Option<usize>,
+}
+
+impl Oracle<'_> {
+    fn bad(&self, host: usize, protocol: &str, tier: Tier) -> bool {
+        let near = matches!(tier, Tier::Netblock | Tier::AutonomousSystem);
+        is_bad(host, self.hosts, protocol, self.files, self.quorum, near)
+    }
+
+    /// All web URLs that the answer could list, before it takes the first few.
+    fn web_urls(&self, host: usize) -> Vec<&'static str> {
+        let all = Question {
+            endpoint: Endpoint::Metalink,
+            ..self.question.clone()
+        };
+        let mut urls = usable_urls(&self.hosts[host], &all);
+        urls.retain(|protocol| WEB.contains(protocol));
+        urls
+    }
+
+    fn is_bad_host(&self, host: usize, tier: Tier) -> bool {
+        let web = self.web_urls(host);
+        !web.is_empty() && web.iter().all(|protocol| self.bad(host, protocol, tier))
+    }
+
+    /// The protocols that the answer lists of a host.
+    fn listed(&self, host: usize, tier: Tier) -> Vec<&'static str> {
+        let mut good = self.hosts[host].clone();
+        let some_good = self
+            .web_urls(host)
+            .iter()
+            .any(|protocol| !self.bad(host, protocol, tier));
+        if some_good {
+            good.protocols.retain(|protocol| !self.bad(host, protocol, tier));
+        }
+        urls(&good, self.question)
+    }
+
+    /// The tiers with hosts in the order of the answer: good ones, then bad ones.
+    fn tiers(&self, snapshot: &Snapshot) -> Vec<(Tier, BTreeSet<usize>)> {
+        let without = expected(snapshot, self.hosts, self.question);
+        let all: usize = without.iter().map(|(_, tier)| tier.len()).sum();
+        let near = without.iter().filter(|(tier, _)| *tier != Tier::Global);
+        let counts = near.flat_map(|(tier, hosts)| hosts.iter().map(|host| (*tier, *host)));
+        let good = counts.filter(|(tier, host)| {
+            !usable_urls(&self.hosts[*host], self.question).is_empty() && !self.is_bad_host(*host, *tier)
+        });
+        let listed_good = good.count();
+        let is_by_country = without.len() == 1 && self.question.countries.is_some();
+        let mut tiers = without;
+        if listed_good < self.question.minimum && !is_by_country && !tiers.iter().any(|(tier, _)| *tier == Tier::Global)
+        {
+            let larger = Question {
+                minimum: all + 1_000,
+                ..self.question.clone()
+            };
+            let with_global = expected(snapshot, self.hosts, &larger);
+            let any_good = |tiers: &Vec<(Tier, BTreeSet<usize>)>| {
+                tiers
+                    .iter()
+                    .any(|(tier, hosts)| hosts.iter().any(|host| !self.is_bad_host(*host, *tier)))
+            };
+            if any_good(&with_global) {
+                tiers = with_global;
+            }
+        }
+        let part = |bad: bool| {
+            let tiers = tiers.iter().map(move |(tier, hosts)| {
+                let of_part = hosts.iter().filter(|host| self.is_bad_host(**host, *tier) == bad);
+                (*tier, of_part.copied().collect())
+            });
+            tiers.collect::<Vec<_>>()
+        };
+        let mut parts = part(false);
+        parts.extend(part(true));
+        parts.retain(|(_, hosts): &(Tier, BTreeSet<usize>)| !hosts.is_empty());
+        parts
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn good_hosts_come_first_and_none_is_lost((hosts, files, quorum) in world(), question in question()) {
+        prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
+        let written = Files::new(&files.iter().map(file_of).collect::<Vec<_>>());
+        let settings = HealthSettings { quorum: quorum.and_then(NonZeroUsize::new), ..written.settings };
+        let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
+        let snapshot = snapshot.with_health_files(&settings);
+        let oracle = Oracle { hosts: &hosts, question: &question, files: &files, quorum };
+        let (status, found) = ask(&snapshot, &question, &mut Answerer::seeded(question.seed));
+        let mut tiers = oracle.tiers(&snapshot);
+        for (tier, of_tier) in &mut tiers {
+            of_tier.retain(|host| !oracle.listed(*host, *tier).is_empty());
+        }
+        tiers.retain(|(_, hosts)| !hosts.is_empty());
+        if question.is_redirect() {
+            let first = tiers.first();
+            prop_assert_eq!(status, if first.is_some() { 302 } else { 404 });
+            for (host, protocol) in &found {
+                let (tier, of_tier) = first.unwrap();
+                prop_assert!(of_tier.contains(host), "{} of {:?}", host, tiers);
+                prop_assert_eq!(oracle.listed(*host, *tier), [protocol]);
+            }
+            return Ok(());
+        }
+        if question.endpoint == Endpoint::Mirrorlist {
+            let query = query(&question);
+            let query = MirrorQuery::parse(&query);
+            let answer = answer(&snapshot, &request(&question, &query), "", &mut Answerer::seeded(0));
+            let comment = std::str::from_utf8(&answer.body.start).unwrap().lines().next().unwrap();
+            let by_netblock = expected(&snapshot, &hosts, &question).iter().any(|(tier, hosts)| *tier == Tier::Netblock && !hosts.is_empty());
+            prop_assert_eq!(comment.contains("Using preferred netblock"), by_netblock, "{}", comment);
+        }
+        let mut rest = found.as_slice();
+        for (tier, mut of_tier) in tiers {
+            while !of_tier.is_empty() {
+                let host = rest.first().map(|(host, _)| *host);
+                prop_assert!(host.is_some_and(|h| of_tier.remove(&h)), "{:?} is not in {:?} {:?}, of {:?}", host, tier, of_tier, found);
+                for protocol in oracle.listed(host.unwrap(), tier) {
+                    prop_assert_eq!(rest.first(), Some(&(host.unwrap(), protocol.to_owned())));
+                    rest = &rest[1..];
+                }
+            }
+        }
+        prop_assert!(rest.is_empty(), "beyond the tiers: {:?}", rest);
+    }
+
+    #[test]
+    fn an_explanation_is_the_answer_with_the_verdicts((hosts, files, _) in world(), question in question()) {
+        prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
+        let written = Files::new(&files.iter().map(file_of).collect::<Vec<_>>());
+        let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
+        let snapshot = snapshot.with_health_files(&written.settings);
+        let (_, found) = ask(&snapshot, &question, &mut Answerer::seeded(question.seed));
+        let query = query(&question);
+        let query = MirrorQuery::parse(&query);
+        let explanation = explain(&snapshot, &request(&question, &query), question.seed);
+        let listed = explanation.tiers.iter().flat_map(|tier| &tier.hosts);
+        let urls = listed.clone().flat_map(|host| &host.urls).map(|url| random_world::host_and_protocol(url));
+        let urls: Vec<(usize, String)> = urls.collect();
+        match question.is_redirect() {
+            true => prop_assert_eq!(&urls[..found.len()], &found),
+            false => prop_assert_eq!(&urls, &found),
+        }
+        for host in listed {
+            let id = usize::try_from(host.host_id).unwrap();
+            let mut told = BTreeMap::<(&str, bool), Vec<Verdict>>::new();
+            for verdict in host.health.as_ref().unwrap() {
+                if verdict.directory == Some("everybody's") {
+                    continue;
+                }
+                told.entry((verdict.url, verdict.directory.is_some())).or_default().push(verdict.verdict);
+            }
+            for (place, protocol) in WEB.iter().enumerate() {
+                let is_told = !hosts[id].private && hosts[id].protocols.contains(protocol);
+                let said: Vec<(Verdict, Verdict)> =
+                    files.iter().filter_map(|file| file[id][place]).filter(|_| is_told).collect();
+                let url = format!("{protocol}://{id}");
+                let of = |repository| told.get(&(&*url, repository)).cloned().unwrap_or_default();
+                prop_assert_eq!(of(false), said.iter().map(|(url, _)| *url).collect::<Vec<_>>());
+                let bad: Vec<Verdict> = said.iter().map(|(_, repository)| *repository).filter(|v| v.is_bad()).collect();
+                prop_assert_eq!(of(true), bad);
+            }
+        }
+    }
+}
+
+/// A health file that a running server watches.
+struct Watched {
+    data: DataFiles,
+    folder: tempfile::TempDir,
+}
+
+impl Watched {
+    fn new() -> Self {
+        Self {
+            data: DataFiles::new(&fixture::cache_message()),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("health.json")
+    }
+
+    /// Puts a text in the place of the file, in one step.
+    fn write(&self, text: &[u8]) {
+        let new = self.folder.path().join("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, self.path()).unwrap();
+    }
+
+    /// Puts a file in its place in which these URLs are dead and all others of the fixture good.
+    fn write_dead(&self, dead: &[&str]) {
+        self.write(&health_file(fixture_urls(dead)).to_json().unwrap());
+    }
+
+    /// Starts a server that reloads when it is asked to.
+    fn start(&self) -> Server {
+        let path = self.path();
+        let arguments = ["--health.files", path.to_str().unwrap(), "--reload.watch", "off"];
+        Server::start(&self.data, &arguments)
+    }
+
+    /// Starts a server that looks at its files all the time.
+    fn start_watching(&self) -> Server {
+        let path = self.path();
+        let arguments = ["--health.files", path.to_str().unwrap(), "--reload.watch", "10ms"];
+        Server::start(&self.data, &arguments)
+    }
+}
+
+/// The public web URLs of the fixture.
+const FIXTURE_URLS: [&str; 9] = [
+    "https://de1.example/pub/linux",
+    "http://de1.example/pub/linux",
+    "http://de2.example/pub/linux",
+    "http://fr1.example/pub/linux",
+    "https://fr1.example/pub/linux",
+    "https://us1.example/pub/linux",
+    "http://jp1.example/pub/linux",
+    "https://it1.example/pub/linux",
+    "https://il1.example/pub/linux",
+];
+
+fn fixture_urls(dead: &[&str]) -> Vec<UrlHealth> {
+    let urls = FIXTURE_URLS.iter().map(|url| UrlHealth {
+        url: (*url).to_owned(),
+        standing: standing(if dead.contains(url) {
+            Verdict::Dead
+        } else {
+            Verdict::Good
+        }),
+        last_answer: "no answer within 10 s".to_owned(),
+        ..UrlHealth::default()
+    });
+    urls.collect()
+}
+
+const REQUEST: &str = "/mirrorlist?repo=linux-1&arch=x86_64&country=DE,FR&ip=192.0.2.1";
+
+/// The host of each URL in a mirrorlist, in order.
+fn hosts_in_order(server: &Server) -> Vec<String> {
+    let body = String::from_utf8(server.get(REQUEST).body).unwrap();
+    let urls = body.lines().filter(|line| !line.starts_with('#'));
+    let hosts = urls.map(|url| url.split("://").nth(1).unwrap().split('.').next().unwrap().to_owned());
+    hosts.collect()
+}
+
+fn json(server: &Server, target: &str) -> Value {
+    serde_json::from_slice(&server.admin_get(target).body).unwrap()
+}
+
+/// The lines of a metric.
+fn metric(server: &Server, name: &str) -> Vec<String> {
+    let body = String::from_utf8(server.admin_get("/metrics").body).unwrap();
+    let lines = body.lines().filter(|line| line.starts_with(name));
+    lines.map(|line| line.rsplit_once(' ').unwrap().1.to_owned()).collect()
+}
+
+const USED: &str = "a health file is used";
+const NOT_USED: &str = "a health file is not used; mirrors are listed as without it";
+
+#[test]
+fn a_dead_mirror_comes_last_until_it_is_good_again() {
+    let watched = Watched::new();
+    watched.write_dead(&[]);
+    let server = watched.start();
+    let before: BTreeSet<String> = hosts_in_order(&server).into_iter().collect();
+    assert_eq!(before, ["de1", "de2", "fr1"].map(str::to_owned).into());
+    watched.write_dead(&[
+        "https://fr1.example/pub/linux",
+        "http://fr1.example/pub/linux",
+        "https://de1.example/pub/linux",
+    ]);
+    assert_eq!(
+        json(&server, "/admin/reload")["changed"],
+        serde_json::json!(["health.files"])
+    );
+    let hosts = hosts_in_order(&server);
+    assert_eq!((hosts.len(), &*hosts[2]), (3, "fr1"));
+    let body = String::from_utf8(server.get(REQUEST).body).unwrap();
+    assert!(
+        body.contains("\nhttp://de1.example/pub/") && !body.contains("https://de1"),
+        "{body}"
+    );
+    let redirected = server.get(&format!("{REQUEST}&redirect=1"));
+    assert!(
+        redirected.header("location").is_some_and(|url| !url.contains("fr1")),
+        "{redirected:?}"
+    );
+
+    let status = json(&server, "/admin/status");
+    assert_eq!(status["health"]["files"][0]["state"], "used");
+    assert_eq!(
+        status["health"]["hosts"],
+        serde_json::json!({"good": 6, "dead": 1, "missing": 0, "stale": 0})
+    );
+    assert_eq!(status["health"]["bad_hosts"][0]["name"], "fr1.example");
+    let explained = json(&server, &REQUEST.replace("/mirrorlist", "/admin/explain"));
+    let last = explained["tiers"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["demoted"], &last["hosts"][0]["name"]),
+        (&true.into(), &"fr1.example".into())
+    );
+    let verdict = &last["hosts"][0]["health"][0];
+    assert_eq!((&verdict["verdict"], &verdict["since"]), (&"dead".into(), &7.into()));
+    assert_eq!(verdict["last_answer"], "no answer within 10 s");
+    assert_eq!(verdict["file"], watched.path().to_str().unwrap());
+    let host = json(&server, "/admin/explain?host=fr1.example");
+    assert_eq!(host["hosts"][0]["health"][0]["verdict"], "dead");
+    let count = |server| metric(server, "mirrorlist_health_demotions_total");
+    assert_eq!(count(&server), ["3"]);
+    assert_eq!(metric(&server, "mirrorlist_health_hosts{verdict=\"dead\"}"), ["1"]);
+    assert_eq!(metric(&server, "mirrorlist_health_file_used"), ["1"]);
+
+    watched.write_dead(&[]);
+    server.admin_get("/admin/reload");
+    let after: BTreeSet<String> = (0..20).map(|_| hosts_in_order(&server).swap_remove(0)).collect();
+    assert!(
+        after.contains("fr1"),
+        "of a hundred times the bandwidth, but never first: {after:?}"
+    );
+    assert_eq!(metric(&server, "mirrorlist_health_hosts{verdict=\"dead\"}"), ["0"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_costs_nothing_and_is_told_once() {
+    let watched = Watched::new();
+    let server = watched.start();
+    assert_eq!(json(&server, "/admin/status")["health"]["files"][0]["state"], "missing");
+    assert_eq!(hosts_in_order(&server).len(), 3);
+    let dead = ["https://fr1.example/pub/linux", "http://fr1.example/pub/linux"];
+    watched.write_dead(&dead);
+    server.admin_get("/admin/reload");
+    server.wait_for_message(USED);
+    let fr1_is_last = || (0..20).all(|_| hosts_in_order(&server).ends_with(&["fr1".to_owned()]));
+    assert!(fr1_is_last());
+
+    let good = fs::read(watched.path()).unwrap();
+    let later = String::from_utf8(good.clone())
+        .unwrap()
+        .replace("\"format\": 1", "\"format\": 2");
+    let from_the_future = health_file_made(age::now() + 3_600).to_json().unwrap();
+    for (text, said) in [
+        (&good[..good.len() / 2], "damaged"),
+        (b"".as_slice(), "empty"),
+        (b"\xff\xfe garbage", "damaged"),
+        (b"[]", "damaged"),
+        (later.as_bytes(), "format 2"),
+        (&from_the_future, "ahead of this machine's clock"),
+    ] {
+        watched.write(text);
+        let report = json(&server, "/admin/reload");
+        assert_eq!(report["outcome"], "replaced", "{report}");
+        let message = server.wait_for_message(NOT_USED);
+        assert!(
+            message.contains(said) && message.contains("\"earlier_content_used\":true"),
+            "{message}"
+        );
+        server.admin_get("/admin/reload");
+        assert!(!server.has_message(NOT_USED), "said twice");
+        let file = &json(&server, "/admin/status")["health"]["files"][0];
+        assert_eq!((&file["state"], &file["used"]), (&"unusable".into(), &true.into()));
+        assert!(fr1_is_last());
+    }
+
+    // Of another cache: URLs and repositories that this one does not have.
+    let mut other = health_file(fixture_urls(&[]));
+    for url in &mut other.urls {
+        url.url = url.url.replace(".example/", ".other/");
+        url.standing = standing(Verdict::Dead);
+    }
+    watched.write(&other.to_json().unwrap());
+    server.admin_get("/admin/reload");
+    server.wait_for_message(USED);
+    assert!(!fr1_is_last());
+
+    watched.write_dead(&dead);
+    server.admin_get("/admin/reload");
+    assert!(fr1_is_last());
+    fs::remove_file(watched.path()).unwrap();
+    server.admin_get("/admin/reload");
+    server.wait_for_message(NOT_USED);
+    assert!(!fr1_is_last());
+    assert_eq!(metric(&server, "mirrorlist_health_file_used"), ["0"]);
+}
+
+#[test]
+fn a_file_that_calls_most_hosts_bad_is_set_aside() {
+    let watched = Watched::new();
+    let dead = ["https://fr1.example/pub/linux", "http://fr1.example/pub/linux"];
+    watched.write_dead(&dead);
+    let server = watched.start();
+    let fr1_is_last = || (0..20).all(|_| hosts_in_order(&server).ends_with(&["fr1".to_owned()]));
+    assert!(fr1_is_last());
+    // The probe has lost its network. What it said before counts until its end.
+    watched.write_dead(&FIXTURE_URLS);
+    server.admin_get("/admin/reload");
+    let message = server.wait_for_message(NOT_USED);
+    assert!(
+        message.contains("7 of 7 hosts of the world bad, more than 30%"),
+        "{message}"
+    );
+    assert_eq!(
+        json(&server, "/admin/status")["health"]["files"][0]["state"],
+        "set_aside"
+    );
+    assert_eq!(metric(&server, "mirrorlist_health_file_set_aside"), ["1"]);
+    assert!(fr1_is_last());
+    watched.write_dead(&[]);
+    server.admin_get("/admin/reload");
+    assert_eq!(metric(&server, "mirrorlist_health_file_set_aside"), ["0"]);
+    assert!(!fr1_is_last());
+}
+
+#[test]
+fn an_end_of_validity_counts_without_a_reload_and_the_watch_tells_of_it() {
+    let watched = Watched::new();
+    let dead = ["https://fr1.example/pub/linux", "http://fr1.example/pub/linux"];
+    let ends_soon = HealthFile {
+        valid_until: age::now() + 2,
+        ..health_file(fixture_urls(&dead))
+    };
+    watched.write(&ends_soon.to_json().unwrap());
+    let server = watched.start_watching();
+    let message = server.wait_for_message(NOT_USED);
+    assert!(
+        message.contains("Expired") && message.contains("is the probe running?"),
+        "{message}"
+    );
+    assert!(age::now() >= ends_soon.valid_until);
+    assert!(!(0..20).all(|_| hosts_in_order(&server).ends_with(&["fr1".to_owned()])));
+    assert_eq!(metric(&server, "mirrorlist_health_file_used"), ["0"]);
+    assert_eq!(json(&server, "/admin/status")["health"]["files"][0]["state"], "expired");
+}
+
+#[test]
+fn check_tells_of_health_files() {
+    let watched = Watched::new();
+    watched.write_dead(&[]);
+    let missing = watched.folder.path().join("missing");
+    let files = format!("{},{}", watched.path().display(), missing.display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
+    command
+        .arg("check")
+        .args(watched.data.arguments())
+        .args(["--health.files", &files]);
+    let output = run(&mut command);
+    assert!(output.status.success(), "{output:?}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("9 URLs\n  used\n"), "{stdout}");
+    assert!(
+        stdout.contains("missing\n  not used: there is no such file\n"),
+        "{stdout}"
+    );
+}

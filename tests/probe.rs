@@ -161,6 +161,14 @@ fn refusing() -> String {
     format!("http://{}/pub", listener.local_addr().unwrap())
 }
 
+/// The content, after so many redirects to other paths.
+fn after_redirects(number: usize, request: &MirrorRequest) -> MirrorReply {
+    match request.target.matches("/x").count() == number {
+        true => MirrorReply::ok(repomd(CURRENT)),
+        false => MirrorReply::redirect(format!("/x{}", request.target)),
+    }
+}
+
 #[test]
 fn one_round_finds_what_each_mirror_is_like() {
     let authority = Authority::new("known");
@@ -194,10 +202,7 @@ fn one_round_finds_what_each_mirror_is_like() {
             "200, current version, at 127.",
         ),
         (
-            Mirror::new(|request| match request.target.strip_prefix("/x") {
-                None => MirrorReply::redirect(format!("/x{}", request.target)),
-                Some(_) => MirrorReply::ok(repomd(CURRENT)),
-            }),
+            Mirror::new(|request| after_redirects(6, request)),
             "good",
             "200, current version",
         ),
@@ -225,6 +230,21 @@ fn one_round_finds_what_each_mirror_is_like() {
             Mirror::new(|_| MirrorReply::status("206 Partial Content")),
             "missing",
             "206 Partial Content",
+        ),
+        (
+            Mirror::new(|_| MirrorReply::Unmeasured(vec![b'x'; (1 << 20) + 1])),
+            "stale",
+            "200, unknown content of more than 1048576 bytes",
+        ),
+        (
+            Mirror::new(|_| MirrorReply::Unmeasured(vec![b'x'; 1 << 20])),
+            "stale",
+            "200, unknown content of 1048576 bytes",
+        ),
+        (
+            Mirror::new(|request| after_redirects(7, request)),
+            "missing",
+            "more than 6 redirects, the last one to http://127.",
         ),
         (
             Mirror::new(looping),
@@ -302,7 +322,7 @@ fn one_round_finds_what_each_mirror_is_like() {
 #[test]
 fn a_mirror_that_says_nothing_or_too_little_is_dead_when_patience_ends() {
     let silent = Mirror::new(|_| MirrorReply::Silence);
-    let slow = Mirror::new(|_| MirrorReply::HeadOnly);
+    let slow = Mirror::new(|_| MirrorReply::Trickle);
     let world = World::new(&[("DE", vec![silent.url()]), ("DE", vec![slow.url()])]);
     let patience = ["--patience", "300ms"];
     world.round(&patience);

@@ -36,7 +36,14 @@ impl LoadError {
             // A parser's complaint has no error number of the operating system.
             LoadProblem::Read(error) => error.raw_os_error().is_some(),
             LoadProblem::Changing | LoadProblem::Ahead(_) => true,
-            _ => false,
+            LoadProblem::NoFile
+            | LoadProblem::OverBudget(_)
+            | LoadProblem::LargerThan(_)
+            | LoadProblem::Empty
+            | LoadProblem::Cache(_)
+            | LoadProblem::GeoIp(_)
+            | LoadProblem::Health(_)
+            | LoadProblem::NothingUsable(_) => false,
         }
     }
 }

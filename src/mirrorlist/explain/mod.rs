@@ -162,7 +162,7 @@ impl<'a> ExplainedChoice<'_, 'a> {
             let (tier, is_bad) = part(hosts.first()?);
             Some(ExplainedTier {
                 tier,
-                demoted: is_bad && self.choice.demotes(),
+                demoted: is_bad && self.choice.demotes(self.catalogue),
                 hosts: self.listed(hosts),
             })
         });

@@ -34,7 +34,9 @@ impl LoadError {
     pub fn is_passing(&self) -> bool {
         match &self.problem {
             // A parser's complaint has no error number of the operating system.
-            LoadProblem::Read(error) => error.raw_os_error().is_some(),
+            LoadProblem::Read(error) | LoadProblem::Health(HealthFileError::Read(error)) => {
+                error.raw_os_error().is_some()
+            }
             LoadProblem::Changing | LoadProblem::Ahead(_) => true,
             LoadProblem::NoFile
             | LoadProblem::OverBudget(_)

@@ -646,7 +646,7 @@ fn metric(server: &Server, name: &str) -> Vec<String> {
 }
 
 const USED: &str = "a health file is used";
-const NOT_USED: &str = "a health file is not used; mirrors are listed as without it";
+const NOT_USED: &str = "a health file is not used";
 
 #[test]
 fn a_dead_mirror_comes_last_until_it_is_good_again() {

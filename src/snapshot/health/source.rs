@@ -18,7 +18,7 @@ use crate::warnings::Warnings;
 
 impl DataTable for HealthFile {
     const KEY: &'static str = "health.files";
-    /// Twenty times that of Fedora's mirrors with ten watched repositories each.
+    /// Fedora's mirrors with ten watched repositories each take a twentieth. The budget of memory can refuse a smaller one.
     const MAX_BYTES: u64 = 64 << 20;
 
     fn read_file(file: BufReader<File>, _: &mut Warnings) -> Result<Self, LoadProblem> {
@@ -201,7 +201,7 @@ impl HealthSource {
         match &self.reason {
             None => info!(logger, "a health file is used"; "file" => file),
             Some(reason) => {
-                warn!(logger, "a health file is not used; mirrors are listed as without it";
+                warn!(logger, "a health file is not used";
                     "file" => file, "state" => ?self.state, "reason" => reason,
                     "earlier_content_used" => self.content.is_some());
             }

@@ -83,9 +83,11 @@ INSERT INTO repository (id, name, prefix, category_id, version_id, arch_id, dire
     (2, 'pub/example/2/x86_64/os', 'example-2', 1, 2, 2, 21),
     (3, 'pub/example/2/aarch64/os', 'example-2', 1, 2, 3, 31);
 INSERT INTO repository_redirect (from_repo, to_repo) VALUES ('example-stable', 'example-2');
+-- All repositories have the content that the sample mirrors give out, compose/mirrors/repomd.xml.
 INSERT INTO file_detail (directory_id, filename, "timestamp", size, md5, sha1, sha256, sha512)
-    SELECT id, 'repomd.xml', 1767225600, 3000 + id, md5(name), encode(substr(sha256(name::bytea), 1, 20), 'hex'),
-        encode(sha256(name::bytea), 'hex'), encode(sha512(name::bytea), 'hex')
+    SELECT id, 'repomd.xml', 1767225600, 375, '56f244615da5f43384061ebc776ef705', '6110b66aa8dde7126e34c4ee4a3c626b0b425996',
+        '7a8ae54c03f2da655ce51e00b98784a9783b2a3c5211fbe1816787e3240225a8',
+        'c17a2a64b943e106b9deed9b8b1f7f986a5cbc641454f5aeed06852ef06fd7d254aac18ad3e1db2d9bdc88c52286d910255264202f14e3317f1a403be97882d8'
     FROM directory WHERE name LIKE '%/repodata';
 
 -- Each host carries everything, the last public one only the newest release.

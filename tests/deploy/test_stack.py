@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 from support import ROOT, ask, docker, eventually, inspect, run
 
@@ -15,6 +16,13 @@ PROJECT = f"mirrorlist-test-{os.getpid()}"
 LIST = "/mirrorlist?repo=example-2&arch=x86_64&ip=192.0.2.1&country=de"
 # Short enough to wait for, twice.
 INTERVAL_SECONDS = 5
+# What docs/deploy.md says to set for the probe, and times that are short enough for some rounds.
+WITH_PROBE = {
+    "COMPOSE_PROFILES": "probe",
+    "HEALTH_FILES": "/var/lib/mirrormanager/mirror_health.json",
+    "PROBE_INTERVAL": "3s",
+    "PROBE_PATIENCE": "2s",
+}
 
 
 def compose(*arguments, **options):
@@ -24,6 +32,7 @@ def compose(*arguments, **options):
         "PROMETHEUS_PORT": "0",
         "GENERATOR_INTERVAL": f"{INTERVAL_SECONDS}s",
         "ALERT_RULES": Stack.rules,
+        **Stack.variables,
     }
     return run(*Stack.compose, *arguments, env=environment, timeout=300, **options).stdout.strip()
 
@@ -42,10 +51,19 @@ def health(service):
     return inspect(container(service), ".State.Health.Status")
 
 
-def mirrors(target=LIST):
+def urls(target):
     status, body = ask(address("server", 3000), target)
     assert status == 200, (status, body)
-    return {line.split("/")[2] for line in body.splitlines() if not line.startswith("#")}
+    return [line for line in body.splitlines() if not line.startswith("#")]
+
+
+def order(target):
+    """The mirrors in the order of an answer."""
+    return list(dict.fromkeys(url.split("/")[2] for url in urls(target)))
+
+
+def mirrors(target=LIST):
+    return set(order(target))
 
 
 def sql(statement):
@@ -62,6 +80,14 @@ def from_inside(target, *options):
     return int(status), body
 
 
+def admin(target):
+    """What the admin listener tells operators."""
+    token = (ROOT / "compose/admin-token").read_text(encoding="utf-8").strip()
+    status, body = from_inside(target, "--header", f"Authorization: Bearer {token}")
+    assert status == 200, (status, body)
+    return json.loads(body)
+
+
 def prometheus(query):
     status, body = ask(address("prometheus", 9090), query)
     assert status == 200, body
@@ -70,7 +96,7 @@ def prometheus(query):
 
 def metric(expression):
     """The value of the first series."""
-    result = prometheus(f"/api/v1/query?query={expression}")["result"]
+    result = prometheus(f"/api/v1/query?query={urllib.parse.quote(expression)}")["result"]
     return float(result[0]["value"][1]) if result else None
 
 
@@ -79,6 +105,8 @@ class Stack(unittest.TestCase):
 
     compose = ["docker", "compose"]
     rules = ""
+    # Of compose.yaml, beyond those that all tests set.
+    variables = {}
     failed = False
 
     @classmethod
@@ -102,6 +130,7 @@ class Stack(unittest.TestCase):
 
     @classmethod
     def take_down(cls):
+        cls.variables = WITH_PROBE
         compose("down", "--volumes", "--remove-orphans", "--timeout", "10", check=False)
         left = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
         left += docker("volume", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
@@ -210,6 +239,94 @@ class Stack(unittest.TestCase):
         self.assertEqual(docker("inspect", "-f", "{{.State.ExitCode}}", server), "0")
         docker("start", server)
         eventually("answers again", lambda: len(mirrors()) == 2)
+
+    def test_08_without_a_probe_nothing_is_said_of_health(self):
+        self.assertNotIn("health", admin("/admin/status"))
+        self.assertIsNone(metric("mirrorlist_health_file_used"))
+        targets = prometheus("/api/v1/targets")["activeTargets"]
+        self.assertEqual({t["labels"]["job"] for t in targets}, {"mirrorlist", "mirrorlist-generator"})
+
+    def test_09_a_probe_finds_what_is_wrong_with_mirrors(self):
+        Stack.variables = WITH_PROBE
+        compose("up", "--detach", "--no-build")
+        _, took = eventually("the verdicts", lambda: self.bad_hosts() == self.BAD, 90)
+        print(f"all verdicts are there {took:.0f} s after `up`")
+        eventually("health of the probe", lambda: health("probe") == "healthy")
+        # Good ones lead, in the order of tiers.
+        everywhere = LIST.replace("&country=de", "")
+        self.assertEqual(order(LIST), ["mirror.berlin.example", "ftp.munich.example"])
+        for _ in range(10):
+            listed = order(everywhere)
+            self.assertEqual(listed[0], "mirror.berlin.example")
+            self.assertEqual(set(listed[1:3]), {"mirror.boston.example", "mirror.brasilia.example"})
+            self.assertEqual(set(listed[3:]), set(self.BAD))
+        boston = {url.split(":")[0] for url in urls(everywhere) if "boston" in url}
+        self.assertIn("http", boston)
+        self.assertNotIn("https", boston)
+        # A client of its network would reach it and find nothing. Release 1 is there.
+        by_network = everywhere.replace("192.0.2.1", "198.51.100.1")
+        self.assertNotEqual(order(by_network)[0], "mirror.brno.example")
+        self.assertEqual(order(by_network.replace("example-2", "example-1"))[0], "mirror.brno.example")
+        # A private mirror is not judged.
+        self.assertEqual(order(everywhere.replace("192.0.2.1", "192.0.2.130"))[0], "mirror.campus.example")
+        self.explained()
+        self.counted()
+
+    # The mirrors that are bad, as compose/mirrors/mirrors.py makes them.
+    BAD = {
+        "ftp.munich.example": "dead",
+        "mirror.paris.example": "stale",
+        "mirror.brno.example": "missing",
+        "mirror.tokyo.example": "dead",
+    }
+
+    def bad_hosts(self):
+        return {host["name"]: host["verdict"] for host in admin("/admin/status")["health"]["bad_hosts"]}
+
+    def explained(self):
+        def said(name):
+            (host,) = admin(f"/admin/explain?host={name}")["hosts"]
+            return {(v["url"].split(":")[0], v.get("directory", "")): (v["verdict"], v["last_answer"]) for v in host["health"]}
+
+        release_2 = "pub/example/2/x86_64/os"
+        self.assertEqual(said("mirror.berlin.example")["https", ""][0], "good")
+        self.assertEqual(said("ftp.munich.example")["http", ""], ("dead", "no answer within 2 s"))
+        self.assertEqual(said("ftp.munich.example")["https", ""], ("dead", "no answer within 2 s"))
+        self.assertEqual(said("mirror.tokyo.example")["http", ""], ("dead", "connection refused"))
+        self.assertEqual(said("mirror.boston.example")["https", ""], ("dead", "certificate expired"))
+        self.assertEqual(said("mirror.boston.example")["http", ""][0], "good")
+        self.assertEqual(said("mirror.brasilia.example")["http", ""][0], "moved")
+        self.assertEqual(said("mirror.paris.example")["http", release_2][0], "stale")
+        self.assertEqual(said("mirror.brno.example")["http", release_2][0], "missing")
+        self.assertNotIn(("http", "pub/example/1/x86_64/os"), said("mirror.brno.example"))
+
+    def counted(self):
+        for expression, expected in {
+            'mirrorlist_health_hosts{verdict="dead"}': 2,
+            'mirrorlist_health_hosts{verdict="good"}': 3,
+            "mirrorlist_health_file_used": 1,
+            # Both of Munich's and Tokyo's, and one of Boston's.
+            'mirrorlist_probe_urls{verdict="dead"}': 5,
+            'mirrorlist_probe_urls{verdict="moved"}': 2,
+            'up{job="mirrorlist-probe"}': 1,
+        }.items():
+            eventually(expression, lambda e=expression, n=expected: metric(e) == n, 30)
+        eventually("demotions", lambda: metric("mirrorlist_health_demotions_total") > 0, 30)
+
+    def test_10_a_probe_without_a_network_is_not_believed(self):
+        sample = container("mirrors")
+        docker("stop", "--time", "10", sample)
+
+        def state():
+            (file,) = admin("/admin/status")["health"]["files"]
+            return file["state"]
+
+        _, took = eventually("doubts", lambda: state() == "set_aside", 60)
+        print(f"the file is set aside {took:.0f} s after all mirrors are gone")
+        eventually("the metric", lambda: metric("mirrorlist_health_file_set_aside") == 1, 30)
+        docker("start", sample)
+        _, took = eventually("the verdicts", lambda: state() == "used" and self.bad_hosts() == self.BAD, 60)
+        print(f"the verdicts are as before {took:.0f} s after the mirrors are back")
 
 
 if __name__ == "__main__":

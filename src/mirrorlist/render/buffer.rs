@@ -39,6 +39,13 @@ impl ResponseBuffer {
 }
 
 impl ResponseWriter<'_> {
+    /// The same writer as a new value, which a compiler can take apart.
+    #[inline(always)]
+    pub fn own(self) -> Self {
+        let Self { buffer, memory, length } = self;
+        Self { buffer, memory, length }
+    }
+
     /// Appends text.
     #[inline(always)]
     pub fn text(&mut self, text: impl AsRef<[u8]>) {
@@ -79,11 +86,13 @@ impl ResponseWriter<'_> {
     }
 
     /// Appends a number in decimal digits.
+    #[inline(always)]
     pub fn number(&mut self, number: u64) {
         self.text(itoa::Buffer::new().format(number));
     }
 
     /// Appends bytes as hexadecimal digits in lower case.
+    #[inline(always)]
     pub fn hex<const N: usize>(&mut self, bytes: &[u8; N]) {
         let (pairs, _) = self.room(2 * N).as_chunks_mut();
         for (pair, byte) in pairs.iter_mut().zip(bytes) {

@@ -17,11 +17,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Instant;
 
 use mirrorlist_server::cache::proto::MirrorList;
 use prost::Message as _;
 use serde_json::Value;
+use support::PATIENCE;
 use support::http;
 use support::mirrors::{
     Authority, Mirror, MirrorReply, MirrorRequest, OpenConnections, TOPDIR, cache_of, next_address, repomd,
@@ -679,7 +683,7 @@ fn kill(child: &Child, signal: &str) {
 /// A probe that keeps running, and the lines of its log.
 struct Running {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    lines: Receiver<String>,
 }
 
 impl Running {
@@ -687,19 +691,19 @@ impl Running {
         let arguments = ["--interval", "1s", "--metrics-listen", "127.0.0.1:0"];
         let further: Vec<&str> = arguments.iter().chain(further).copied().collect();
         let mut child = world.command(&further).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Self { child, lines }
     }
 
     /// Reads the log up to a line with this text.
-    fn wait_for(&mut self, said: &str) -> Value {
+    fn wait_for(&self, said: &str) -> Value {
+        let started = Instant::now();
         let mut before = String::new();
         loop {
-            let line = self
-                .lines
-                .next()
-                .unwrap_or_else(|| panic!("no {said:?} in {before}"))
-                .unwrap();
+            let line = self.lines.recv_timeout(PATIENCE.saturating_sub(started.elapsed()));
+            let line = line.unwrap_or_else(|_| panic!("no {said:?} in {before}"));
             before += &line;
             if line.contains(said) {
                 return serde_json::from_str(&line).unwrap();

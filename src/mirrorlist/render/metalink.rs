@@ -39,18 +39,6 @@ pub fn metalink(
     let mut writer = buffer.writer();
     document_start(&mut writer, date);
     file(&mut writer, details);
-    resources_and_end(writer, catalogue, choice, &path)
-}
-
-/// Appends the `url` elements and the end. The writer is this function's own, so that its length stays in a register.
-#[inline(never)]
-fn resources_and_end(
-    writer: ResponseWriter<'_>,
-    catalogue: &Catalogue,
-    choice: &Choice<'_>,
-    path: &PaddedString,
-) -> Bytes {
-    let mut writer = writer.own();
     writer.text("   <resources maxconnections=\"1\">\n");
     let [.., last] = &*PREFERENCES;
     let mut preferences = PREFERENCES.iter();
@@ -62,10 +50,8 @@ fn resources_and_end(
         let [private, public] = preferences.next().unwrap_or(last);
         let preference = if carrier.public { public } else { private };
         for url in choice.urls_of(*host, catalogue) {
-            writer.padded(catalogue.text(url.element_start));
-            writer.padded(preference.get());
-            writer.padded(catalogue.text(url.escaped));
-            writer.padded(path.get());
+            let (start, base) = (catalogue.text(url.element_start), catalogue.text(url.escaped));
+            writer.padded([start, preference.get(), base, path.get()]);
         }
     }
     writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");

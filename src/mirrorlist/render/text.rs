@@ -29,8 +29,7 @@ pub fn mirrorlist(
         writer.text("\n");
     }
     for url in choice.urls(catalogue) {
-        writer.padded(catalogue.text(url.base));
-        writer.padded(path.get());
+        writer.padded([catalogue.text(url.base), path.get()]);
     }
     writer.finish()
 }

@@ -17,17 +17,16 @@ mod mirrors;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mirrors::{Mirror, MirrorReply, OpenConnections, cache_of, repomd};
+use mirrors::{Mirror, MirrorReply, cache_of, repomd};
 use prost::Message as _;
 
 /// For what the mirrors share with tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Time between two looks at the memory of the probe.
+/// Time between two looks at the memory and the sockets of the probe.
 const LOOK: Duration = Duration::from_millis(20);
 
 const TIME: u64 = 1_700_000_000;
@@ -36,8 +35,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let hosts = arguments.next().map_or(600, |text| text.parse().unwrap());
     let further: Vec<String> = arguments.collect();
-    let open = Arc::<OpenConnections>::default();
-    let mirrors: Vec<Mirror> = (0..hosts).map(|number| mirror(number, &open)).collect();
+    let mirrors: Vec<Mirror> = (0..hosts).map(mirror).collect();
     let urls = |mirror: &Mirror, number: usize| {
         (0..2 + number % 2)
             .map(|path| format!("{}/{path}", mirror.url()))
@@ -63,23 +61,32 @@ fn main() {
         hosts.div_ceil(10)
     );
     for round in 1..=2 {
-        let (time, memory) = run(&folder, &further);
-        println!("round {round}: {:.1} s, {memory} KB (VmHWM)", time.as_secs_f64());
+        let Measured { time, memory, sockets } = run(&folder, &further);
+        let seconds = time.as_secs_f64();
+        println!("round {round}: {seconds:.1} s, {memory} KB (VmHWM), at most {sockets} connections at once");
     }
-    println!("at most {} connections at once", open.most());
     fs::remove_dir_all(folder).unwrap();
 }
 
-fn mirror(number: usize, open: &Arc<OpenConnections>) -> Mirror {
+fn mirror(number: usize) -> Mirror {
     let content = repomd(TIME);
-    Mirror::counted(open, move |_| match number % 10 {
+    Mirror::new(move |_| match number % 10 {
         0 => MirrorReply::Silence,
         _ => MirrorReply::ok(content.clone()),
     })
 }
 
-/// Runs the probe once. Returns its time, and its largest memory in KB.
-fn run(folder: &Path, further: &[String]) -> (Duration, u64) {
+/// What a round took.
+struct Measured {
+    time: Duration,
+    /// In KB.
+    memory: u64,
+    /// As many as were open at any look. The mirrors see the end of a connection later than the probe, and would count more.
+    sockets: usize,
+}
+
+/// Runs the probe once.
+fn run(folder: &Path, further: &[String]) -> Measured {
     let programs = std::env::current_exe().unwrap();
     let programs = programs.parent().and_then(Path::parent).unwrap();
     let started = Instant::now();
@@ -92,12 +99,17 @@ fn run(folder: &Path, further: &[String]) -> (Duration, u64) {
         .args(further)
         .spawn()
         .unwrap();
-    let mut memory = 0;
+    let (mut memory, mut sockets) = (0, 0);
     loop {
         memory = memory_of(child.id()).unwrap_or(memory);
+        sockets = sockets.max(sockets_of(child.id()));
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success(), "{status}");
-            return (started.elapsed(), memory);
+            return Measured {
+                time: started.elapsed(),
+                memory,
+                sockets,
+            };
         }
         thread::sleep(LOOK);
     }
@@ -107,4 +119,16 @@ fn memory_of(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// The TCP sockets of a process.
+fn sockets_of(process: u32) -> usize {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten();
+    let leads_to = open.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    let sockets: Vec<String> = leads_to.map(|to| to.to_string_lossy().into_owned()).collect();
+    let tcp = fs::read_to_string(format!("/proc/{process}/net/tcp")).unwrap_or_default();
+    let inodes = tcp.lines().filter_map(|line| line.split_whitespace().nth(9));
+    inodes
+        .filter(|inode| sockets.contains(&format!("socket:[{inode}]")))
+        .count()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::snapshot::age::Utc;
+use crate::snapshot::age::{self, Utc};
 use crate::snapshot::health::source::HealthSource;
 use crate::snapshot::{DataFile, Snapshot};
 
@@ -25,7 +25,7 @@ fn describe_health(source: &HealthSource, out: &mut String) -> fmt::Result {
         let (made, until) = (Utc(file.made), Utc(file.valid_until));
         writeln!(out, "  made {made}, valid until {until}, {} URLs", file.urls.len())?;
     }
-    match source.reason() {
+    match source.reason_at(age::now()) {
         None => writeln!(out, "  used"),
         Some(reason) => writeln!(out, "  not used: {reason}"),
     }

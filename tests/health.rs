@@ -15,11 +15,13 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use mirrorlist_server::health::file::FORMAT;
 use mirrorlist_server::health::{HealthFile, RepositoryHealth, Standing, UrlHealth, Verdict};
 use mirrorlist_server::mirrorlist::explain::explain;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Tier, answer};
+use mirrorlist_server::mirrorlist::explain::host::{HostQuery, explain_hosts};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
 use mirrorlist_server::settings::{HealthSettings, Share};
 use mirrorlist_server::snapshot::{Snapshot, age};
 use proptest::prelude::*;
@@ -176,6 +178,15 @@ impl Oracle<'_> {
         !web.is_empty() && web.iter().all(|protocol| self.bad(host, protocol, tier))
     }
 
+    /// Whether a host is not bad and has a URL that the answer can list.
+    fn is_good_host(&self, host: usize, tier: Tier) -> bool {
+        let usable = match self.question.is_redirect() {
+            true => self.web_urls(host),
+            false => usable_urls(&self.hosts[host], self.question),
+        };
+        !usable.is_empty() && !self.is_bad_host(host, tier)
+    }
+
     /// The protocols that the answer lists of a host.
     fn listed(&self, host: usize, tier: Tier) -> Vec<&'static str> {
         let mut good = self.hosts[host].clone();
@@ -195,14 +206,15 @@ impl Oracle<'_> {
         let all: usize = without.iter().map(|(_, tier)| tier.len()).sum();
         let near = without.iter().filter(|(tier, _)| *tier != Tier::Global);
         let counts = near.flat_map(|(tier, hosts)| hosts.iter().map(|host| (*tier, *host)));
-        let good = counts.filter(|(tier, host)| {
-            !usable_urls(&self.hosts[*host], self.question).is_empty() && !self.is_bad_host(*host, *tier)
-        });
-        let listed_good = good.count();
+        let (mut good, mut bad) = (0, 0);
+        for (tier, host) in counts {
+            good += usize::from(self.is_good_host(host, tier));
+            bad += usize::from(self.is_bad_host(host, tier));
+        }
         let is_by_country = without.len() == 1 && self.question.countries.is_some();
         let mut tiers = without;
-        if listed_good < self.question.minimum && !is_by_country && !tiers.iter().any(|(tier, _)| *tier == Tier::Global)
-        {
+        let is_short = bad > 0 && good < self.question.minimum;
+        if is_short && !is_by_country && !tiers.iter().any(|(tier, _)| *tier == Tier::Global) {
             let larger = Question {
                 minimum: all + 1_000,
                 ..self.question.clone()
@@ -211,7 +223,7 @@ impl Oracle<'_> {
             let any_good = |tiers: &Vec<(Tier, BTreeSet<usize>)>| {
                 tiers
                     .iter()
-                    .any(|(tier, hosts)| hosts.iter().any(|host| !self.is_bad_host(*host, *tier)))
+                    .any(|(tier, hosts)| hosts.iter().any(|host| self.is_good_host(*host, *tier)))
             };
             if any_good(&with_global) {
                 tiers = with_global;
@@ -320,6 +332,226 @@ proptest! {
     }
 }
 
+/// A public host of the random world with a bandwidth of 1 Mbit/s.
+fn plain_host(country: &'static str, protocols: &[&'static str]) -> Host {
+    Host {
+        country,
+        private: false,
+        protocols: protocols.to_vec(),
+        bandwidth: 1,
+        allowed: Vec::new(),
+        netblocks: Vec::new(),
+        asn: None,
+        carries: true,
+    }
+}
+
+/// What each address of the world gets, without a health file and with one.
+fn without_and_with(hosts: &[Host], said: &Said, ask_for: &Question) -> Vec<[Vec<(usize, String)>; 2]> {
+    let written = Files::new(&[file_of(said)]);
+    let snapshot = || fixture::snapshot_with(|cache| edit(cache, hosts)).0;
+    let (without, with) = (snapshot(), snapshot().with_health_files(&written.settings));
+    let answers = random_world::ADDRESSES.iter().map(|address| {
+        let question = Question {
+            address,
+            ..ask_for.clone()
+        };
+        [&without, &with].map(|snapshot| ask(snapshot, &question, &mut Answerer::seeded(1)).1)
+    });
+    answers.collect()
+}
+
+fn plain_question() -> Question {
+    Question {
+        address: "",
+        countries: None,
+        protocols: None,
+        netblock: true,
+        redirect: false,
+        minimum: 1,
+        endpoint: Endpoint::Mirrorlist,
+        seed: 1,
+    }
+}
+
+const DEAD: Option<(Verdict, Verdict)> = Some((Verdict::Dead, Verdict::Good));
+
+#[test]
+fn where_all_that_can_be_listed_is_bad_the_answer_is_as_without_the_file() {
+    // Nobody asks for http, so the host that has nothing else is no reason for the global tier.
+    let mut hosts: Vec<Host> = random_world::COUNTRIES
+        .map(|country| plain_host(country, &["https"]))
+        .into();
+    hosts.push(plain_host("US", &["http"]));
+    let mut said = vec![[DEAD, None]; hosts.len()];
+    said[6] = [None, None];
+    let https = Question {
+        protocols: Some(vec!["https"]),
+        ..plain_question()
+    };
+    for [without, with] in without_and_with(&hosts, &said, &https) {
+        assert_eq!(without, with);
+    }
+}
+
+#[test]
+fn a_redirect_takes_a_good_mirror_where_nearer_ones_are_bad_or_have_only_ftp() {
+    for near in ["http", "ftp"] {
+        let mut hosts: Vec<Host> = ["DE", "FR", "US", "CA"]
+            .map(|country| plain_host(country, &["ftp"]))
+            .into();
+        hosts.extend(["DE", "FR", "US", "CA"].map(|country| plain_host(country, &[near])));
+        hosts.push(plain_host("JP", &["http"]));
+        let mut said = vec![[None, DEAD]; hosts.len()];
+        said[8] = [None, None];
+        let redirect = Question {
+            redirect: true,
+            ..plain_question()
+        };
+        for [_, with] in without_and_with(&hosts, &said, &redirect) {
+            assert!(
+                with.is_empty() && near == "ftp" || with == [(8, "http".to_owned())],
+                "{with:?}"
+            );
+        }
+    }
+}
+
+/// The answer of the random world's first address to a path, as its lines of URLs.
+fn urls_at(snapshot: &Snapshot, path: &str) -> Vec<String> {
+    let query = format!("path={path}&ip=192.0.2.1");
+    let query = MirrorQuery::parse(&query);
+    let answer = answer(
+        snapshot,
+        &request(&plain_question_at("192.0.2.1"), &query),
+        "",
+        &mut Answerer::seeded(1),
+    );
+    let body = String::from_utf8(answer.body.start.to_vec()).unwrap();
+    let urls = body.lines().filter(|line| !line.starts_with('#'));
+    urls.map(str::to_owned).collect()
+}
+
+fn plain_question_at(address: &'static str) -> Question {
+    Question {
+        address,
+        ..plain_question()
+    }
+}
+
+#[test]
+fn a_repository_below_another_has_its_own_verdict() {
+    let hosts = ["DE", "FR"].map(|country| plain_host(country, &["http"]));
+    let (snapshot, _) = fixture::snapshot_with(|cache| {
+        edit(cache, &hosts);
+        for name in ["everybody's/debug", "everybody's/other"] {
+            let mut below = cache.mirror_list_cache.last().unwrap().clone();
+            below.directory = name.to_owned();
+            cache.mirror_list_cache.insert(0, below);
+        }
+    });
+    let repository = |directory: &str, verdict| RepositoryHealth {
+        directory: directory.to_owned(),
+        standing: standing(verdict),
+        ..RepositoryHealth::default()
+    };
+    let urls = [Verdict::Stale, Verdict::Good]
+        .iter()
+        .zip(["http://0", "http://1"])
+        .map(|(verdict, url)| UrlHealth {
+            url: url.to_owned(),
+            repositories: vec![
+                repository("everybody's", *verdict),
+                repository("everybody's/debug", Verdict::Good),
+            ],
+            ..UrlHealth::default()
+        });
+    let written = Files::new(&[health_file(urls.collect())]);
+    let snapshot = snapshot.with_health_files(&written.settings);
+    let firsts = |path: &str| -> BTreeSet<bool> {
+        let question = plain_question_at("192.0.2.1");
+        let query = format!("path={path}&country=DE,FR");
+        let query = MirrorQuery::parse(&query);
+        let draws = (0..40).map(|seed| {
+            let answer = answer(&snapshot, &request(&question, &query), "", &mut Answerer::seeded(seed));
+            let body = String::from_utf8(answer.body.start.to_vec()).unwrap();
+            body.lines().nth(1).unwrap().starts_with("http://0/")
+        });
+        draws.collect()
+    };
+    assert_eq!(firsts("everybody's"), [false].into());
+    assert_eq!(firsts("everybody's/other"), [false].into());
+    assert_eq!(firsts("everybody's/debug"), [false, true].into());
+}
+
+#[test]
+fn urls_beyond_the_sixty_fourth_of_a_host_are_good() {
+    let hosts = [plain_host("DE", &["http"]), plain_host("DE", &["https"])];
+    let (snapshot, _) = fixture::snapshot_with(|cache| {
+        edit(cache, &hosts);
+        let mut more = cache.hc_url_cache[0].clone();
+        for key in 100..166 {
+            more.key = key;
+            more.value = format!("http://0/{key}");
+            cache.hc_url_cache.push(more.clone());
+        }
+        for directory in &mut cache.mirror_list_cache {
+            for host in directory.by_host_id.iter_mut().filter(|host| host.key == 0) {
+                host.value = (100..166).collect();
+            }
+        }
+    });
+    let urls = (100..166).map(|key| UrlHealth {
+        url: format!("http://0/{key}"),
+        standing: standing(Verdict::Dead),
+        ..UrlHealth::default()
+    });
+    let written = Files::new(&[health_file(urls.collect())]);
+    let snapshot = snapshot.with_health_files(&written.settings);
+    let urls = urls_at(&snapshot, "everybody's");
+    assert!(urls.iter().any(|url| url.starts_with("http://0/164/")), "{urls:?}");
+    assert_eq!(
+        snapshot
+            .health()
+            .hosts_by_verdict(age::now())
+            .map(|(_, hosts)| hosts)
+            .collect::<Vec<_>>(),
+        [1, 0, 0, 0]
+    );
+}
+
+#[test]
+fn an_explanation_tells_nothing_of_a_file_whose_time_is_over() {
+    let hosts = [plain_host("DE", &["http"])];
+    let written = Files::new(&[file_of(&vec![[None, DEAD]])]);
+    let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
+    let snapshot = snapshot.with_health_files(&written.settings);
+    let query = MirrorQuery::parse("path=everybody's&country=DE");
+    let told = |now| {
+        let request = MirrorRequest {
+            now,
+            ..request(&plain_question_at("192.0.2.1"), &query)
+        };
+        let explanation = explain(&snapshot, &request, 1);
+        let hosts = explain_hosts(&snapshot, &HostQuery::Id(0), now);
+        let of_host = serde_json::to_value(&hosts).unwrap()[0]["health"]
+            .as_array()
+            .unwrap()
+            .len();
+        [explanation.tiers[0].hosts[0].health.as_ref().unwrap().len(), of_host]
+    };
+    assert_eq!(told(age::now()), [2, 2]);
+    assert_eq!(told(age::now() + 7_200), [0, 0]);
+    let source = &snapshot.health().sources()[0];
+    assert_eq!(source.reason_at(age::now()), None);
+    assert!(
+        source
+            .reason_at(age::now() + 7_200)
+            .unwrap()
+            .contains("is the probe running?")
+    );
+}
+
 /// A health file that a running server watches.
 struct Watched {
     data: DataFiles,
@@ -414,7 +646,7 @@ fn metric(server: &Server, name: &str) -> Vec<String> {
 }
 
 const USED: &str = "a health file is used";
-const NOT_USED: &str = "a health file is not used; mirrors are listed as without it";
+const NOT_USED: &str = "a health file is not used";
 
 #[test]
 fn a_dead_mirror_comes_last_until_it_is_good_again() {
@@ -479,6 +711,20 @@ fn a_dead_mirror_comes_last_until_it_is_good_again() {
     assert_eq!(metric(&server, "mirrorlist_health_hosts{verdict=\"dead\"}"), ["0"]);
 }
 
+/// Reloads and checks that the log says nothing of a health file. Returns the outcome.
+fn reload_says_nothing_new(server: &Server) -> Value {
+    let outcome = json(server, "/admin/reload")["outcome"].take();
+    // The end of a second reload comes after all that is said of the first one.
+    server.admin_get("/admin/reload");
+    let mut ends = 0;
+    while ends < 2 {
+        let message = server.next_message();
+        assert!(!message.contains(NOT_USED), "said twice: {message}");
+        ends += usize::from(message.contains("\"msg\":\"reload finished\""));
+    }
+    outcome
+}
+
 #[test]
 fn a_file_that_cannot_be_used_costs_nothing_and_is_told_once() {
     let watched = Watched::new();
@@ -513,12 +759,18 @@ fn a_file_that_cannot_be_used_costs_nothing_and_is_told_once() {
             message.contains(said) && message.contains("\"earlier_content_used\":true"),
             "{message}"
         );
-        server.admin_get("/admin/reload");
-        assert!(!server.has_message(NOT_USED), "said twice");
+        reload_says_nothing_new(&server);
         let file = &json(&server, "/admin/status")["health"]["files"][0];
         assert_eq!((&file["state"], &file["used"]), (&"unusable".into(), &true.into()));
         assert!(fr1_is_last());
     }
+
+    // The reason has other numbers at each reading, and a new cache has it read.
+    std::thread::sleep(Duration::from_millis(1_100));
+    let cache = fs::read(watched.data.cache()).unwrap();
+    fs::remove_file(watched.data.cache()).unwrap();
+    fs::write(watched.data.cache(), cache).unwrap();
+    assert_eq!(reload_says_nothing_new(&server), "replaced");
 
     // Of another cache: URLs and repositories that this one does not have.
     let mut other = health_file(fixture_urls(&[]));
@@ -588,6 +840,18 @@ fn an_end_of_validity_counts_without_a_reload_and_the_watch_tells_of_it() {
     assert!(!(0..20).all(|_| hosts_in_order(&server).ends_with(&["fr1".to_owned()])));
     assert_eq!(metric(&server, "mirrorlist_health_file_used"), ["0"]);
     assert_eq!(json(&server, "/admin/status")["health"]["files"][0]["state"], "expired");
+}
+
+#[test]
+fn the_watch_reads_a_file_again_that_could_not_be_read_for_a_passing_reason() {
+    let watched = Watched::new();
+    watched.write(&health_file_made(age::now() + 303).to_json().unwrap());
+    let server = watched.start_watching();
+    assert_eq!(
+        json(&server, "/admin/status")["health"]["files"][0]["state"],
+        "unusable"
+    );
+    server.wait_for_message(USED);
 }
 
 #[test]

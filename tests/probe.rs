@@ -17,11 +17,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Instant;
 
 use mirrorlist_server::cache::proto::MirrorList;
 use prost::Message as _;
 use serde_json::Value;
+use support::PATIENCE;
 use support::http;
 use support::mirrors::{
     Authority, Mirror, MirrorReply, MirrorRequest, OpenConnections, TOPDIR, cache_of, next_address, repomd,
@@ -161,6 +165,14 @@ fn refusing() -> String {
     format!("http://{}/pub", listener.local_addr().unwrap())
 }
 
+/// The content, after so many redirects to other paths.
+fn after_redirects(number: usize, request: &MirrorRequest) -> MirrorReply {
+    match request.target.matches("/x").count() == number {
+        true => MirrorReply::ok(repomd(CURRENT)),
+        false => MirrorReply::redirect(format!("/x{}", request.target)),
+    }
+}
+
 #[test]
 fn one_round_finds_what_each_mirror_is_like() {
     let authority = Authority::new("known");
@@ -194,10 +206,7 @@ fn one_round_finds_what_each_mirror_is_like() {
             "200, current version, at 127.",
         ),
         (
-            Mirror::new(|request| match request.target.strip_prefix("/x") {
-                None => MirrorReply::redirect(format!("/x{}", request.target)),
-                Some(_) => MirrorReply::ok(repomd(CURRENT)),
-            }),
+            Mirror::new(|request| after_redirects(6, request)),
             "good",
             "200, current version",
         ),
@@ -225,6 +234,21 @@ fn one_round_finds_what_each_mirror_is_like() {
             Mirror::new(|_| MirrorReply::status("206 Partial Content")),
             "missing",
             "206 Partial Content",
+        ),
+        (
+            Mirror::new(|_| MirrorReply::Unmeasured(vec![b'x'; (1 << 20) + 1])),
+            "stale",
+            "200, unknown content of more than 1048576 bytes",
+        ),
+        (
+            Mirror::new(|_| MirrorReply::Unmeasured(vec![b'x'; 1 << 20])),
+            "stale",
+            "200, unknown content of 1048576 bytes",
+        ),
+        (
+            Mirror::new(|request| after_redirects(7, request)),
+            "missing",
+            "more than 6 redirects, the last one to http://127.",
         ),
         (
             Mirror::new(looping),
@@ -302,7 +326,7 @@ fn one_round_finds_what_each_mirror_is_like() {
 #[test]
 fn a_mirror_that_says_nothing_or_too_little_is_dead_when_patience_ends() {
     let silent = Mirror::new(|_| MirrorReply::Silence);
-    let slow = Mirror::new(|_| MirrorReply::HeadOnly);
+    let slow = Mirror::new(|_| MirrorReply::Trickle);
     let world = World::new(&[("DE", vec![silent.url()]), ("DE", vec![slow.url()])]);
     let patience = ["--patience", "300ms"];
     world.round(&patience);
@@ -621,11 +645,9 @@ fn what_cannot_be_done_is_one_line_and_leaves_the_file() {
     assert_eq!(fs::read(world.outfile()).unwrap(), before);
     world.write_cache(&[("DE", vec![mirror.url()])], &["a"]);
     fails(&run(&mut world.command(&["-o", "/dev/null"])), 73, "--outfile");
-    fails(
-        &run(&mut world.command(&["-o", "/nonexistent/x.json"])),
-        73,
-        "/nonexistent/x.json: cannot write it",
-    );
+    let nowhere = world.path("no-folder/x.json");
+    let output = run(&mut world.command(&["-o", nowhere.to_str().unwrap()]));
+    fails(&output, 73, "no-folder/x.json: cannot write it");
     fails(
         &run(&mut world.command(&["--patience", "soon"])),
         64,
@@ -661,7 +683,7 @@ fn kill(child: &Child, signal: &str) {
 /// A probe that keeps running, and the lines of its log.
 struct Running {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    lines: Receiver<String>,
 }
 
 impl Running {
@@ -669,19 +691,19 @@ impl Running {
         let arguments = ["--interval", "1s", "--metrics-listen", "127.0.0.1:0"];
         let further: Vec<&str> = arguments.iter().chain(further).copied().collect();
         let mut child = world.command(&further).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Self { child, lines }
     }
 
     /// Reads the log up to a line with this text.
-    fn wait_for(&mut self, said: &str) -> Value {
+    fn wait_for(&self, said: &str) -> Value {
+        let started = Instant::now();
         let mut before = String::new();
         loop {
-            let line = self
-                .lines
-                .next()
-                .unwrap_or_else(|| panic!("no {said:?} in {before}"))
-                .unwrap();
+            let line = self.lines.recv_timeout(PATIENCE.saturating_sub(started.elapsed()));
+            let line = line.unwrap_or_else(|_| panic!("no {said:?} in {before}"));
             before += &line;
             if line.contains(said) {
                 return serde_json::from_str(&line).unwrap();

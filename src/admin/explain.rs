@@ -42,7 +42,7 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
         (None, name) => name.cloned().map(HostQuery::Name),
     };
     if let Some(host) = host {
-        let hosts = explain_hosts(snapshot, &host);
+        let hosts = explain_hosts(snapshot, &host, age::now());
         if hosts.is_empty() {
             return Err(ExplainError::UnknownHost);
         }

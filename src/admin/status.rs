@@ -73,7 +73,7 @@ fn health_status(snapshot: &Snapshot) -> Value {
         json!({
             "path": source.path(),
             "state": source.state_at(now),
-            "reason": source.reason(),
+            "reason": source.reason_at(now),
             "used": source.used_at(now).is_some(),
             "place": newest.map(|file| &file.place),
             "made": newest.map(|file| file.made),

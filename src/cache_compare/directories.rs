@@ -1,6 +1,7 @@
 //! The directories of a cache as they are read: who carries them, with which URLs, and where they are listed. Equal lists of
 //! carriers are stored once, as are the carriers in them.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
@@ -73,13 +74,39 @@ struct CurrentHost {
     lists: Option<LastList>,
 }
 
+#[derive(Default)]
+struct KnownHosts {
+    /// The ids of the hosts of all directories.
+    all: HashSet<i64, FixedState>,
+    /// The hosts of the current directory by their ids. Emptying it takes no longer than filling it, however large another
+    /// directory was.
+    current: BTreeMap<i64, CurrentHost>,
+}
+
+impl KnownHosts {
+    /// The description of a host in the current directory. A cache has a hundred of them for each directory, so each is looked up
+    /// once for each list that it is in.
+    fn current(&mut self, id: i64) -> Result<&mut CurrentHost, TooMany> {
+        match self.current.entry(id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                self.all.insert(id);
+                // As for servers. A host takes much more memory than its id does in a file.
+                match self.all.len() > MOST_HOSTS {
+                    true => Err(TooMany::Hosts),
+                    false => Ok(new.insert(CurrentHost::default())),
+                }
+            }
+        }
+    }
+}
+
 /// All directories, and how far they are read.
 #[derive(Default)]
 pub(super) struct CarriedDirectories {
     /// By their names without slashes at the ends and none doubled.
     pub(super) directories: BTreeMap<Box<str>, CarriedDirectory>,
-    /// The ids of hosts.
-    hosts: HashSet<i64, FixedState>,
+    hosts: KnownHosts,
     /// The ids of URLs, ascending, each once.
     pub(super) url_sets: DistinctTable<UrlIdSet, Box<[i64]>>,
     pub(super) carriers: DistinctTable<CacheCarrier, DirectoryHost>,
@@ -90,14 +117,12 @@ pub(super) struct CarriedDirectories {
     host_lists: DistinctTable<LastList, (Option<LastList>, HostList)>,
     /// The URLs of entries of ByHostId by their encoding; `None` for no URL.
     encoded: HashMap<Box<[u8]>, Option<UrlIdSet>, FixedState>,
-    /// The hosts of the current directory by their ids.
-    current: BTreeMap<i64, CurrentHost>,
 }
 
 impl CarriedDirectories {
     /// Takes a directory. Of two with one name the last one counts, as for servers; those without a name are left out.
     pub(super) fn read(&mut self, message: DirectoryMessage<'_>) -> Result<(), EntryError> {
-        self.current.clear();
+        self.hosts.current.clear();
         let head = message.visit(self)?;
         let carriers = self.list_carriers();
         if let Some(name) = head.name {
@@ -130,20 +155,9 @@ impl CarriedDirectories {
         listing
     }
 
-    /// The description of a host in the current directory.
-    fn current(&mut self, id: i64) -> Result<&mut CurrentHost, TooMany> {
-        self.hosts.insert(id);
-        // As for servers. A host takes much more memory than its id does in a file.
-        match self.hosts.len() > MOST_HOSTS {
-            true => Err(TooMany::Hosts),
-            false => Ok(self.current.entry(id).or_default()),
-        }
-    }
-
     fn list(&mut self, id: i64, list: HostList) -> Result<(), EntryError> {
-        let before = self.current(id)?.lists;
-        let last = self.host_lists.insert((before, list));
-        self.current(id)?.lists = Some(last);
+        let host = self.hosts.current(id)?;
+        host.lists = Some(self.host_lists.insert((host.lists, list)));
         Ok(())
     }
 
@@ -164,8 +178,8 @@ impl CarriedDirectories {
 
     /// The list of the carriers of the current directory.
     fn list_carriers(&mut self) -> CarrierList {
-        let mut list = Vec::with_capacity(self.current.len());
-        for (&host, &CurrentHost { urls, lists }) in &self.current {
+        let mut list = Vec::with_capacity(self.hosts.current.len());
+        for (&host, &CurrentHost { urls, lists }) in &self.hosts.current {
             // Servers take a host without a URL for one that does not carry the directory, wherever it is listed.
             list.extend(urls.map(|urls| self.carriers.insert(DirectoryHost { host, urls, lists })));
         }
@@ -189,10 +203,9 @@ impl<'a> DirectoryVisitor<'a> for CarriedDirectories {
 
     /// Takes an entry of ByHostId. Of two for a host the last one with a URL counts, as for servers.
     fn carrier(&mut self, id: i64, urls: EncodedIds<'a>) -> Result<(), EntryError> {
-        self.current(id)?;
-        if let Some(urls) = self.url_set(urls)? {
-            self.current(id)?.urls = Some(urls);
-        }
+        let urls = self.url_set(urls)?;
+        let host = self.hosts.current(id)?;
+        host.urls = urls.or(host.urls);
         Ok(())
     }
 }

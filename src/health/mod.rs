@@ -1,6 +1,6 @@
 //! The health of mirrors, as files tell it between the probe, which writes them, and a server, which puts what is bad last.
 //!
-//! - [`file`]: what stands in such a file, reading and writing it
+//! - [`mod@file`]: what stands in such a file, reading and writing it
 //! - [`verdict`]: the verdicts, and how observations of several rounds make and end one
 //!
 //! Not here: asking mirrors ([`crate::probe`]), and what a verdict changes in an answer (`snapshot::health`,

@@ -81,7 +81,7 @@ pub fn answer<'a>(
     match choice.form {
         AnswerForm::Mirrorlist => Answer {
             body: Body::whole(text::mirrorlist(catalogue, request.query, &choice, buffer)),
-            ..chosen(Content::Mirrorlist, &choice)
+            ..chosen(catalogue, Content::Mirrorlist, &choice)
         },
         AnswerForm::Redirect(url) => {
             let url = text::redirect_url(catalogue, &choice.target, url);
@@ -89,18 +89,18 @@ pub fn answer<'a>(
                 status: 302,
                 body: Body::whole(format!("{url}\n")),
                 location: Some(url),
-                ..chosen(Content::Mirrorlist, &choice)
+                ..chosen(catalogue, Content::Mirrorlist, &choice)
             }
         }
         AnswerForm::Metalink(details) => Answer {
             body: Body::whole(metalink::metalink(catalogue, &choice, details, date, buffer)),
-            ..chosen(Content::Metalink, &choice)
+            ..chosen(catalogue, Content::Metalink, &choice)
         },
     }
 }
 
 /// An answer with mirrors, but for its body.
-fn chosen<'a>(content: Content, choice: &Choice<'a>) -> Answer<'a> {
+fn chosen<'a>(catalogue: &Catalogue, content: Content, choice: &Choice<'a>) -> Answer<'a> {
     let country = choice.location.country_code();
     let hosts = &choice.selection.hosts;
     Answer {
@@ -116,7 +116,7 @@ fn chosen<'a>(content: Content, choice: &Choice<'a>) -> Answer<'a> {
             country,
             first_tier: hosts.first().map(|host| host.tier()),
             hosts: hosts.len(),
-            demotes: choice.demotes(),
+            demotes: choice.demotes(catalogue),
         }),
     }
 }

@@ -43,7 +43,11 @@ impl Refusal<'_> {
             Self::MissingParameters | Self::RepositoryDisabled => 200,
             Self::InvalidAddress => 400,
             Self::MethodNotAllowed => 405,
-            _ => 404,
+            Self::UnknownRepository { .. }
+            | Self::UnknownPath
+            | Self::NoFileDetails { .. }
+            | Self::NoWebMirror
+            | Self::UnknownEndpoint => 404,
         }
     }
 }

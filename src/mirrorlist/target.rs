@@ -62,6 +62,7 @@ fn repository<'a>(
     arch: &'a str,
     scratch: &mut String,
 ) -> Result<Target<'a>, Refusal<'a>> {
+    // Source repositories have one architecture, whatever that of the client is.
     let arch = if asked.contains("source") { "source" } else { arch };
     let repo = catalogue.repository_redirect(asked).unwrap_or(asked);
     if catalogue.is_disabled(repo) {

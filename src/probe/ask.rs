@@ -2,22 +2,23 @@
 //!
 //! As librepo asks: without a proxy, uncompressed, through redirects between http and https. A connection lives for one question.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::CertificateError;
 use rustls::crypto::ring;
 use ureq::config::IpFamily;
 use ureq::http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    LOCATION,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION,
 };
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error};
 use url::{Host, Url};
 
+use super::failure::Failure;
+use super::names::Names;
 use crate::settings::ProbeConfig;
 
 /// Content with more bytes is not read.
@@ -83,37 +84,6 @@ pub(super) enum Reply {
     Failure(Failure),
 }
 
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("no answer within {}", in_words(*.0))]
-    Timeout(Duration),
-    #[error("connection refused")]
-    Refused,
-    /// In words.
-    #[error("{0}")]
-    Tls(String),
-    /// The name is not known, or its name servers don't answer.
-    #[error("name has no address")]
-    NoName,
-    /// The name has addresses, but none of this family.
-    #[error("name has no such address")]
-    NoFamily,
-    /// This machine has no way to addresses of this family.
-    #[error("network unreachable")]
-    NoRoute,
-    /// In words.
-    #[error("{0}")]
-    Other(String),
-}
-
-fn in_words(time: Duration) -> String {
-    match time.subsec_millis() {
-        0 => format!("{} s", time.as_secs()),
-        _ => format!("{} ms", time.as_millis()),
-    }
-}
-
 /// What is known of the last answer, so that the content need not come again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Conditions<'a> {
@@ -121,7 +91,16 @@ pub(super) struct Conditions<'a> {
     pub(super) last_modified: Option<&'a str>,
 }
 
-impl Conditions<'_> {
+impl<'a> Conditions<'a> {
+    /// The conditions that can stand in headers: the health file that they come from may be anyone's.
+    pub(super) fn new(etag: Option<&'a str>, last_modified: Option<&'a str>) -> Self {
+        let sendable = |text: &&str| HeaderValue::from_str(text).is_ok();
+        Self {
+            etag: etag.filter(sendable),
+            last_modified: last_modified.filter(sendable),
+        }
+    }
+
     fn any(self) -> bool {
         self.etag.is_some() || self.last_modified.is_some()
     }
@@ -141,7 +120,7 @@ enum Hop {
 }
 
 impl Asker {
-    /// Reads the system's certificates.
+    /// Reads the system's certificates. What is known of names lives as long as this.
     pub(super) fn new(config: &ProbeConfig) -> Self {
         let roots = rustls_native_certs::load_native_certs().certs;
         let roots = roots.iter().map(|root| Certificate::from_der(root).to_owned());
@@ -149,8 +128,9 @@ impl Asker {
             .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
             .root_certs(RootCerts::from(roots))
             .build();
+        let names = Names::default();
         let agent = |family| {
-            Agent::config_builder()
+            let config = Agent::config_builder()
                 .http_status_as_error(false)
                 .max_redirects(0)
                 .max_redirects_will_error(false)
@@ -165,8 +145,8 @@ impl Asker {
                 .timeout_global(Some(config.patience))
                 .max_idle_connections(0)
                 .max_idle_connections_per_host(0)
-                .build()
-                .new_agent()
+                .build();
+            Agent::with_parts(config, DefaultConnector::default(), names.clone())
         };
         Self {
             ipv4: agent(IpFamily::Ipv4Only),
@@ -194,7 +174,9 @@ impl Asker {
                     Ok(target) => at = target,
                     Err(words) => return Reply::Astray(words),
                 },
-                Err(error) => return Reply::Failure(self.failure(error)),
+                // Nothing was sent.
+                Err(error @ (Error::BadUri(_) | Error::Http(_))) => return Reply::Unaskable(error.to_string()),
+                Err(error) => return Reply::Failure(Failure::of(error, self.patience)),
             }
         }
         Reply::Astray(format!("more than {MOST_REDIRECTS} redirects, the last one to {at}"))
@@ -227,38 +209,6 @@ impl Asker {
             left => request.config().timeout_global(left).build().call()?,
         };
         read(response, conditions.any(), elsewhere)
-    }
-
-    fn failure(&self, error: Error) -> Failure {
-        match error {
-            Error::Timeout(_) => Failure::Timeout(self.patience),
-            Error::HostNotFound => Failure::NoFamily,
-            Error::Io(error) => self.failure_of_io(&error),
-            Error::Rustls(error) => Failure::Tls(tls_words(&error)),
-            Error::Tls(words) => Failure::Tls(format!("TLS: {words}")),
-            Error::Protocol(error) => Failure::Other(format!("not HTTP: {error}")),
-            Error::LargeResponseHeader(..) => Failure::Other(format!("a head of more than {BUFFER} bytes")),
-            error => Failure::Other(error.to_string()),
-        }
-    }
-
-    fn failure_of_io(&self, error: &io::Error) -> Failure {
-        let inner = error.get_ref();
-        if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Failure::Tls(tls_words(error));
-        }
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Failure::Refused,
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::Timeout(self.patience),
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => Failure::NoRoute,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-                Failure::Other("connection closed before the end of the answer".to_owned())
-            }
-            _ if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => Failure::NoRoute,
-            // The standard library has no kind for it.
-            _ if error.to_string().starts_with("failed to lookup address information") => Failure::NoName,
-            _ => Failure::Other(error.to_string()),
-        }
     }
 }
 
@@ -309,23 +259,6 @@ fn target(from: &Url, status: StatusCode, location: Option<&str>) -> Result<Url,
     }
 }
 
-fn tls_words(error: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(error) = error else {
-        return format!("TLS: {error}");
-    };
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate expired".to_owned(),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "certificate not valid yet".to_owned()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "certificate for another name".to_owned()
-        }
-        CertificateError::UnknownIssuer => "certificate of an unknown issuer".to_owned(),
-        error => format!("certificate not accepted: {error}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,29 +282,15 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_stand_in_a_header_is_no_condition() {
+        let conditions = Conditions::new(Some("\"1\"\r\nX-Evil: 1"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
+        assert_eq!((conditions.etag, conditions.last_modified.is_some()), (None, true));
+    }
+
+    #[test]
     fn an_address_has_one_family() {
         assert_eq!(Family::of_url("http://192.0.2.1:8080/x"), [Family::Ipv4]);
         assert_eq!(Family::of_url("https://[2001:db8::1]/x"), [Family::Ipv6]);
         assert_eq!(Family::of_url("https://a.example/x"), [Family::Ipv4, Family::Ipv6]);
-    }
-
-    #[test]
-    fn failures_have_words() {
-        for (failure, words) in [
-            (Failure::Timeout(Duration::from_secs(10)), "no answer within 10 s"),
-            (Failure::Timeout(Duration::from_millis(300)), "no answer within 300 ms"),
-            (Failure::Refused, "connection refused"),
-            (Failure::NoName, "name has no address"),
-            (
-                Failure::Tls(tls_words(&CertificateError::Expired.into())),
-                "certificate expired",
-            ),
-            (
-                Failure::Tls(tls_words(&CertificateError::NotValidForName.into())),
-                "certificate for another name",
-            ),
-        ] {
-            assert_eq!(failure.to_string(), words);
-        }
     }
 }

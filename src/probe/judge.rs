@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 use slog::{Logger, info, warn};
 
-use super::ask::{Failure, Family, MOST_BYTES, Reply};
+use super::ask::{Family, MOST_BYTES, Reply};
+use super::failure::Failure;
 use super::plan::{PlannedUrl, WatchedRepository};
 use super::repomd;
 use crate::health::{RepositoryHealth, Standing, UrlHealth, Verdict};
@@ -291,7 +292,7 @@ pub(super) fn judge_url(
 
 /// Whether a finding says nothing of the mirror but of this machine.
 fn is_passed_over(finding: &Finding) -> bool {
-    *finding == Finding::NoAnswer(Failure::NoRoute)
+    matches!(finding, Finding::NoAnswer(Failure::NoRoute | Failure::Own(_)))
 }
 
 /// The verdict on a URL. Without a clear answer to any question there is none, unless all of them failed.

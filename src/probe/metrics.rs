@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Registry};
 
-use super::ask::{Failure, Reply};
+use super::ask::Reply;
+use super::failure::Failure;
 use crate::health::{HealthFile, Standing, Verdict};
 use crate::http::connection::metrics::ConnectionMetrics;
 use crate::http::monitoring::{Monitored, in_words};
@@ -44,7 +45,7 @@ impl RequestOutcome {
             Reply::Failure(Failure::Refused) => Self::Refused,
             Reply::Failure(Failure::Tls(_)) => Self::Tls,
             Reply::Failure(Failure::NoName | Failure::NoFamily) => Self::NoAddress,
-            Reply::Failure(Failure::NoRoute | Failure::Other(_)) | Reply::Unaskable(_) => Self::Other,
+            Reply::Failure(Failure::NoRoute | Failure::Own(_) | Failure::Other(_)) | Reply::Unaskable(_) => Self::Other,
         }
     }
 }

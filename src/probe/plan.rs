@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use crate::cache::name;
 use crate::cache::url::Protocol;
 use crate::mirrorlist::render::text::suffix;
 use crate::mirrorlist::target::{Asked, Target};
@@ -66,12 +67,13 @@ pub(super) struct Question {
 
 impl Plan {
     /// Makes a plan.
-    pub(super) fn new(catalogue: &Catalogue, patterns: &Patterns) -> Self {
+    pub(super) fn new(catalogue: &Catalogue, patterns: &Patterns, skipped: &[String]) -> Self {
         let (watched, unmatched) = watched(catalogue, patterns);
         let mut urls: BTreeMap<String, PlannedUrl> = BTreeMap::new();
         for (repository, candidate) in watched.iter().enumerate() {
             add_questions(catalogue, repository, candidate.repodata, &mut urls);
         }
+        urls.retain(|url, _| !skipped.contains(&network_name(url)));
         let repositories = watched.iter().map(|candidate| WatchedRepository {
             directory: candidate.directory.to_owned(),
             category: candidate.category.to_owned(),
@@ -154,7 +156,7 @@ fn candidates(catalogue: &Catalogue) -> BTreeMap<&str, Candidate<'_>> {
         let name = catalogue.directory_name(directory);
         let candidate = candidates.entry(name).or_insert_with(|| Candidate {
             directory: name,
-            category: topdir(name, catalogue.subpath(directory)),
+            category: name::topdir(name, catalogue.subpath(directory)).unwrap_or(name),
             repodata,
             versions,
             keys: Vec::new(),
@@ -162,14 +164,6 @@ fn candidates(catalogue: &Catalogue) -> BTreeMap<&str, Candidate<'_>> {
         candidate.keys.push(key);
     }
     candidates
-}
-
-/// The top directory of the category that a directory is in.
-fn topdir<'a>(directory: &'a str, subpath: &str) -> &'a str {
-    directory
-        .strip_suffix(subpath)
-        .unwrap_or(directory)
-        .trim_end_matches('/')
 }
 
 fn latest_of_each_category<'a>(all: BTreeMap<&'a str, Candidate<'a>>) -> Vec<Candidate<'a>> {

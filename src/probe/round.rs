@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use rand::Rng;
 use rand::seq::SliceRandom as _;
 
-use super::ask::{Conditions, Failure, Family, Reply};
+use super::ask::{Conditions, Family, Reply};
+use super::failure::Failure;
 use super::judge::{self, Finding, Observation, UrlObservations, known_repository};
 use super::plan::{Plan, PlannedUrl};
 use crate::generate::threads::join;
@@ -142,9 +143,8 @@ where
             .get(url.url.as_str())
             .and_then(|url| known_repository(url, repository));
         let conditions = known.filter(|known| judge::can_be_conditional(repository, known));
-        let conditions = conditions.map_or_else(Conditions::default, |known| Conditions {
-            etag: known.etag.as_deref(),
-            last_modified: known.last_modified.as_deref(),
+        let conditions = conditions.map_or_else(Conditions::default, |known| {
+            Conditions::new(known.etag.as_deref(), known.last_modified.as_deref())
         });
         let reply = (self.ask)(&question.url, family, conditions);
         Some(judge::observation(reply, repository, known))
@@ -160,6 +160,10 @@ fn goes_on(finding: &Finding) -> bool {
 fn best(mut attempts: Vec<(Family, Observation)>) -> Option<(Family, Observation)> {
     if let Some(works) = attempts.iter().position(|(_, found)| found.finding.works()) {
         return Some(attempts.swap_remove(works));
+    }
+    let is_own = |finding: &Finding| matches!(finding, Finding::NoAnswer(Failure::Own(_)));
+    if let Some(own) = attempts.iter().position(|(_, found)| is_own(&found.finding)) {
+        return Some(attempts.swap_remove(own));
     }
     let nameless = attempts
         .iter()

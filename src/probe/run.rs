@@ -166,7 +166,7 @@ impl<'a> Prober<'a> {
             return Ok(());
         }
         let loaded = load::<Catalogue>(&self.config.cache)?;
-        let plan = Plan::new(&loaded.table, &self.config.watch);
+        let plan = Plan::new(&loaded.table, &self.config.watch, &self.config.skip);
         let Some(file) = &loaded.file else {
             return Ok(());
         };

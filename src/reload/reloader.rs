@@ -232,7 +232,7 @@ fn wait_until_unused(snapshot: &Arc<Snapshot>) {
 /// Reads the files that are not the ones in use and, with a limit, compares them.
 fn renew(paths: &DataPaths, health: &HealthSettings, current: &Snapshot, max_shrink: Option<Share>) -> Renewal {
     let read = current.reload(paths, health);
-    let passing = read.refused.iter().any(|error| error.is_passing());
+    let passing = read.is_passing;
     let changed = read.changed.clone();
     let mut reasons: Vec<String> = read.refused.iter().map(ToString::to_string).collect();
     if let (Some(new), Some(max_shrink)) = (read.new_data(), max_shrink) {

@@ -10,6 +10,7 @@ use super::reloader::{Reloader, STOP_LIMIT};
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::settings::WatchSettings;
+use crate::snapshot::health::source::HealthSource;
 use crate::snapshot::{FileIdentity, age};
 
 /// Watches the data files. It reloads when one has changed and then been still for a moment, and again, at ever longer intervals,
@@ -75,11 +76,12 @@ impl Watcher {
         let health = health.map(|file| (file.path(), file.identity()));
         let in_use: HashMap<&Path, Option<FileIdentity>> = data.chain(health).collect();
         let identity = |path| in_use.get(path).copied().flatten();
+        let is_passing = snapshot.health().sources().iter().any(HealthSource::is_passing);
         Self {
             tried: reloader.paths().map(identity).collect(),
             paths: reloader.paths().map(Path::to_owned).collect(),
             seen: None,
-            retry: None,
+            retry: is_passing.then(|| (Instant::now() + FIRST_RETRY, FIRST_RETRY)),
         }
     }
 

@@ -30,6 +30,8 @@ settings! {
         /// repositories to ask for: a comma list of patterns with * and ? for their directories or for prefix+arch, like
         /// fedora-41+*; else the three of each category that changed last
         watch: Patterns = Setting::new("watch", "PATTERNS", patterns);
+        /// comma list of the names of hosts that are not asked, since their admins want none of it
+        skip: Vec<String> = Setting::new("skip", "NAMES", names);
         /// how mirror admins reach who runs the probe, like an address; it stands in the User-Agent
         contact: Option<String> = Setting::new("contact", "TEXT", |text| optional(text, header_text));
         /// name of the place that mirrors are asked from; it stands in the health file
@@ -59,6 +61,15 @@ fn patterns(text: &str) -> Result<Patterns, Expected> {
         glob::Pattern::new(text).map_err(|error| format!("patterns like fedora-41+*: {text:?}: {}", error.msg).into())
     });
     patterns.collect::<Result<_, Expected>>().map(Patterns)
+}
+
+fn names(text: &str) -> Result<Vec<String>, Expected> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
+    let is_name = |name: &String| !name.contains(['/', ' ']);
+    (names.iter().all(is_name))
+        .then_some(names)
+        .ok_or_else(|| "a comma list of names like mirror.example.org".into())
 }
 
 /// A text that can stand in a header, and in a comment of it.
@@ -134,6 +145,7 @@ mod tests {
                 "--parallel \"65\": expected a number from 1 to 64",
             ),
             (["--parallel", "0"], "--parallel \"0\""),
+            (["--skip", "https://a/"], "--skip \"https://a/\""),
             (["--watch", "a,b[c"], "--watch \"a,b[c\""),
             (["--contact", "me\nX-Evil: 1"], "--contact \"me\\nX-Evil: 1\""),
             (["--contact", "m\u{e4}rz"], "--contact"),

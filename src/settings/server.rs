@@ -104,6 +104,18 @@ settings! {
     }
 }
 
+impl HealthSettings {
+    fn checked(self) -> Result<Self, ConfigError> {
+        let files = self.files.len();
+        match self.quorum {
+            Some(quorum) if files > 0 && quorum.get() > files => Err(ConfigError::new(format!(
+                "health.quorum = {quorum}: health.files names {files}, so that no URL would ever be bad"
+            ))),
+            _ => Ok(self),
+        }
+    }
+}
+
 impl Default for HealthSettings {
     /// No health files.
     fn default() -> Self {
@@ -309,7 +321,7 @@ impl ServerConfig {
             connections: ConnectionLimitSettings::check(raw)?,
             deadlines: Deadlines::check(raw)?,
             files: DataPaths::check(raw)?,
-            health: HealthSettings::check(raw)?,
+            health: HealthSettings::check(raw)?.checked()?,
             public: PublicSettings::check(raw)?,
             access_log: OtherFileSettings::check(raw)?.access_log,
             admin: admin.listen.map(|listen| AdminConfig {

@@ -310,6 +310,11 @@ mod tests {
             ("mirrorlist-server --trusted_proxies 10.0.0.0/33", "\"10.0.0.0/33\""),
             ("mirrorlist-server --log_level loud", "log_level = \"loud\""),
             ("mirrorlist-server serve", "'serve'"),
+            (
+                "mirrorlist-server --health.files /a,/b --health.quorum 3",
+                "health.quorum = 3: health.files names 2",
+            ),
+            ("mirrorlist-server --health.files /a,/a", "health.files = \"/a,/a\""),
             ("mirrorlist-server --config /nonexistent/c.toml", "/nonexistent/c.toml"),
         ] {
             let error = parse_line(line).unwrap_err().to_string();

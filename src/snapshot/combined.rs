@@ -74,6 +74,7 @@ impl Snapshot {
             changed.push(HealthFile::KEY);
         }
         SnapshotReload {
+            is_passing: read.refused.iter().any(LoadError::is_passing) || files.iter().any(|file| file.is_passing),
             current: self,
             settings: health,
             new,
@@ -167,6 +168,8 @@ pub struct SnapshotReload<'a> {
     new: Option<Snapshot>,
     files: Vec<ReadHealthFile>,
     health_is_new: bool,
+    /// Whether a file, one of health files included, could not be read for a reason that may pass.
+    pub is_passing: bool,
     /// The keys of the files that are not those of the current snapshot.
     pub changed: Vec<&'static str>,
     /// Why data files are refused. A health file that can't be used is none of them.

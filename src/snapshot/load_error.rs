@@ -34,9 +34,18 @@ impl LoadError {
     pub fn is_passing(&self) -> bool {
         match &self.problem {
             // A parser's complaint has no error number of the operating system.
-            LoadProblem::Read(error) => error.raw_os_error().is_some(),
+            LoadProblem::Read(error) | LoadProblem::Health(HealthFileError::Read(error)) => {
+                error.raw_os_error().is_some()
+            }
             LoadProblem::Changing | LoadProblem::Ahead(_) => true,
-            _ => false,
+            LoadProblem::NoFile
+            | LoadProblem::OverBudget(_)
+            | LoadProblem::LargerThan(_)
+            | LoadProblem::Empty
+            | LoadProblem::Cache(_)
+            | LoadProblem::GeoIp(_)
+            | LoadProblem::Health(_)
+            | LoadProblem::NothingUsable(_) => false,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Mirrors on loopback: real sockets, HTTP or HTTPS, each with a behaviour that can change. And caches that name them.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use mirrorlist_server::cache::proto::{
     FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntRepeatedIntMap, IntStringMap,
@@ -38,8 +39,10 @@ pub(crate) enum MirrorReply {
     Answer(&'static str, Vec<(&'static str, String)>, Vec<u8>),
     /// Nothing, for as long as the client waits.
     Silence,
-    /// The head of an answer and no body.
-    HeadOnly,
+    /// The head of an answer, and then a byte now and then, for as long as the client waits.
+    Trickle,
+    /// 200 and a body whose length only its end tells.
+    Unmeasured(Vec<u8>),
     /// The end of the connection.
     Close,
 }
@@ -269,16 +272,32 @@ fn serve(connection: impl Read + Write, shared: &Shared, asked: &Sender<MirrorRe
                 .write_all(&[head.as_bytes(), b"\r\n", &body].concat())
                 .and_then(|()| output.flush())
         }
-        MirrorReply::HeadOnly => {
-            let sent = output
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<repo")
-                .and_then(|()| output.flush());
-            sent.and_then(|()| connection.read_to_end(&mut Vec::new()).map(|_| ()))
+        MirrorReply::Trickle => {
+            drop(count);
+            trickle(output)
+        }
+        MirrorReply::Unmeasured(body) => {
+            drop(count);
+            let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+            output
+                .write_all(&[&head[..], &body].concat())
+                .and_then(|()| output.flush())
         }
         MirrorReply::Close => Ok(()),
         // To the end of the client's patience.
         MirrorReply::Silence => connection.read_to_end(&mut Vec::new()).map(|_| ()),
     };
+}
+
+/// The pace of a slow mirror: far more often than any patience ends.
+const PACE: Duration = Duration::from_millis(20);
+
+fn trickle(output: &mut impl Write) -> io::Result<()> {
+    output.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")?;
+    loop {
+        output.write_all(b"<").and_then(|()| output.flush())?;
+        thread::sleep(PACE);
+    }
 }
 
 fn read_request(connection: &mut impl BufRead) -> Option<MirrorRequest> {

@@ -47,7 +47,7 @@ impl Program {
                 command.env_remove(variable);
             }
         }
-        command.env("LC_ALL", "C").env("HOME", "/nonexistent");
+        command.env("LC_ALL", "C").env("HOME", env!("CARGO_TARGET_TMPDIR"));
         command
     }
 

@@ -45,6 +45,7 @@ impl CarrierLayout {
                 name,
                 ..Topdir::default()
             };
+            // Memory is full before the index has no room.
             let Some(topdir) = self.topdirs.push(topdir) else {
                 return;
             };
@@ -140,6 +141,7 @@ impl CarrierLayout {
             subpath_start: name.len() - below.subpath.len(),
             changed: directory.changed,
         };
+        // Memory is full before the index has no room.
         let Some(index) = self.topdirs.at_mut(below.topdir).directories.push(entry) else {
             return;
         };

@@ -10,7 +10,8 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 use super::connect::Connector;
 use super::refusal::causes;
 
-/// How long a database may be silent. Connecting, from the name to the answer to the password, may take both times.
+/// How long a database may be silent. Connecting, from the name to the answer to the password, may take both times. Both together
+/// are less than two minutes, cancelling included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SilenceLimits {
     /// A connection that gives nothing for this long is looked at, again and again.

@@ -10,6 +10,7 @@ use rand::Rng;
 
 use super::by_country::GLOBAL;
 use super::by_network::{Proximity, client_as, near_hosts};
+use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
 use super::select::Selector;
 use super::{Observer, Selection};
@@ -19,17 +20,26 @@ use crate::snapshot::{Carrier, CarrierIndex, CarrierWord};
 /// Most answers have at most so many hosts.
 const USUAL_HOSTS: usize = 128;
 
-/// How many hosts have a URL that the answer can list.
+/// How many hosts have a URL of a protocol that is asked for.
 #[derive(Clone, Copy, Default)]
 struct Usable {
     all: usize,
-    /// Those that are not bad.
+    bad: usize,
+    /// Those that are not bad and have a URL that the answer can list: a redirect lists no ftp. Not counted without health files.
     good: usize,
+}
+
+impl Usable {
+    /// Whether the tiers so far give too few hosts.
+    fn are_less_than(self, minimum: usize) -> bool {
+        self.all < minimum || self.bad > 0 && self.good < minimum
+    }
 }
 
 impl AddAssign for Usable {
     fn add_assign(&mut self, more: Self) {
         self.all += more.all;
+        self.bad += more.bad;
         self.good += more.good;
     }
 }
@@ -71,7 +81,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         }
         self.scratch.near_hosts.clear();
         selection.countries = names(countries, client);
-        if usable.good < self.minimum {
+        if usable.are_less_than(self.minimum) {
             self.fall_back_to_global(&mut selection, usable, any_public);
         }
         selection
@@ -80,11 +90,11 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Adds the global tier, unless only bad hosts call for it and it has no good ones either.
     fn fall_back_to_global(&mut self, selection: &mut Selection<'_>, usable: Usable, any_public: bool) {
         let near = selection.hosts.len();
+        let mut usable_with_global = usable;
         if any_public {
-            self.add_global(&mut selection.hosts);
+            usable_with_global += self.add_global(&mut selection.hosts);
         }
-        let all_bad = || selection.hosts.iter().all(|host| host.is_demoted());
-        if usable.all >= self.minimum && all_bad() {
+        if usable.all >= self.minimum && usable_with_global.good == 0 {
             selection.hosts.truncate(near);
             return;
         }
@@ -168,22 +178,28 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         usable
     }
 
-    /// Adds all other public hosts.
-    fn add_global(&mut self, hosts: &mut Vec<RankedHost>) {
+    /// Adds all other public hosts. Returns how many of them are usable.
+    fn add_global(&mut self, hosts: &mut Vec<RankedHost>) -> Usable {
+        let mut usable = Usable::default();
         let words = std::mem::take(&mut self.scratch.global);
         for word in &words {
             for (_, index, carrier) in self.carriers(*word, word.public) {
-                self.add_weighted(Tier::Global, index, carrier, hosts);
+                let is_bad = self.add_weighted(Tier::Global, index, carrier, hosts);
+                usable += self.usable(carrier, is_bad);
             }
         }
         self.scratch.global = words;
+        usable
     }
 
-    /// Counts a host if it has a URL that the answer can list.
+    /// Counts a host if it has a URL of a protocol that is asked for.
     fn usable(&self, carrier: &Carrier, is_bad: bool) -> Usable {
-        let all = usize::from(self.protocols.takes_any(carrier.protocols));
-        let good = if is_bad { 0 } else { all };
-        Usable { all, good }
+        let can_list = |health: HealthOfHosts<'_>| health.listed.takes_any(carrier.protocols);
+        Usable {
+            all: self.protocols.takes_any(carrier.protocols).into(),
+            bad: is_bad.into(),
+            good: (!is_bad && self.health.is_some_and(can_list)).into(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Tier;
 use crate::mirrorlist::protocols::ProtocolFilter;
-use crate::snapshot::health::table::HealthView;
+use crate::snapshot::health::table::{HealthView, url_mask};
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, ProtocolSet};
 
 /// The health of the hosts of a request.
@@ -59,11 +59,11 @@ impl HealthOfHosts<'_> {
     #[cold]
     fn look_at(&self, catalogue: &Catalogue, carrier: &Carrier, bad: u64) -> Listed {
         let (mut good, mut listed_bad) = (false, 0);
-        for (bit, url) in (0..u64::BITS).zip(catalogue.urls(carrier)) {
+        for (bit, url) in (0..).zip(catalogue.urls(carrier)) {
             if self.listed.takes(url.protocol) && ProtocolSet::WEB.contains(url.protocol) {
-                let is_bad = bad >> bit & 1;
-                good |= is_bad == 0;
-                listed_bad |= is_bad << bit;
+                let mask = url_mask(bit) & bad;
+                good |= mask == 0;
+                listed_bad |= mask;
             }
         }
         match (listed_bad, good) {

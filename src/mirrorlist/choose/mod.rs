@@ -212,11 +212,11 @@ impl Choice<'_> {
         }
     }
 
-    /// Whether a host comes last because it has no good URL while others have one.
-    pub fn demotes(&self) -> bool {
-        let [first, .., last] = &*self.selection.hosts else {
-            return false;
-        };
-        last.is_demoted() && !first.is_demoted()
+    /// Whether a host comes last because it has no good URL while others that the answer lists have one.
+    pub fn demotes(&self, catalogue: &Catalogue) -> bool {
+        let is_listed = |carrier: &Carrier| self.protocols.takes_any(carrier.protocols);
+        let mut good = self.selection.hosts.iter().take_while(|host| !host.is_demoted());
+        self.selection.hosts.last().is_some_and(|host| host.is_demoted())
+            && good.any(|host| is_listed(catalogue.carrier(host.carrier())))
     }
 }

@@ -33,7 +33,7 @@ pub struct ExplainedHost<'a> {
     directories: usize,
     /// The repositories whose directory it carries, as `prefix+arch`.
     repositories: Vec<String>,
-    /// What the health files say of its URLs; `None` if there are no health files.
+    /// What the health files say of its URLs, of which those of a private host are not judged; `None` if there are no health files.
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<Vec<ExplainedVerdict<'a>>>,
 }
@@ -47,10 +47,10 @@ pub enum HostQuery {
     Name(String),
 }
 
-/// The entries about the hosts asked for; empty if there is none.
-pub fn explain_hosts<'a>(snapshot: &'a Snapshot, query: &HostQuery) -> Vec<ExplainedHost<'a>> {
+/// The entries about the hosts asked for, at a time in seconds since the Unix epoch; empty if there is none.
+pub fn explain_hosts<'a>(snapshot: &'a Snapshot, query: &HostQuery, now: u64) -> Vec<ExplainedHost<'a>> {
     let catalogue = snapshot.catalogue();
-    let verdicts = Verdicts::new(snapshot.health());
+    let verdicts = Verdicts::new(snapshot.health(), now);
     let hosts = catalogue.hosts().filter(|(index, host)| match query {
         HostQuery::Id(id) => host.id == *id,
         HostQuery::Name(name) => {
@@ -82,8 +82,12 @@ fn explained_host<'a>(
         carriers.any(|(carrier, _)| indexes.contains(&carrier))
     };
     let names = carriers.iter().map(|(_, carrier)| host_name(catalogue, carrier));
-    let urls = carriers.iter().flat_map(|(_, carrier)| catalogue.urls(carrier));
-    let urls = sorted(urls.map(|url| catalogue.base_url(url)));
+    let urls = |is_asked: fn(&Carrier) -> bool| {
+        let asked = carriers.iter().filter(|(_, carrier)| is_asked(carrier));
+        let urls = asked.flat_map(|(_, carrier)| catalogue.urls(carrier));
+        sorted(urls.map(|url| catalogue.base_url(url)))
+    };
+    let judged = urls(Carrier::in_public_list);
     let repositories = catalogue.repositories();
     let repositories = repositories.filter(|(_, repository)| carries(repository.directory));
     let allowed = || host.allowed_countries.iter().map(ToString::to_string).collect();
@@ -96,8 +100,8 @@ fn explained_host<'a>(
         public: carriers.iter().any(|(_, carrier)| carrier.public),
         netblocks: catalogue.netblocks_of(index),
         as_numbers: catalogue.as_numbers_of(index),
-        health: verdicts.map(|verdicts| urls.iter().flat_map(|url| verdicts.of(url)).collect()),
-        urls,
+        health: verdicts.map(|verdicts| judged.iter().flat_map(|url| verdicts.of(url)).collect()),
+        urls: urls(|_| true),
         directories: catalogue.directories().filter(|directory| carries(*directory)).count(),
         repositories: sorted(repositories.map(|(key, _)| key)),
     }

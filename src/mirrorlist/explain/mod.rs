@@ -114,7 +114,7 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
                 catalogue,
                 choice,
                 suffix: text::suffix(catalogue, &choice.target),
-                verdicts: Verdicts::new(snapshot.health()),
+                verdicts: Verdicts::new(snapshot.health(), request.now),
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
@@ -162,7 +162,7 @@ impl<'a> ExplainedChoice<'_, 'a> {
             let (tier, is_bad) = part(hosts.first()?);
             Some(ExplainedTier {
                 tier,
-                demoted: is_bad && self.choice.demotes(),
+                demoted: is_bad && self.choice.demotes(self.catalogue),
                 hosts: self.listed(hosts),
             })
         });

@@ -39,6 +39,13 @@ impl ResponseBuffer {
 }
 
 impl ResponseWriter<'_> {
+    /// The same writer as a new value, which a compiler can take apart.
+    #[inline(always)]
+    pub fn own(self) -> Self {
+        let Self { buffer, memory, length } = self;
+        Self { buffer, memory, length }
+    }
+
     /// Appends text.
     #[inline(always)]
     pub fn text(&mut self, text: impl AsRef<[u8]>) {
@@ -52,9 +59,7 @@ impl ResponseWriter<'_> {
     pub fn padded(&mut self, text: PaddedText<'_>) {
         let (mut bytes, mut left) = (text.bytes, text.length);
         while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
-            if let Some(room) = self.room(BLOCK).first_chunk_mut() {
-                *room = *block;
-            }
+            self.block(block);
             if left <= BLOCK {
                 self.length += left;
                 return;
@@ -65,12 +70,29 @@ impl ResponseWriter<'_> {
         self.text(bytes.get(..left).unwrap_or(bytes));
     }
 
+    /// Writes a block after the response so far, without making it part of that.
+    #[inline(always)]
+    fn block(&mut self, block: &[u8; BLOCK]) {
+        loop {
+            let rest = self.memory.split_at_mut_checked(self.length);
+            match rest.and_then(|(_, rest)| rest.first_chunk_mut()) {
+                Some(room) => {
+                    *room = *block;
+                    return;
+                }
+                None => lengthen(&mut self.memory, self.length + BLOCK),
+            }
+        }
+    }
+
     /// Appends a number in decimal digits.
+    #[inline(always)]
     pub fn number(&mut self, number: u64) {
         self.text(itoa::Buffer::new().format(number));
     }
 
     /// Appends bytes as hexadecimal digits in lower case.
+    #[inline(always)]
     pub fn hex<const N: usize>(&mut self, bytes: &[u8; N]) {
         let (pairs, _) = self.room(2 * N).as_chunks_mut();
         for (pair, byte) in pairs.iter_mut().zip(bytes) {

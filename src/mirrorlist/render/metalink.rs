@@ -1,7 +1,6 @@
 //! Renders Metalink 3.0 as librepo reads it: the prefix `mm0` is literal, hashes are in lower case, and clients try the `url`
 //! elements in document order.
 
-use std::iter::repeat;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -43,25 +42,26 @@ pub fn metalink(
     resources_and_end(writer, catalogue, choice, &path)
 }
 
+/// Appends the `url` elements and the end. The writer is this function's own, so that its length stays in a register.
+#[inline(never)]
 fn resources_and_end(
-    mut writer: ResponseWriter<'_>,
+    writer: ResponseWriter<'_>,
     catalogue: &Catalogue,
     choice: &Choice<'_>,
     path: &PaddedString,
 ) -> Bytes {
+    let mut writer = writer.own();
     writer.text("   <resources maxconnections=\"1\">\n");
     let [.., last] = &*PREFERENCES;
-    let hosts = choice.selection.hosts.iter();
-    let listed = hosts.filter_map(|host| {
+    let mut preferences = PREFERENCES.iter();
+    for host in &choice.selection.hosts {
         let carrier = catalogue.carrier(host.carrier());
-        choice
-            .protocols
-            .takes_any(carrier.protocols)
-            .then_some((*host, carrier))
-    });
-    for ((host, carrier), [private, public]) in listed.zip(PREFERENCES.iter().chain(repeat(last))) {
+        if !choice.protocols.takes_any(carrier.protocols) {
+            continue;
+        }
+        let [private, public] = preferences.next().unwrap_or(last);
         let preference = if carrier.public { public } else { private };
-        for url in choice.urls_of(host, catalogue) {
+        for url in choice.urls_of(*host, catalogue) {
             writer.padded(catalogue.text(url.element_start));
             writer.padded(preference.get());
             writer.padded(catalogue.text(url.escaped));

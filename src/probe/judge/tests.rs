@@ -269,9 +269,10 @@ fn what_says_nothing_changes_nothing() {
     }
     assert_eq!(world.health.as_ref().unwrap().standing.since, 1);
     let before = world.health.clone();
-    let no_route = Reply::Failure(Failure::NoRoute);
-    world.after([Some(no_route), None, None]);
-    assert_eq!(world.health, before);
+    for failure in [Failure::NoRoute, Failure::Own("Too many open files".to_owned())] {
+        world.after([Some(Reply::Failure(failure)), None, None]);
+        assert_eq!(world.health, before);
+    }
 }
 
 #[test]

@@ -71,13 +71,18 @@ impl World {
     }
 
     fn plan(&self, patterns: &[&str]) -> Plan {
+        self.plan_without(patterns, &[])
+    }
+
+    fn plan_without(&self, patterns: &[&str], skipped: &[&str]) -> Plan {
         let message = MirrorList {
             time: 1_700_000_000,
             ..self.message.clone()
         };
         let catalogue = Catalogue::read(message.encode_to_vec().as_slice(), &mut Warnings::default()).unwrap();
         let patterns = patterns.iter().map(|text| glob::Pattern::new(text).unwrap());
-        Plan::new(&catalogue, &Patterns(patterns.collect()))
+        let skipped: Vec<String> = skipped.iter().map(|name| (*name).to_owned()).collect();
+        Plan::new(&catalogue, &Patterns(patterns.collect()), &skipped)
     }
 }
 
@@ -177,4 +182,16 @@ fn urls_of_one_host_or_one_name_are_a_group() {
         .map(|group| group.iter().map(|url| url.host_id).collect())
         .collect();
     assert_eq!(ids, [vec![1, 1, 3, 3], vec![2], vec![4, 5]]);
+}
+
+#[test]
+fn hosts_that_want_none_of_it_are_not_asked() {
+    let world = World::default()
+        .host(1, &["http://A.example/pub", "https://a.example:8443/pub"])
+        .host(2, &["http://b.example/pub"])
+        .repository("fedora-41+x86_64", "pub/linux", "41/os", 10, &[]);
+    let asked = world.plan_without(&[], &["a.example"]);
+    let urls: Vec<&str> = asked.urls().map(|url| url.url.as_str()).collect();
+    assert_eq!(urls, ["http://b.example/pub"]);
+    assert_eq!(world.plan(&[]).urls().count(), 3);
 }

@@ -160,6 +160,19 @@ fn a_mirror_with_ipv6_only_is_not_judged_where_there_is_none() {
 }
 
 #[test]
+fn what_this_machine_lacks_is_no_fault_of_a_mirror() {
+    let own = Failure::Own("Too many open files".to_owned());
+    let (_, observed) = ask("http://m.example", |family| match family {
+        Family::Ipv4 => failure(Failure::Refused),
+        Family::Ipv6 => failure(own.clone()),
+    });
+    assert_eq!(
+        first(&observed),
+        (Finding::NoAnswer(own), "Too many open files", Vec::new())
+    );
+}
+
+#[test]
 fn an_error_of_the_mirror_is_asked_about_further_and_a_plea_for_less_is_not() {
     let (questions, observed) = ask("http://192.0.2.1", |_| status(500));
     assert_eq!((questions.len(), observed.found[1].is_some()), (2, true));

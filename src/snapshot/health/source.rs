@@ -1,5 +1,6 @@
 //! A health file and its state. The last content that could be used counts until its own end if what replaces it can't be.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::warnings::Warnings;
 
 impl DataTable for HealthFile {
     const KEY: &'static str = "health.files";
-    /// Twenty times that of Fedora's mirrors with ten watched repositories each.
+    /// Fedora's mirrors with ten watched repositories each take a twentieth. The budget of memory can refuse a smaller one.
     const MAX_BYTES: u64 = 64 << 20;
 
     fn read_file(file: BufReader<File>, _: &mut Warnings) -> Result<Self, LoadProblem> {
@@ -42,6 +43,8 @@ pub(in super::super) struct ReadHealthFile {
     identity: Option<FileIdentity>,
     /// The content, or why there is none.
     content: Result<Arc<Loaded<HealthFile>>, (HealthState, String)>,
+    /// Whether it can't be read for a reason that may pass while the file stays as it is.
+    pub(in super::super) is_passing: bool,
     /// The content that was used before.
     kept: Option<Arc<Loaded<HealthFile>>>,
 }
@@ -69,16 +72,21 @@ impl ReadHealthFile {
                 ..before.file.clone()
             };
         }
+        let mut is_passing = false;
         let content = match &looked {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err((HealthState::Missing, "there is no such file".to_owned()))
             }
-            _ => load(path).map_err(|error| (HealthState::Unusable, error.problem().to_string())),
+            _ => load(path).map_err(|error| {
+                is_passing = error.is_passing();
+                (HealthState::Unusable, error.problem().to_string())
+            }),
         };
         Self {
             path: path.to_owned(),
             identity: looked.ok(),
             content,
+            is_passing,
             kept: before.and_then(|before| before.content.clone()),
         }
     }
@@ -112,8 +120,7 @@ impl HealthSource {
     pub(super) fn new(file: ReadHealthFile, now: u64, mut doubt: impl FnMut(&HealthFile) -> Option<Doubt>) -> Self {
         let mut judge = |content: &HealthFile| {
             if content.valid_until <= now {
-                let ended = format!("it was valid until {}; is the probe running?", Utc(content.valid_until));
-                return Err((HealthState::Expired, ended));
+                return Err((HealthState::Expired, ended(content)));
             }
             doubt(content).map_or(Ok(()), |doubt| Err((HealthState::SetAside, doubt.to_string())))
         };
@@ -145,17 +152,25 @@ impl HealthSource {
         self.file.identity
     }
 
+    /// Whether it can't be read for a reason that may pass while the file stays as it is.
+    pub fn is_passing(&self) -> bool {
+        self.file.is_passing
+    }
+
     /// Its state at a time in seconds since the Unix epoch.
     pub fn state_at(&self, now: u64) -> HealthState {
-        match (self.state, self.newest()) {
-            (HealthState::Used, Some(file)) if file.valid_until <= now => HealthState::Expired,
-            (state, _) => state,
+        match self.newest() {
+            Some(file) if file.valid_until <= now => HealthState::Expired,
+            _ => self.state,
         }
     }
 
-    /// Why it is not used.
-    pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+    /// Why it is not used at a time in seconds since the Unix epoch.
+    pub fn reason_at(&self, now: u64) -> Option<Cow<'_, str>> {
+        match self.newest() {
+            Some(file) if file.valid_until <= now => Some(ended(file).into()),
+            _ => self.reason.as_deref().map(Cow::from),
+        }
     }
 
     /// The content that counts: the file's, or an earlier one that is still valid.
@@ -173,20 +188,27 @@ impl HealthSource {
         self.file.content.as_ref().ok().map(|content| &content.table)
     }
 
-    /// Logs the state if it is not what it was before.
+    /// Logs the state if it is not what it was before. Of the same file, the reason can change with the time and the cache.
     pub fn log_change(&self, before: Option<&Self>, logger: &Logger) {
-        let told = before.map(|before| (before.state, before.reason.as_deref()));
-        if told == Some((self.state, self.reason())) {
+        let is_told = |before: &Self| {
+            let is_same_file = before.identity().is_some() && before.identity() == self.identity();
+            before.state == self.state && (is_same_file || before.reason == self.reason)
+        };
+        if before.is_some_and(is_told) {
             return;
         }
         let file = self.path().display().to_string();
         match &self.reason {
             None => info!(logger, "a health file is used"; "file" => file),
             Some(reason) => {
-                warn!(logger, "a health file is not used; mirrors are listed as without it";
+                warn!(logger, "a health file is not used";
                     "file" => file, "state" => ?self.state, "reason" => reason,
                     "earlier_content_used" => self.content.is_some());
             }
         }
     }
+}
+
+fn ended(file: &HealthFile) -> String {
+    format!("it was valid until {}; is the probe running?", Utc(file.valid_until))
 }

@@ -25,6 +25,11 @@ type FileSet = u32;
 /// The place of a URL: its carrier, and its bit there.
 type UrlPlace = (CarrierIndex, u32);
 
+/// The mask of a carrier's URL. Those beyond 64 have none: they are not judged, so they are good.
+pub fn url_mask(number: u32) -> u64 {
+    1_u64.checked_shl(number).unwrap_or(0)
+}
+
 /// The places of all URLs that can be judged: http and https URLs of hosts in public lists.
 pub(super) struct JudgedUrls<'a>(FastMap<&'a str, Vec<UrlPlace>>);
 
@@ -66,6 +71,7 @@ pub struct HealthTable {
     /// The carriers with a bad URL.
     touched: BitWords,
     dead: FastMap<CarrierIndex, u64>,
+    /// By directory, those included in which no URL is bad: a repository below another is not judged with that.
     repositories: FastMap<Box<str>, RepositoryTable>,
     /// The lengths of the names of these repositories' directories, in bytes, the longest first.
     lengths: Vec<usize>,
@@ -124,10 +130,24 @@ impl HealthTable {
             let kind = kinds.entry((carrier, directory)).or_default();
             *kind = (*verdict).max(*kind);
         }
+        if !table.dead.is_empty() || !table.repositories.is_empty() {
+            table.add_good_repositories(catalogue, files);
+        }
         let lengths: BTreeSet<usize> = table.repositories.keys().map(|name| name.len()).collect();
         table.lengths = lengths.into_iter().rev().collect();
         table.find_bad_hosts(catalogue, &kinds);
         table
+    }
+
+    /// Adds the repositories that the files know and in which no URL is bad.
+    fn add_good_repositories(&mut self, catalogue: &Catalogue, files: &[&HealthFile]) {
+        let urls = files.iter().flat_map(|file| &file.urls);
+        for repository in urls.flat_map(|url| &url.repositories) {
+            let directory = &*repository.directory;
+            if !self.repositories.contains_key(directory) && catalogue.directory(directory).is_some() {
+                self.repositories.insert(directory.into(), RepositoryTable::default());
+            }
+        }
     }
 
     /// Notes that a file knows a URL of this carrier's host.
@@ -142,9 +162,9 @@ impl HealthTable {
 
     fn find_bad_hosts(&mut self, catalogue: &Catalogue, kinds: &FastMap<(CarrierIndex, &str), Verdict>) {
         let has_no_good = |carrier: &Carrier, bad: u64| {
-            let urls = (0..u64::BITS).zip(catalogue.urls(carrier));
+            let urls = (0..).zip(catalogue.urls(carrier));
             let mut web = urls.filter(|(_, url)| ProtocolSet::WEB.contains(url.protocol));
-            bad != 0 && web.all(|(bit, _)| bad >> bit & 1 == 1)
+            bad != 0 && web.all(|(bit, _)| bad & url_mask(bit) != 0)
         };
         let dead = self.dead.iter().map(|(carrier, bad)| (*carrier, *bad, Verdict::Dead));
         let in_repositories = self.repositories.iter().flat_map(|(directory, table)| {

@@ -32,14 +32,14 @@ pub struct ExplainedVerdict<'a> {
 pub struct Verdicts<'a>(HashMap<&'a str, Vec<(&'a Path, &'a UrlHealth)>>);
 
 impl<'a> Verdicts<'a> {
-    /// Finds what the files say; `None` if there are no health files.
-    pub fn new(health: &'a MirrorHealth) -> Option<Self> {
+    /// Finds what the files say that count at a time in seconds since the Unix epoch; `None` if there are no health files.
+    pub fn new(health: &'a MirrorHealth, now: u64) -> Option<Self> {
         if health.sources().is_empty() {
             return None;
         }
         let mut urls = HashMap::<_, Vec<_>>::new();
         for source in health.sources() {
-            for url in source.used().iter().flat_map(|file| &file.urls) {
+            for url in source.used_at(now).iter().flat_map(|file| &file.urls) {
                 urls.entry(&*url.url).or_default().push((source.path(), url));
             }
         }

@@ -36,9 +36,8 @@ pub fn metalink(
     buffer: &mut ResponseBuffer,
 ) -> Bytes {
     let path = PaddedString::new([&xml::escaped(&suffix(catalogue, &choice.target)), "</url>\n"].concat());
-    let mut writer = buffer.writer();
-    document_start(&mut writer, date);
-    file(&mut writer, details);
+    let writer = document_start(buffer.writer(), date);
+    let mut writer = file(writer, details);
     writer.text("   <resources maxconnections=\"1\">\n");
     let [.., last] = &*PREFERENCES;
     let mut preferences = PREFERENCES.iter();
@@ -50,8 +49,10 @@ pub fn metalink(
         let [private, public] = preferences.next().unwrap_or(last);
         let preference = if carrier.public { public } else { private };
         for url in choice.urls_of(*host, catalogue) {
-            let (start, base) = (catalogue.text(url.element_start), catalogue.text(url.escaped));
-            writer.padded([start, preference.get(), base, path.get()]);
+            writer.padded(catalogue.text(url.element_start));
+            writer.padded(preference.get());
+            writer.padded(catalogue.text(url.escaped));
+            writer.padded(path.get());
         }
     }
     writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
@@ -66,8 +67,7 @@ pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str)
         comment.push('\n');
     }
     let mut buffer = ResponseBuffer::default();
-    let mut writer = buffer.writer();
-    document_start(&mut writer, date);
+    let mut writer = document_start(buffer.writer(), date);
     writer.text("<!--\n");
     writer.text(&comment);
     Body {
@@ -77,31 +77,34 @@ pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str)
     }
 }
 
-fn document_start(writer: &mut ResponseWriter<'_>, date: &str) {
+fn document_start<'a>(mut writer: ResponseWriter<'a>, date: &str) -> ResponseWriter<'a> {
     writer.text("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
     writer.text("<metalink version=\"3.0\" xmlns=\"http://www.metalinker.org/\" type=\"dynamic\" pubdate=\"");
     writer.text(date);
     writer.text("\" generator=\"mirrormanager\" xmlns:mm0=\"http://fedorahosted.org/mirrormanager\">\n");
+    writer
 }
 
 /// The start of the `file` element, up to its resources.
-fn file(writer: &mut ResponseWriter<'_>, details: &FileDetails) {
+#[inline(never)]
+fn file<'a>(mut writer: ResponseWriter<'a>, details: &FileDetails) -> ResponseWriter<'a> {
     writer.text(" <files>\n  <file name=\"");
     writer.text(&*xml::escaped(&details.name));
     writer.text("\">\n");
     let Some((current, older)) = details.versions.split_first() else {
-        return;
+        return writer;
     };
-    version(writer, current);
+    version(&mut writer, current);
     if !older.is_empty() {
         writer.text("   <mm0:alternates>\n");
         for alternate in older {
             writer.text("   <mm0:alternate>\n");
-            version(writer, alternate);
+            version(&mut writer, alternate);
             writer.text("   </mm0:alternate>\n");
         }
         writer.text("   </mm0:alternates>\n");
     }
+    writer
 }
 
 /// The known values of a version; an unknown one has no element.

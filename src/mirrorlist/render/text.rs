@@ -29,7 +29,8 @@ pub fn mirrorlist(
         writer.text("\n");
     }
     for url in choice.urls(catalogue) {
-        writer.padded([catalogue.text(url.base), path.get()]);
+        writer.padded(catalogue.text(url.base));
+        writer.padded(path.get());
     }
     writer.finish()
 }

@@ -22,6 +22,8 @@ WITH_PROBE = {
     "HEALTH_FILES": "/var/lib/mirrormanager/mirror_health.json",
     "PROBE_INTERVAL": "2s",
     "PROBE_PATIENCE": "1s",
+    # Three such intervals are hardly longer than a round and the server's look at its files.
+    "PROBE_VALID": "1m",
 }
 
 

@@ -36,8 +36,9 @@ pub fn metalink(
     buffer: &mut ResponseBuffer,
 ) -> Bytes {
     let path = PaddedString::new([&xml::escaped(&suffix(catalogue, &choice.target)), "</url>\n"].concat());
-    let writer = document_start(buffer.writer(), date);
-    let mut writer = file(writer, details);
+    let mut writer = buffer.writer();
+    document_start(&mut writer, date);
+    file(&mut writer, details);
     writer.text("   <resources maxconnections=\"1\">\n");
     let [.., last] = &*PREFERENCES;
     let mut preferences = PREFERENCES.iter();
@@ -67,7 +68,8 @@ pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str)
         comment.push('\n');
     }
     let mut buffer = ResponseBuffer::default();
-    let mut writer = document_start(buffer.writer(), date);
+    let mut writer = buffer.writer();
+    document_start(&mut writer, date);
     writer.text("<!--\n");
     writer.text(&comment);
     Body {
@@ -77,34 +79,31 @@ pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str)
     }
 }
 
-fn document_start<'a>(mut writer: ResponseWriter<'a>, date: &str) -> ResponseWriter<'a> {
+fn document_start(writer: &mut ResponseWriter<'_>, date: &str) {
     writer.text("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
     writer.text("<metalink version=\"3.0\" xmlns=\"http://www.metalinker.org/\" type=\"dynamic\" pubdate=\"");
     writer.text(date);
     writer.text("\" generator=\"mirrormanager\" xmlns:mm0=\"http://fedorahosted.org/mirrormanager\">\n");
-    writer
 }
 
 /// The start of the `file` element, up to its resources.
-#[inline(never)]
-fn file<'a>(mut writer: ResponseWriter<'a>, details: &FileDetails) -> ResponseWriter<'a> {
+fn file(writer: &mut ResponseWriter<'_>, details: &FileDetails) {
     writer.text(" <files>\n  <file name=\"");
     writer.text(&*xml::escaped(&details.name));
     writer.text("\">\n");
     let Some((current, older)) = details.versions.split_first() else {
-        return writer;
+        return;
     };
-    version(&mut writer, current);
+    version(writer, current);
     if !older.is_empty() {
         writer.text("   <mm0:alternates>\n");
         for alternate in older {
             writer.text("   <mm0:alternate>\n");
-            version(&mut writer, alternate);
+            version(writer, alternate);
             writer.text("   </mm0:alternate>\n");
         }
         writer.text("   </mm0:alternates>\n");
     }
-    writer
 }
 
 /// The known values of a version; an unknown one has no element.

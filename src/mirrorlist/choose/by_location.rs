@@ -4,13 +4,11 @@
 //! hosts in Fedora's cache only the 60 that are chosen are looked at (`cargo bench --bench stages`, `choose`).
 
 use std::borrow::Cow;
-use std::ops::AddAssign;
 
 use rand::Rng;
 
 use super::by_country::GLOBAL;
 use super::by_network::{Proximity, client_as, near_hosts};
-use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
 use super::select::Selector;
 use super::{Observer, Selection};
@@ -33,14 +31,6 @@ impl Usable {
     /// Whether the tiers so far give too few hosts.
     fn are_less_than(self, minimum: usize) -> bool {
         self.all < minimum || self.bad > 0 && self.good < minimum
-    }
-}
-
-impl AddAssign for Usable {
-    fn add_assign(&mut self, more: Self) {
-        self.all += more.all;
-        self.bad += more.bad;
-        self.good += more.good;
     }
 }
 
@@ -71,9 +61,9 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             self.withdraw_limited(&mut word);
             any_public |= word.public != 0;
             if !self.scratch.near_hosts.is_empty() {
-                usable += self.add_near_hosts(&mut word, &mut selection.hosts);
+                self.add_near_hosts(&mut word, &mut selection.hosts, &mut usable);
             }
-            usable += self.add_nearby(&word, &mut selection.hosts);
+            self.add_nearby(&word, &mut selection.hosts, &mut usable);
             word.public &= !word.in_country & !word.on_continent;
             if word.public != 0 {
                 self.scratch.global.push(word);
@@ -92,7 +82,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         let near = selection.hosts.len();
         let mut usable_with_global = usable;
         if any_public {
-            usable_with_global += self.add_global(&mut selection.hosts);
+            self.add_global(&mut selection.hosts, &mut usable_with_global);
         }
         if usable.all >= self.minimum && usable_with_global.good == 0 {
             selection.hosts.truncate(near);
@@ -144,9 +134,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     }
 
     /// Adds the hosts near the client by network, whatever countries they are limited to, and takes them out of the other tiers.
-    /// Returns how many of them are usable.
-    fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>) -> Usable {
-        let mut usable = Usable::default();
+    fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>, usable: &mut Usable) {
         for (bit, index, carrier) in self.carriers(*word, word.carriers) {
             let rng = &mut self.scratch.rng;
             let host = match self.scratch.near_hosts.get(carrier.host) {
@@ -156,49 +144,44 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             };
             let is_bad = self.is_bad(host.tier(), index, carrier);
             hosts.push(host.demoted_if(is_bad));
-            usable += self.usable(carrier, is_bad);
+            self.count(carrier, is_bad, usable);
             word.in_country &= !bit;
             word.on_continent &= !bit;
             word.public &= !bit;
         }
-        usable
     }
 
-    /// Adds the hosts in the client's country and on its continent. Returns how many of them are usable.
-    fn add_nearby(&mut self, word: &CarrierWord, hosts: &mut Vec<RankedHost>) -> Usable {
-        let mut usable = Usable::default();
+    /// Adds the hosts in the client's country and on its continent.
+    fn add_nearby(&mut self, word: &CarrierWord, hosts: &mut Vec<RankedHost>, usable: &mut Usable) {
         for (bit, index, carrier) in self.carriers(*word, word.in_country | word.on_continent) {
             let tier = match word.in_country & bit != 0 {
                 true => Tier::Country,
                 false => Tier::Continent,
             };
             let is_bad = self.add_weighted(tier, index, carrier, hosts);
-            usable += self.usable(carrier, is_bad);
+            self.count(carrier, is_bad, usable);
         }
-        usable
     }
 
-    /// Adds all other public hosts. Returns how many of them are usable.
-    fn add_global(&mut self, hosts: &mut Vec<RankedHost>) -> Usable {
-        let mut usable = Usable::default();
+    /// Adds all other public hosts.
+    fn add_global(&mut self, hosts: &mut Vec<RankedHost>, usable: &mut Usable) {
         let words = std::mem::take(&mut self.scratch.global);
         for word in &words {
             for (_, index, carrier) in self.carriers(*word, word.public) {
                 let is_bad = self.add_weighted(Tier::Global, index, carrier, hosts);
-                usable += self.usable(carrier, is_bad);
+                self.count(carrier, is_bad, usable);
             }
         }
         self.scratch.global = words;
-        usable
     }
 
-    /// Counts a host if it has a URL of a protocol that is asked for.
-    fn usable(&self, carrier: &Carrier, is_bad: bool) -> Usable {
-        let can_list = |health: HealthOfHosts<'_>| health.listed.takes_any(carrier.protocols);
-        Usable {
-            all: self.protocols.takes_any(carrier.protocols).into(),
-            bad: is_bad.into(),
-            good: (!is_bad && self.health.is_some_and(can_list)).into(),
+    /// Counts a host.
+    #[inline(always)]
+    fn count(&self, carrier: &Carrier, is_bad: bool, usable: &mut Usable) {
+        usable.all += usize::from(self.protocols.takes_any(carrier.protocols));
+        if let Some(health) = &self.health {
+            usable.bad += usize::from(is_bad);
+            usable.good += usize::from(!is_bad && health.listed.takes_any(carrier.protocols));
         }
     }
 }

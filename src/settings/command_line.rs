@@ -3,12 +3,18 @@
 //! Not here: which flags and commands there are ([`super::server_command`], [`super::generator`]).
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
+use super::parsers::{optional, socket_address};
 use super::setting::{ConfigError, Definition, SWITCHED_ON, Setting, Texts};
+
+/// The address for metrics of the generator and of the probe, which `healthcheck` asks.
+pub(super) const METRICS_LISTEN: Setting<Option<SocketAddr>> =
+    Setting::new("metrics-listen", "ADDRESS", |text| optional(text, socket_address)).arg(|arg| arg.global(true));
 
 /// Reads arguments, the program's name first. A mistake is one line; a break is a text that they ask for, the help or the version.
 pub(super) fn read(

@@ -12,10 +12,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 use slog::Level;
 
-use super::command_line::{flag, read};
-use super::parsers::{YEAR, number, optional, path, share, socket_address, time_in};
+use super::command_line::{METRICS_LISTEN, flag, read};
+use super::parsers::{limit, number, optional, path, share};
 use super::probe::ProbeConfig;
-use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
+use super::setting::{ConfigError, Definition, Setting, Texts, settings};
 use super::values::{CacheCompareSettings, Share};
 
 /// The definitions of all flags, in the order of the documentation.
@@ -57,15 +57,6 @@ settings! {
         /// serve /metrics and /healthz on this address, like 127.0.0.1:9180
         metrics_listen: Option<SocketAddr> = METRICS_LISTEN;
     }
-}
-
-/// The address for metrics. A constant, since `healthcheck` and `probe` read it, too.
-pub(super) const METRICS_LISTEN: Setting<Option<SocketAddr>> =
-    Setting::new("metrics-listen", "ADDRESS", |text| optional(text, socket_address)).arg(|arg| arg.global(true));
-
-/// A limit of time.
-pub(super) fn limit(text: &str) -> Result<Duration, Expected> {
-    time_in(text, Duration::from_secs(1)..=YEAR)
 }
 
 /// The flag of `compare`.

@@ -48,6 +48,11 @@ pub(super) fn time_in(text: &str, range: RangeInclusive<Duration>) -> Result<Dur
     })
 }
 
+/// A limit of time that is measured in seconds or more.
+pub(super) fn limit(text: &str) -> Result<Duration, Expected> {
+    time_in(text, Duration::from_secs(1)..=YEAR)
+}
+
 /// How long a step of a connection may take.
 pub(super) fn deadline(text: &str) -> Result<Duration, Expected> {
     time_in(text, Duration::from_millis(100)..=Duration::from_secs(3_600))

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use slog::Level;
 
-use super::generator::{METRICS_LISTEN, limit};
-use super::parsers::{deadline, number, optional, path};
+use super::command_line::METRICS_LISTEN;
+use super::parsers::{deadline, limit, number, optional, path};
 use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 
 /// The definitions of the flags of `probe`, in the order of the documentation.

@@ -17,7 +17,7 @@
 //!
 //! Around this: [`settings`] of both programs, [`logging`], [`server`] (a server's life), [`check`], [`compare`] (two servers),
 //! [`cache_compare`] (two caches), [`demo`]; and the small `background` (threads that hold up no stop), `bits`, [`clock`], `descriptors`
-//! (how many may be open) and `throttle` (log lines).
+//! (how many may be open), `threads` (waiting for some) and `throttle` (log lines).
 //!
 //! Imports run downwards, from the programs to [`settings`] and [`geo`].
 
@@ -47,6 +47,7 @@ pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod snapshot;
+pub(crate) mod threads;
 mod throttle;
 pub mod warnings;
 pub mod xml;

@@ -855,6 +855,30 @@ fn the_watch_reads_a_file_again_that_could_not_be_read_for_a_passing_reason() {
 }
 
 #[test]
+fn a_new_health_file_does_not_tell_of_a_refused_cache_again() {
+    let watched = Watched::new();
+    let server = watched.start_watching();
+    let broken = watched.folder.path().join("broken");
+    fs::write(&broken, "no cache").unwrap();
+    fs::rename(broken, watched.data.cache()).unwrap();
+    let refused = "reload refused; keeping the current data";
+    server.wait_for_message(refused);
+    for told in [USED, NOT_USED, USED] {
+        match told {
+            USED => watched.write_dead(&[]),
+            _ => fs::remove_file(watched.path()).unwrap(),
+        }
+        loop {
+            let message = server.next_message();
+            assert!(!message.contains(refused), "said twice: {message}");
+            if message.contains(&format!("\"msg\":\"{told}\"")) {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn check_tells_of_health_files() {
     let watched = Watched::new();
     watched.write_dead(&[]);

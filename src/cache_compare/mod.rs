@@ -34,6 +34,7 @@ use thiserror::Error;
 pub use report::{CacheComparison, TableDifferences};
 
 use crate::cache::error::CacheError;
+use crate::threads::join;
 use compared::ComparedCaches;
 
 /// A file that cannot be compared.
@@ -84,8 +85,7 @@ pub fn compare(
     let caches = std::thread::scope(|scope| {
         let b = scope.spawn(|| read(b));
         let a = read(a);
-        let b = b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok([a?, b?])
+        Ok([a?, join(b)?])
     })?;
     let compared = ComparedCaches::new(&caches, examples);
     let mut tables = tables::compare(&compared);

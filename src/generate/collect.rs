@@ -22,8 +22,8 @@ use super::read::refusal::ReadFailure;
 use super::read::scan::{self, HOST_CATEGORY_DIR, PageRange, PartScan, ScanPlan};
 use super::read::session::{Abandoned, ReadContext, Session};
 use super::read::tables::{CarrierTables, TableReader};
-use super::threads::join;
 use super::warnings::RowWarnings;
+use crate::threads::join;
 
 /// Reads everything. Waits until all names in netblocks are resolved, or `dns_timeout` is over.
 ///

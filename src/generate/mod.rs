@@ -29,7 +29,6 @@ pub mod read;
 mod run;
 pub(crate) mod schedule;
 mod supervise;
-pub(crate) mod threads;
 pub mod warnings;
 pub mod write;
 
@@ -58,14 +57,7 @@ use write::unfinished::Unfinished;
 pub fn generate(config: &GeneratorConfig, source: &DatabaseSource, logger: &Logger) -> Result<(), GenerateError> {
     let metrics = GeneratorMetrics::new(config.interval);
     let metrics = Arc::new(metrics.map_err(|error| ConfigError::new(format!("metrics: {error}")))?);
-    if let Some(address) = config.metrics_listen {
-        let bound = monitoring::serve(metrics.clone(), address, logger.clone()).map_err(|error| {
-            ConfigError::new(format!(
-                "--metrics-listen: cannot listen on {address}: {error}; choose another address"
-            ))
-        })?;
-        info!(logger, "listening"; "address" => %bound);
-    }
+    monitoring::start(&metrics, config.metrics_listen, logger)?;
     let unfinished = Unfinished::default();
     let stop = stop_signals(config.interval.is_some(), unfinished.clone())
         .map_err(|error| ConfigError::new(format!("signals: {error}")))?;

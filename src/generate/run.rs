@@ -15,7 +15,6 @@ use super::read::connect::Connector;
 use super::read::refusal::ReadFailure;
 use super::read::session::ReadContext;
 use super::read::source::DatabaseSource;
-use super::threads::join;
 use super::warnings::RowWarnings;
 use super::write::encode::write_cache;
 use super::write::gone::Gone;
@@ -28,6 +27,7 @@ use crate::cache::summary::CacheSummary;
 use crate::settings::GeneratorConfig;
 use crate::snapshot::Catalogue;
 use crate::snapshot::age;
+use crate::threads::join;
 
 /// The result of a run.
 #[derive(Debug)]

@@ -18,12 +18,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::{App, HttpResponse, web};
 use prometheus::{Encoder as _, Registry, TextEncoder};
-use slog::Logger;
+use slog::{Logger, info};
 
 use super::connection::limits::{ConnectionLimits, Connections};
 use super::connection::metrics::ConnectionMetrics;
 use super::listener::{self, Listener, Serving};
-use crate::settings::{Deadlines, TrustedProxies};
+use crate::settings::{ConfigError, Deadlines, TrustedProxies};
 
 /// A program that can be watched.
 pub(crate) trait Monitored: Send + Sync + 'static {
@@ -40,11 +40,29 @@ pub(crate) trait Monitored: Send + Sync + 'static {
 /// Connections that are served at once: a Prometheus has one, a health check another.
 const MOST_CONNECTIONS: usize = 32;
 
-/// Serves the metrics in a thread of its own, until the process ends. Returns the address that it listens on.
+/// Starts the listener of `--metrics-listen`, if there is to be one, and logs its address.
 ///
 /// # Errors
 /// If the address can't be listened on.
-pub(crate) fn serve<M: Monitored>(monitored: Arc<M>, address: SocketAddr, logger: Logger) -> io::Result<SocketAddr> {
+pub(crate) fn start<M: Monitored>(
+    monitored: &Arc<M>,
+    address: Option<SocketAddr>,
+    logger: &Logger,
+) -> Result<(), ConfigError> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    let bound = serve(Arc::clone(monitored), address, logger.clone()).map_err(|error| {
+        ConfigError::new(format!(
+            "--metrics-listen: cannot listen on {address}: {error}; choose another address"
+        ))
+    })?;
+    info!(logger, "listening"; "address" => %bound);
+    Ok(())
+}
+
+/// Serves the metrics in a thread of its own, until the process ends. Returns the address that it listens on.
+fn serve<M: Monitored>(monitored: Arc<M>, address: SocketAddr, logger: Logger) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
     let limits = ConnectionLimits {

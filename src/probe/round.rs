@@ -13,9 +13,9 @@ use super::ask::{Conditions, Family, Reply};
 use super::failure::Failure;
 use super::judge::{self, Finding, Observation, UrlObservations, known_repository};
 use super::plan::{Plan, PlannedUrl};
-use crate::generate::threads::join;
 use crate::health::{HealthFile, UrlHealth};
 use crate::snapshot::age;
+use crate::threads::join;
 
 /// The stack of a thread that asks, in bytes. TLS and XML need far less.
 const STACK: usize = 512 << 10;

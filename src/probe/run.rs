@@ -69,14 +69,7 @@ impl ProbeError {
 pub fn probe(config: &ProbeConfig, logger: &Logger) -> Result<(), ProbeError> {
     let metrics = ProbeMetrics::new(config.interval).map_err(|error| ConfigError::new(format!("metrics: {error}")))?;
     let metrics = Arc::new(metrics);
-    if let Some(address) = config.metrics_listen {
-        let bound = monitoring::serve(metrics.clone(), address, logger.clone()).map_err(|error| {
-            ConfigError::new(format!(
-                "--metrics-listen: cannot listen on {address}: {error}; choose another address"
-            ))
-        })?;
-        info!(logger, "listening"; "address" => %bound);
-    }
+    monitoring::start(&metrics, config.metrics_listen, logger)?;
     let unfinished = Unfinished::default();
     let stop =
         stop_signals(false, unfinished.clone()).map_err(|error| ConfigError::new(format!("signals: {error}")))?;

@@ -13,9 +13,11 @@ use super::queue::Queue;
 use super::report::{Cause, ReloadReport};
 use crate::background::Background;
 use crate::clock::since_epoch;
+use crate::health::HealthFile;
 use crate::metrics::table::LabelValue as _;
 use crate::metrics::{ReloadOutcome, ServerMetrics};
 use crate::settings::{DataPaths, HealthSettings, Share};
+use crate::snapshot::data_file::DataTable as _;
 use crate::snapshot::shrink::losses;
 use crate::snapshot::{DataFile, SharedSnapshot, Snapshot, age};
 
@@ -205,7 +207,8 @@ impl ReloadWorker {
             return;
         }
         let reasons = report.reasons.join("; ");
-        let is_retry = report.cause == Cause::Watch && report.passing;
+        // A new health file has a refused file read again that is still the same.
+        let is_retry = report.cause == Cause::Watch && (report.passing || report.changed.contains(&HealthFile::KEY));
         let is_told = self.last_refusal.as_ref().is_some_and(|(reasons, logged)| {
             is_retry && *reasons == report.reasons && logged.elapsed() < REPEAT_ERROR_EVERY
         });

@@ -5,9 +5,11 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
+use slog::Level;
 
 use super::parsers::{optional, socket_address};
 use super::setting::{ConfigError, Definition, SWITCHED_ON, Setting, Texts};
@@ -15,6 +17,16 @@ use super::setting::{ConfigError, Definition, SWITCHED_ON, Setting, Texts};
 /// The address for metrics of the generator and of the probe, which `healthcheck` asks.
 pub(super) const METRICS_LISTEN: Setting<Option<SocketAddr>> =
     Setting::new("metrics-listen", "ADDRESS", |text| optional(text, socket_address)).arg(|arg| arg.global(true));
+
+/// The least severe level that the generator and the probe log. cron mails what a job prints: a single run without a terminal prints
+/// only why it failed.
+pub(super) fn log_level(debug: bool, interval: Option<Duration>, on_terminal: bool) -> Level {
+    match (debug, interval.is_some() || on_terminal) {
+        (true, _) => Level::Debug,
+        (false, true) => Level::Info,
+        (false, false) => Level::Error,
+    }
+}
 
 /// Reads arguments, the program's name first. A mistake is one line; a break is a text that they ask for, the help or the version.
 pub(super) fn read(

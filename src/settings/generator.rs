@@ -12,7 +12,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 use slog::Level;
 
-use super::command_line::{METRICS_LISTEN, flag, read};
+use super::command_line::{METRICS_LISTEN, flag, log_level, read};
 use super::parsers::{limit, number, optional, path, share};
 use super::probe::ProbeConfig;
 use super::setting::{ConfigError, Definition, Setting, Texts, settings};
@@ -70,16 +70,9 @@ impl GeneratorConfig {
         (!self.no_dns).then_some(self.dns_timeout)
     }
 
-    /// The least severe level that is logged. cron mails what a job prints: a single run without a terminal prints only why it
-    /// failed.
+    /// The least severe level that is logged.
     pub fn log_level(&self, on_terminal: bool) -> Level {
-        if self.debug {
-            Level::Debug
-        } else if self.interval.is_some() || on_terminal {
-            Level::Info
-        } else {
-            Level::Error
-        }
+        log_level(self.debug, self.interval, on_terminal)
     }
 }
 

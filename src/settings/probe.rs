@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use slog::Level;
 
-use super::command_line::METRICS_LISTEN;
+use super::command_line::{METRICS_LISTEN, log_level};
 use super::parsers::{deadline, limit, number, optional, path};
 use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 
@@ -94,16 +94,9 @@ fn parallel(text: &str) -> Result<NonZeroUsize, Expected> {
 }
 
 impl ProbeConfig {
-    /// The least severe level that is logged. cron mails what a job prints: a single run without a terminal prints only why it
-    /// failed.
+    /// The least severe level that is logged.
     pub fn log_level(&self, on_terminal: bool) -> Level {
-        if self.debug {
-            Level::Debug
-        } else if self.interval.is_some() || on_terminal {
-            Level::Info
-        } else {
-            Level::Error
-        }
+        log_level(self.debug, self.interval, on_terminal)
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::panic;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -18,6 +17,7 @@ use super::load_error::{LoadError, LoadProblem};
 use super::shrink::{Count, cache_counts};
 use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::settings::DataPaths;
+use crate::threads::join;
 use crate::warnings::Warnings;
 
 /// The fields of [`DataPaths`] and [`DataSet`], and the loops over them. The first file takes about as long to read as all others,
@@ -69,8 +69,7 @@ macro_rules! data_files {
             thread::scope(|scope| {
                 let others = scope.spawn(|| ($(Attempt::read(&paths.$name, current.map(|set| &set.$name)),)*));
                 let $first = Attempt::read(&paths.$first, current.map(|set| &set.$first));
-                // A panic over there is a defect; it goes on here.
-                let ($($name,)*) = others.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+                let ($($name,)*) = join(others);
                 ($first, $($name,)*)
             })
         }

@@ -241,9 +241,14 @@ fn bad_mirrors_come_last_until_they_are_good_again_and_a_cut_off_probe_changes_n
     }
     world.round();
     assert_eq!(world.verdicts(), counts(2, 2, 1, 1));
-    world.round();
+    let log = world.round();
+    let ended = log
+        .lines()
+        .filter(|line| line.contains("a verdict on a mirror changes") && line.contains("good"));
+    assert_eq!(ended.count(), 3, "the silent, the stale and the lacking one: {log}");
     assert_eq!(world.verdicts(), counts(5, 1, 0, 0));
     assert_eq!(world.explained(STALE)[0].0, "good");
+    assert_eq!(world.listed().last().unwrap().0, REFUSING);
 
     // The probe loses its network.
     for mirror in &world.mirrors {

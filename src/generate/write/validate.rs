@@ -5,9 +5,9 @@ use std::path::Path;
 use std::thread;
 
 use crate::generate::error::GenerateError;
-use crate::generate::threads::join;
 use crate::snapshot::Catalogue;
 use crate::snapshot::age;
+use crate::threads::join;
 use crate::warnings::Warnings;
 
 /// Files and pipes are written and read in pieces of this many bytes, which stay in a processor's cache.

@@ -642,7 +642,7 @@ mod access {
             metrics,
             access_log: log.lines(),
             level: logging.level.clone(),
-            minimum: 5,
+            choice: mirrorlist_server::settings::ChoiceSettings::STANDARD,
             logger: logging.logger.clone(),
             started: Instant::now(),
             data: OnceLock::from(data),

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use mirrorlist_server::cache::proto::MirrorList;
 use mirrorlist_server::compare::run::differences;
 use mirrorlist_server::compare::{OwnServer, RequestTarget, from_cache};
+use mirrorlist_server::settings::ChoiceSettings;
 use proptest::prelude::*;
 use stub::{Reply, Stub};
 use support::data::DataFiles;
@@ -617,8 +618,9 @@ proptest! {
     #[test]
     fn answers_differ_in_nothing_from_themselves(here in any::<u64>(), there in any::<u64>(), minimum in 0_usize..12) {
         let snapshot = fixture::snapshot();
+        let settings = ChoiceSettings { minimum };
         let requests = from_cache::requests(&snapshot, std::num::NonZeroUsize::new(60));
-        let (mut own, mut other) = (OwnServer::new(&snapshot, minimum, here), OwnServer::new(&snapshot, minimum, there));
+        let (mut own, mut other) = (OwnServer::new(&snapshot, &settings, here), OwnServer::new(&snapshot, &settings, there));
         for request in &requests {
             let found = differences(&mut own, request, &other.raw(request));
             prop_assert!(found.is_empty(), "{}: {found:?}", request.target());

@@ -14,14 +14,14 @@ use std::fs;
 
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::cache::proto::MirrorList;
-use mirrorlist_server::settings::{DataPaths, HealthSettings};
+use mirrorlist_server::settings::{ChoiceSettings, DataPaths, HealthSettings};
 use mirrorlist_server::snapshot::Snapshot;
 use serde_json::{Value, json};
 use support::data::DataFiles;
 use support::mmdb::mmdb_with;
 
 fn explain(snapshot: &Snapshot, query: &str, minimum: usize) -> Value {
-    serde_json::from_str(&explain_text(snapshot, query, minimum).unwrap()).unwrap()
+    serde_json::from_str(&explain_text(snapshot, query, &ChoiceSettings { minimum }).unwrap()).unwrap()
 }
 
 /// The reasons why a host of the fixture is not listed in its repository; `null` if it is.
@@ -172,7 +172,7 @@ fn a_metalink_that_is_refused_lists_no_host() {
     );
     assert_eq!((&refused["tiers"], &refused["not_listed"]), (&json!([]), &json!([])));
     assert_eq!(refused["target"]["file"], "x.iso");
-    assert!(explain_text(&snapshot, "endpoint=torrent&path=pub/linux", 5).is_err());
+    assert!(explain_text(&snapshot, "endpoint=torrent&path=pub/linux", &ChoiceSettings::STANDARD).is_err());
 }
 
 #[test]

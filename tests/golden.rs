@@ -17,7 +17,7 @@ use mirrorlist_server::clock::Clock;
 use mirrorlist_server::geo::network;
 use mirrorlist_server::http::public::{Public, PublicWorker};
 use mirrorlist_server::metrics::ServerMetrics;
-use mirrorlist_server::settings::{AccessLogTarget, PublicSettings, TrustedProxies};
+use mirrorlist_server::settings::{AccessLogTarget, ChoiceSettings, PublicSettings, TrustedProxies};
 use mirrorlist_server::snapshot::{SharedSnapshot, Snapshot};
 use slog::{Discard, Logger, o};
 
@@ -321,7 +321,6 @@ fn settings(ip_from_trusted_only: bool) -> PublicSettings {
         .iter()
         .map(|text| network::parse(text).unwrap());
     PublicSettings {
-        minimum: 5,
         trusted_proxies: TrustedProxies::new(trusted.collect()),
         ip_from_trusted_only,
     }
@@ -336,6 +335,7 @@ fn worker(snapshot: Snapshot, settings: PublicSettings) -> PublicWorker {
     let public = Public {
         snapshot: Arc::new(SharedSnapshot::new(snapshot)),
         settings: Arc::new(settings),
+        choice: Arc::new(ChoiceSettings::STANDARD),
         access_log: access_log.lines(),
         metrics,
         logger,

@@ -22,7 +22,7 @@ use mirrorlist_server::health::{HealthFile, RepositoryHealth, Standing, UrlHealt
 use mirrorlist_server::mirrorlist::explain::explain;
 use mirrorlist_server::mirrorlist::explain::host::{HostQuery, explain_hosts};
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
-use mirrorlist_server::settings::{HealthSettings, Share};
+use mirrorlist_server::settings::{ChoiceSettings, HealthSettings, Share};
 use mirrorlist_server::snapshot::{Snapshot, age};
 use proptest::prelude::*;
 use random_world::{Host, Question, ask, edit, expected, host, query, question, request, urls, usable_urls};
@@ -213,10 +213,10 @@ impl Oracle<'_> {
         }
         let is_by_country = without.len() == 1 && self.question.countries.is_some();
         let mut tiers = without;
-        let is_short = bad > 0 && good < self.question.minimum;
+        let is_short = bad > 0 && good < self.question.settings.minimum;
         if is_short && !is_by_country && !tiers.iter().any(|(tier, _)| *tier == Tier::Global) {
             let larger = Question {
-                minimum: all + 1_000,
+                settings: ChoiceSettings { minimum: all + 1_000 },
                 ..self.question.clone()
             };
             let with_global = expected(snapshot, self.hosts, &larger);
@@ -368,7 +368,7 @@ fn plain_question() -> Question {
         protocols: None,
         netblock: true,
         redirect: false,
-        minimum: 1,
+        settings: ChoiceSettings { minimum: 1 },
         endpoint: Endpoint::Mirrorlist,
         seed: 1,
     }
@@ -421,12 +421,8 @@ fn a_redirect_takes_a_good_mirror_where_nearer_ones_are_bad_or_have_only_ftp() {
 fn urls_at(snapshot: &Snapshot, path: &str) -> Vec<String> {
     let query = format!("path={path}&ip=192.0.2.1");
     let query = MirrorQuery::parse(&query);
-    let answer = answer(
-        snapshot,
-        &request(&plain_question_at("192.0.2.1"), &query),
-        "",
-        &mut Answerer::seeded(1),
-    );
+    let question = plain_question_at("192.0.2.1");
+    let answer = answer(snapshot, &request(&question, &query), "", &mut Answerer::seeded(1));
     let body = String::from_utf8(answer.body.start.to_vec()).unwrap();
     let urls = body.lines().filter(|line| !line.starts_with('#'));
     urls.map(str::to_owned).collect()
@@ -527,10 +523,11 @@ fn an_explanation_tells_nothing_of_a_file_whose_time_is_over() {
     let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
     let snapshot = snapshot.with_health_files(&written.settings);
     let query = MirrorQuery::parse("path=everybody's&country=DE");
+    let question = plain_question_at("192.0.2.1");
     let told = |now| {
         let request = MirrorRequest {
             now,
-            ..request(&plain_question_at("192.0.2.1"), &query)
+            ..request(&question, &query)
         };
         let explanation = explain(&snapshot, &request, 1);
         let hosts = explain_hosts(&snapshot, &HostQuery::Id(0), now);

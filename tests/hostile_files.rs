@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use mirrorlist_server::cache::proto::{IntStringMap, StringStringMap};
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
-use mirrorlist_server::settings::{DataPaths, HealthSettings};
+use mirrorlist_server::settings::{ChoiceSettings, DataPaths, HealthSettings};
 use mirrorlist_server::snapshot::{Catalogue, Snapshot, load};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use support::data::DataFiles;
@@ -426,7 +426,7 @@ fn ask<'a>(
         endpoint,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         query,
-        minimum: 5,
+        settings: &ChoiceSettings::STANDARD,
         now: 0,
     };
     answer(

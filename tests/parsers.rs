@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::settings::ChoiceSettings;
 use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 
@@ -58,7 +59,7 @@ proptest! {
             endpoint,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             query: &query,
-            minimum: 5,
+            settings: &ChoiceSettings::STANDARD,
             now: 0,
         };
         let date = "Sat, 31 Jan 2026 23:59:59 GMT";

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mirrorlist_server::mirrorlist::explain::reason::Reason;
 use mirrorlist_server::mirrorlist::explain::{Explanation, ListedHost, explain};
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
+use mirrorlist_server::settings::ChoiceSettings;
 use proptest::prelude::*;
 use random_world::{
     DIRECTORY, Host, ask, edit, expected, expected_reasons, host, host_and_protocol, query, question, request, urls,
@@ -137,7 +138,7 @@ fn first_two(bandwidths: &[i64], draws: usize) -> Vec<Vec<u32>> {
         endpoint: Endpoint::Mirrorlist,
         address: "100.64.0.1".parse().unwrap(),
         query: &query,
-        minimum: 5,
+        settings: &ChoiceSettings::STANDARD,
         now: 0,
     };
     let mut answerer = Answerer::seeded(7);

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use mirrorlist_server::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
-use mirrorlist_server::settings::{DataPaths, HealthSettings};
+use mirrorlist_server::settings::{ChoiceSettings, DataPaths, HealthSettings};
 use mirrorlist_server::snapshot::Snapshot;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -62,7 +62,7 @@ pub(crate) fn metalink_request<'a>(query: &'a MirrorQuery<'a>, address: IpAddr) 
         endpoint: Endpoint::Metalink,
         address,
         query,
-        minimum: 5,
+        settings: &ChoiceSettings::STANDARD,
         now: 0,
     }
 }

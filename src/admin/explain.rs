@@ -13,6 +13,7 @@ use crate::http::client_address::parse_address;
 use crate::mirrorlist::explain::explain;
 use crate::mirrorlist::explain::host::{HostQuery, explain_hosts};
 use crate::mirrorlist::{Endpoint, MirrorQuery, MirrorRequest};
+use crate::settings::ChoiceSettings;
 use crate::snapshot::{Snapshot, age};
 
 /// Why nothing can be explained.
@@ -30,7 +31,7 @@ pub enum ExplainError {
 ///
 /// # Errors
 /// The parameters are wrong, or the host is unknown.
-pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<String, ExplainError> {
+pub fn explain_text(snapshot: &Snapshot, query: &str, settings: &ChoiceSettings) -> Result<String, ExplainError> {
     // The last value of a repeated parameter counts.
     let parameters = Query::<HashMap<String, String>>::from_query(query)
         .map_err(|_| ExplainError::Query("the query can't be decoded"))?;
@@ -62,7 +63,7 @@ pub fn explain_text(snapshot: &Snapshot, query: &str, minimum: usize) -> Result<
         endpoint,
         address,
         query: &query,
-        minimum,
+        settings,
         now: age::now(),
     };
     let seed = SysRng.try_next_u64().unwrap_or_default();

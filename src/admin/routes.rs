@@ -99,7 +99,7 @@ async fn explain_request(admin: Data<Admin>, request: HttpRequest) -> HttpRespon
         return error(StatusCode::SERVICE_UNAVAILABLE, "no data is loaded yet");
     };
     let snapshot = data.snapshot.current_owned();
-    match explain_text(&snapshot, request.query_string(), admin.minimum) {
+    match explain_text(&snapshot, request.query_string(), &admin.choice) {
         Ok(json) => HttpResponse::Ok().content_type(ContentType::json()).body(json),
         Err(problem @ ExplainError::Query(_)) => error(StatusCode::BAD_REQUEST, &problem.to_string()),
         Err(problem @ ExplainError::UnknownHost) => error(StatusCode::NOT_FOUND, &problem.to_string()),

@@ -11,6 +11,7 @@ use crate::logging::LevelHandle;
 use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
 use crate::reload::Reloader;
+use crate::settings::ChoiceSettings;
 use crate::snapshot::SharedSnapshot;
 
 /// The state that the admin endpoints share. The listener is there before the data.
@@ -25,8 +26,8 @@ pub struct Admin {
     pub level: LevelHandle,
     /// Refuses requests that are not allowed.
     pub access: Access,
-    /// The minimum number of hosts of public answers.
-    pub minimum: usize,
+    /// How public answers choose mirrors.
+    pub choice: ChoiceSettings,
     /// The log of actions.
     pub logger: Logger,
     /// When the process started.

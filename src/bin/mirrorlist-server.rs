@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(ServerCommand::Print(text)) => print(&text),
         Ok(ServerCommand::Check(config)) => with_data(&config, |snapshot| print(&check::describe(snapshot))),
         Ok(ServerCommand::Explain(config, query)) => with_data(&config, |snapshot| {
-            match explain_text(snapshot, &query, config.public.minimum) {
+            match explain_text(snapshot, &query, &config.choice) {
                 Ok(json) => print(&json),
                 Err(error) => fail(USAGE, &error),
             }
@@ -68,7 +68,7 @@ fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) ->
 }
 
 fn compare(snapshot: &Snapshot, config: &ServerConfig, options: &CompareOptions) -> ExitCode {
-    match compare::run::run(snapshot, config.public.minimum, options) {
+    match compare::run::run(snapshot, &config.choice, options) {
         Ok(outcome) => match (io::stdout().write_all(outcome.text.as_bytes()), outcome.stopped) {
             (_, Some(reason)) => fail(UNAVAILABLE, &reason),
             (Err(error), None) => fail(NOT_PRINTED, &format!("cannot print the report: {error}")),

@@ -10,6 +10,7 @@ use crate::mirrorlist::choose::{RankedHost, choose};
 use crate::mirrorlist::explain::reason::Observations;
 use crate::mirrorlist::render::text::suffix;
 use crate::mirrorlist::{Answerer, Choice, MirrorQuery, MirrorRequest, Refusal, Scratch, Tier, answer, refuse};
+use crate::settings::ChoiceSettings;
 use crate::snapshot::{Carrier, Catalogue, Snapshot};
 
 /// Any date: no comparison looks at it.
@@ -21,7 +22,7 @@ const AFTER_ALL_HEALTH_FILES: u64 = u64::MAX;
 /// Makes this server's answers.
 pub struct OwnServer<'a> {
     snapshot: &'a Snapshot,
-    minimum: usize,
+    settings: &'a ChoiceSettings,
     answerer: Answerer,
     scratch: Scratch,
 }
@@ -71,27 +72,26 @@ pub(super) struct ListedPlace {
 
 impl<'a> OwnServer<'a> {
     /// Answers from this snapshot; the order within tiers follows from the seed.
-    pub fn new(snapshot: &'a Snapshot, minimum: usize, seed: u64) -> Self {
+    pub fn new(snapshot: &'a Snapshot, settings: &'a ChoiceSettings, seed: u64) -> Self {
         Self {
             snapshot,
-            minimum,
+            settings,
             answerer: Answerer::seeded(seed),
             scratch: Scratch::seeded(seed),
         }
     }
 
     /// The request for the choice, or why there is none.
-    fn request<'q>(
-        &self,
-        target: &RequestTarget,
-        query: &'q MirrorQuery<'q>,
-    ) -> Result<MirrorRequest<'q>, Refusal<'q>> {
+    fn request<'q>(&self, target: &RequestTarget, query: &'q MirrorQuery<'q>) -> Result<MirrorRequest<'q>, Refusal<'q>>
+    where
+        'a: 'q,
+    {
         let address = query.ip.as_deref().and_then(parse_address);
         Ok(MirrorRequest {
             endpoint: target.endpoint().ok_or(Refusal::UnknownEndpoint)?,
             address: address.ok_or(Refusal::InvalidAddress)?,
             query,
-            minimum: self.minimum,
+            settings: self.settings,
             now: AFTER_ALL_HEALTH_FILES,
         })
     }

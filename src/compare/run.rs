@@ -17,7 +17,7 @@ use super::own::OwnServer;
 use super::requests::{RequestTarget, RequestsError, from_log, from_targets};
 use super::summary::Tally;
 use crate::mirrorlist::Endpoint;
-use crate::settings::CompareOptions;
+use crate::settings::{ChoiceSettings, CompareOptions};
 use crate::snapshot::Snapshot;
 use crate::snapshot::age::Utc;
 
@@ -65,7 +65,11 @@ const PROBE_ANSWER: &str = "must be specified";
 ///
 /// # Errors
 /// There is nothing to ask for, or nothing to compare with.
-pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Result<ComparisonReport, CompareError> {
+pub fn run(
+    snapshot: &Snapshot,
+    settings: &ChoiceSettings,
+    options: &CompareOptions,
+) -> Result<ComparisonReport, CompareError> {
     let requests = requests(snapshot, options)?;
     let against = &options.against;
     let other = OtherServer::new(against, options.timeout, CONNECTIONS);
@@ -74,7 +78,7 @@ pub fn run(snapshot: &Snapshot, minimum: usize, options: &CompareOptions) -> Res
     let started = Instant::now();
     let comparison = Comparison {
         snapshot,
-        minimum,
+        settings,
         other,
         requests: &requests,
         interval: Duration::from_secs(1) / options.rate.get(),
@@ -148,7 +152,7 @@ fn caches(snapshot: &Snapshot, other: &OtherServer, requests: &[RequestTarget]) 
 /// A comparison under way, for all its workers.
 struct Comparison<'a> {
     snapshot: &'a Snapshot,
-    minimum: usize,
+    settings: &'a ChoiceSettings,
     other: OtherServer,
     requests: &'a [RequestTarget],
     /// Between the starts of two requests.
@@ -175,7 +179,7 @@ impl Comparison<'_> {
     }
 
     fn worker(&self, seed: u64) {
-        let mut own = OwnServer::new(self.snapshot, self.minimum, seed);
+        let mut own = OwnServer::new(self.snapshot, self.settings, seed);
         while self.stopped.lock().is_none() {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = self.requests.get(number) else {

@@ -27,7 +27,7 @@ use crate::access_log::LineBuffer;
 use crate::clock::Clock;
 use crate::metrics::ServerMetrics;
 use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse};
-use crate::settings::PublicSettings;
+use crate::settings::{ChoiceSettings, PublicSettings};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
 /// The state that all workers share.
@@ -35,8 +35,10 @@ use crate::snapshot::{SharedSnapshot, Snapshot};
 pub struct Public {
     /// The source of answers.
     pub snapshot: Arc<SharedSnapshot>,
-    /// The settings of answers.
+    /// How requests are taken.
     pub settings: Arc<PublicSettings>,
+    /// How mirrors are chosen.
+    pub choice: Arc<ChoiceSettings>,
     /// Gets a line for each answered repository request.
     pub access_log: Arc<LineBuffer>,
     /// Counts requests.
@@ -106,7 +108,7 @@ impl PublicWorker {
     }
 
     fn answer<'a>(
-        &self,
+        &'a self,
         request: &Request,
         endpoint: Option<Endpoint>,
         query: &'a MirrorQuery<'_>,
@@ -128,7 +130,7 @@ impl PublicWorker {
             endpoint,
             address,
             query,
-            minimum: self.public.settings.minimum,
+            settings: &self.public.choice,
             now: clock.second(),
         };
         let answer = answer(snapshot, &mirror_request, clock.http_date(), answerer);

@@ -114,7 +114,7 @@ fn admin_state(
         access_log: access_log.lines(),
         level: logging.level.clone(),
         access: Access::new(hosts, token, Arc::clone(metrics), logging.logger.clone()),
-        minimum: config.public.minimum,
+        choice: config.choice.clone(),
         logger: logging.logger.clone(),
         started: Instant::now(),
         data: OnceLock::new(),
@@ -138,6 +138,7 @@ async fn serve(
     let public = Public {
         snapshot: Arc::clone(&snapshot),
         settings: Arc::new(config.public.clone()),
+        choice: Arc::new(config.choice.clone()),
         access_log: Arc::clone(&admin.access_log),
         metrics: Arc::clone(&admin.metrics),
         logger: logger.clone(),

@@ -27,8 +27,8 @@ mod values;
 pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
 pub use probe::{Patterns, ProbeConfig, probe_flags};
 pub use server::{
-    AdminConfig, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig,
-    server_settings,
+    AdminConfig, ChoiceSettings, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings,
+    ReadinessLimits, ServerConfig, server_settings,
 };
 pub use server_command::{CompareOptions, ServerCommand};
 pub use setting::{ConfigError, Definition};

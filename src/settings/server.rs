@@ -24,6 +24,7 @@ use super::values::{
 pub fn server_settings() -> Vec<Definition> {
     let tables = [
         ListenerSettings::TABLE,
+        ChoiceSettings::TABLE,
         PublicSettings::TABLE,
         DataPaths::TABLE,
         HealthSettings::TABLE,
@@ -53,11 +54,22 @@ settings! {
 }
 
 settings! {
-    /// How the public handler answers.
-    pub struct PublicSettings {
+    /// How mirrors are chosen.
+    pub struct ChoiceSettings {
         /// add hosts worldwide when the nearer tiers give fewer than this many
         minimum: usize = Setting::new("minimum", "HOSTS", |text| number(text, "a number of hosts, 0 or more"))
             .short('m').default("5");
+    }
+}
+
+impl ChoiceSettings {
+    /// The defaults.
+    pub const STANDARD: Self = Self { minimum: 5 };
+}
+
+settings! {
+    /// How the public handler takes requests.
+    pub struct PublicSettings {
         /// comma list of the networks whose X-Forwarded-For counts; empty: none
         trusted_proxies: TrustedProxies = Setting::new("trusted_proxies", "NETWORKS", networks)
             .default("127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10");
@@ -275,7 +287,9 @@ pub struct ServerConfig {
     pub files: DataPaths,
     /// The health of mirrors.
     pub health: HealthSettings,
-    /// How requests are answered.
+    /// How mirrors are chosen.
+    pub choice: ChoiceSettings,
+    /// How requests are taken.
     pub public: PublicSettings,
     /// The destination of the access log.
     pub access_log: AccessLogTarget,
@@ -322,6 +336,7 @@ impl ServerConfig {
             deadlines: Deadlines::check(raw)?,
             files: DataPaths::check(raw)?,
             health: HealthSettings::check(raw)?.checked()?,
+            choice: ChoiceSettings::check(raw)?,
             public: PublicSettings::check(raw)?,
             access_log: OtherFileSettings::check(raw)?.access_log,
             admin: admin.listen.map(|listen| AdminConfig {

@@ -209,13 +209,13 @@ mod tests {
         let files = config.files;
         assert_eq!([files.cache, files.global_netblocks], ["/c", "/g"].map(PathBuf::from));
         assert_eq!([files.country_continent, files.geoip], ["/s", "/m"].map(PathBuf::from));
-        assert_eq!((config.public.minimum, config.deadlines), (7, Deadlines::STANDARD));
+        assert_eq!((config.choice.minimum, config.deadlines), (7, Deadlines::STANDARD));
         let short = serve("mirrorlist-server -c /c -i /i -g /g -l - --listen ::1");
         assert_eq!(short.files.cache, Path::new("/c"));
         assert_eq!(short.listen.to_string(), "[::1]:3000");
         let repeated = serve("mirrorlist-server --port 1 -m 3 --port 2 --minimum 4");
         // The last of a repeated flag counts.
-        assert_eq!((repeated.listen.port(), repeated.public.minimum), (2, 4));
+        assert_eq!((repeated.listen.port(), repeated.choice.minimum), (2, 4));
         let explain = ServerCommand::parse(["mirrorlist-server", "explain", ""], []);
         assert!(matches!(explain, Ok(ServerCommand::Explain(_, query)) if query.is_empty()));
     }
@@ -245,7 +245,7 @@ mod tests {
         let Ok(ServerCommand::Serve(config)) = parse_all(file, &variables, &["--port", "3"]) else {
             panic!("no server")
         };
-        assert_eq!((&*config.listen.to_string(), config.public.minimum), ("[::1]:3", 2));
+        assert_eq!((&*config.listen.to_string(), config.choice.minimum), ("[::1]:3", 2));
         for (proxy, is_trusted) in [("10.1.2.3", true), ("::1", true), ("192.168.0.1", false)] {
             let trusts = config.public.trusted_proxies.contains(proxy.parse().unwrap());
             assert_eq!(trusts, is_trusted, "{proxy}");

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::settings::ChoiceSettings;
 use mirrorlist_server::snapshot::Snapshot;
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -14,7 +15,7 @@ pub(crate) fn assert_readable_answers(snapshot: &Snapshot, query: &MirrorQuery<'
             endpoint,
             address,
             query,
-            minimum: 5,
+            settings: &ChoiceSettings::STANDARD,
             now: 0,
         };
         let date = "Sat, 31 Jan 2026 23:59:59 GMT";

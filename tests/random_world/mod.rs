@@ -17,6 +17,7 @@ use mirrorlist_server::cache::proto::{
 use mirrorlist_server::geo::network;
 use mirrorlist_server::mirrorlist::explain::reason::Reason;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
+use mirrorlist_server::settings::ChoiceSettings;
 use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -91,7 +92,7 @@ pub struct Question {
     pub protocols: Option<Vec<&'static str>>,
     pub netblock: bool,
     pub redirect: bool,
-    pub minimum: usize,
+    pub settings: ChoiceSettings,
     pub endpoint: Endpoint,
     pub seed: u64,
 }
@@ -130,7 +131,7 @@ pub fn question() -> impl Strategy<Value = Question> {
                 protocols,
                 netblock,
                 redirect,
-                minimum,
+                settings: ChoiceSettings { minimum },
                 endpoint,
                 seed,
             },
@@ -273,7 +274,7 @@ pub fn expected(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Tie
     }
     let so_far: BTreeSet<usize> = tiers.iter().flat_map(|(_, hosts)| hosts).copied().collect();
     let usable = so_far.iter().filter(|h| !usable_urls(&hosts[**h], question).is_empty());
-    if usable.count() < question.minimum {
+    if usable.count() < question.settings.minimum {
         tiers.push((Tier::Global, public));
     }
     let mut seen = BTreeSet::new();
@@ -384,12 +385,12 @@ pub fn query(question: &Question) -> String {
     query
 }
 
-pub fn request<'a>(question: &Question, query: &'a MirrorQuery<'a>) -> MirrorRequest<'a> {
+pub fn request<'a>(question: &'a Question, query: &'a MirrorQuery<'a>) -> MirrorRequest<'a> {
     MirrorRequest {
         endpoint: question.endpoint,
         address: question.address.parse().unwrap(),
         query,
-        minimum: question.minimum,
+        settings: &question.settings,
         now: 0,
     }
 }

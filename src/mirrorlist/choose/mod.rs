@@ -27,6 +27,7 @@ use super::query::MirrorQuery;
 use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
+use crate::settings::ChoiceSettings;
 use crate::snapshot::health::table::HealthView;
 use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
 use by_country::asked_countries;
@@ -43,8 +44,8 @@ pub struct MirrorRequest<'a> {
     pub address: IpAddr,
     /// The parameters.
     pub query: &'a MirrorQuery<'a>,
-    /// When fewer hosts than this can be listed, the global tier is added.
-    pub minimum: usize,
+    /// How hosts are chosen.
+    pub settings: &'a ChoiceSettings,
     /// The time in seconds since the Unix epoch: health files count until their end.
     pub now: u64,
 }
@@ -123,7 +124,12 @@ pub fn choose<'a>(
     scratch: &mut Scratch,
     observer: &mut impl Observer,
 ) -> Result<Choice<'a>, Refusal<'a>> {
-    let &MirrorRequest { endpoint, query, .. } = request;
+    let &MirrorRequest {
+        endpoint,
+        query,
+        settings,
+        ..
+    } = request;
     let catalogue = snapshot.catalogue();
     let target = resolve(catalogue, endpoint, query, &mut scratch.key)?;
     let details = match endpoint {
@@ -141,7 +147,7 @@ pub fn choose<'a>(
         location,
         protocols,
         network_off: query.network_off,
-        minimum: request.minimum,
+        minimum: settings.minimum,
         names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
         health: health.map(|view| HealthOfHosts { view, listed }),
         scratch,

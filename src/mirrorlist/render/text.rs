@@ -28,10 +28,12 @@ pub fn mirrorlist(
         writer.number(catalogue.created());
         writer.text("\n");
     }
-    for url in choice.urls(catalogue) {
-        writer.padded(catalogue.text(url.base));
-        writer.padded(path.get());
-    }
+    writer.blocks(|mut room| {
+        for url in choice.urls(catalogue) {
+            room = room.padded(catalogue.text(url.base)).padded(path.get());
+        }
+        room
+    });
     writer.finish()
 }
 

@@ -3,10 +3,12 @@
 //!
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
 //! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
-//! finds without a good URL come last. `exclusions` keeps hosts out of all tiers, `families` knows which family of addresses reaches
-//! them, `sticky` puts a network's own order in place of a random one, and `maximum` cuts the list off. An [`Observer`] learns why
-//! hosts are left out.
+//! finds without a good URL come last. An [`Observer`] learns why hosts are left out.
+//!
+//! Wishes and settings: `exclusions` keeps hosts out of all tiers, `attempts` gives that up where none is left, `families` knows which
+//! family of addresses reaches a host, `sticky` puts a network's own order in place of a random one, `maximum` cuts the list off.
 
+mod attempts;
 mod by_country;
 mod by_location;
 mod by_network;

@@ -82,6 +82,16 @@ impl<O: Observer> Selector<'_, '_, O> {
             .is_some_and(|health| health.is_bad(catalogue, index, carrier, tier))
     }
 
+    /// Whether no tier takes a host. Tells the observer each reason.
+    pub(super) fn excludes(&mut self, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let mut is_excluded = false;
+        for exclusion in self.exclusions.of(self.snapshot.catalogue(), index, carrier) {
+            self.observer.excluded(index, exclusion);
+            is_excluded = true;
+        }
+        is_excluded
+    }
+
     /// Adds a host of a tier that is shuffled by bandwidth. Returns whether it is bad.
     #[inline(always)]
     pub(super) fn add_weighted(

@@ -526,7 +526,7 @@ fn answer(worker: &PublicWorker, case: &Case) -> String {
     text
 }
 
-/// A health file of the fixture's hosts: IPv6 reaches https of de1, fr1 and il1, IPv4 all others and http of de1. Nobody has tried
+/// A health file of the fixture's hosts: IPv6 reaches https of de1, fr1 and il1, IPv4 all others and http of de1. No probe has tried
 /// jp1 and au1.
 const HEALTH: &str = r#"{"format": 1, "made": 1700000000, "valid_until": 4102444800, "urls": [
     {"url": "https://de1.example/pub/linux", "families": ["ipv6"], "standing": {"verdict": "good", "since": 1}},

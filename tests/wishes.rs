@@ -411,7 +411,7 @@ fn a_probe_without_ipv6_says_nothing_of_it() {
     let ipv4_only = |hosts: usize| {
         let rows: Vec<Host> = (0..=hosts).map(|_| public_host("DE", &["http"])).collect();
         let mut said: Said = vec![[None, Some(vec!["ipv4"])]; hosts];
-        // One that nobody has tried.
+        // One that no probe has tried.
         said.push([None, None]);
         let snapshot = snapshot_of(&rows, &[said]);
         hosts_of(&ask(&snapshot, &plain_question("192.0.2.1"), "&ip_version=6")).len()

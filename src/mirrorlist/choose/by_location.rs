@@ -13,6 +13,7 @@ use super::rank::{RankedHost, Tier};
 use super::select::Selector;
 use super::{Observer, Selection};
 use crate::geo::CountryCode;
+use crate::settings::AsOrder;
 use crate::snapshot::{Carrier, CarrierIndex, CarrierWord};
 
 /// Most answers have at most so many hosts.
@@ -54,6 +55,9 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         let (mut usable, mut any_public) = (Usable::default(), false);
         self.scratch.global.clear();
         for mut word in snapshot.carriers_near(self.directory, client, home) {
+            if !self.exclusions.is_empty() {
+                self.withdraw_excluded(&mut word);
+            }
             if self.names_countries {
                 let near = self.carriers(word, word.in_country | word.on_continent);
                 countries.extend(near.filter_map(|(_, _, carrier)| carrier.country));
@@ -71,7 +75,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         }
         self.scratch.near_hosts.clear();
         selection.countries = names(countries, client);
-        if usable.are_less_than(self.minimum) {
+        if usable.are_less_than(self.settings.minimum) {
             self.fall_back_to_global(&mut selection, usable, any_public);
         }
         selection
@@ -84,7 +88,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         if any_public {
             self.add_global(&mut selection.hosts, &mut usable_with_global);
         }
-        if usable.all >= self.minimum && usable_with_global.good == 0 {
+        if usable.all >= self.settings.minimum && usable_with_global.good == 0 {
             selection.hosts.truncate(near);
             return;
         }
@@ -114,6 +118,16 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             .map(|(bit, index)| (bit, index, catalogue.carrier(index)))
     }
 
+    /// Takes excluded hosts out of all masks.
+    #[cold]
+    fn withdraw_excluded(&mut self, word: &mut CarrierWord) {
+        for (bit, index, carrier) in self.carriers(*word, word.carriers) {
+            if self.excludes(index, carrier) {
+                word.withdraw(bit);
+            }
+        }
+    }
+
     /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.
     fn withdraw_limited(&mut self, word: &mut CarrierWord) {
         for (bit, index, carrier) in self.carriers(*word, word.restricted) {
@@ -136,10 +150,17 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Adds the hosts near the client by network, whatever countries they are limited to, and takes them out of the other tiers.
     fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>, usable: &mut Usable) {
         for (bit, index, carrier) in self.carriers(*word, word.carriers) {
-            let rng = &mut self.scratch.rng;
             let host = match self.scratch.near_hosts.get(carrier.host) {
-                Some(Proximity::Netblock(length)) => RankedHost::in_netblock(length, rng.next_u32(), index),
-                Some(Proximity::AutonomousSystem) => RankedHost::new(Tier::AutonomousSystem, rng.next_u32(), index),
+                Some(Proximity::Netblock(length)) => {
+                    RankedHost::in_netblock(length, self.scratch.rng.next_u32(), index)
+                }
+                Some(Proximity::AutonomousSystem) => {
+                    let key = match self.settings.as_order {
+                        AsOrder::Random => self.scratch.rng.next_u32(),
+                        AsOrder::Bandwidth => self.weighted_key(carrier),
+                    };
+                    RankedHost::new(Tier::AutonomousSystem, key, index)
+                }
                 None => continue,
             };
             let is_bad = self.is_bad(host.tier(), index, carrier);

@@ -12,14 +12,15 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
+use super::choose::{AnswerForm, Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
 use super::render::text;
 use super::target::{Asked, Target, resolve};
+use crate::settings::ChoiceSettings;
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
-use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Snapshot};
 use client::ExplainedClient;
 use host::host_name;
-use reason::{Observations, Reason};
+use reason::{Chosen, Observations, Reason};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
@@ -56,13 +57,16 @@ pub struct ExplainedTier<'a> {
     /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
     #[serde(skip_serializing_if = "is_false")]
     pub demoted: bool,
+    /// Whether these are the tier's hosts that IPv6 does not reach, which come after all others for this client (`prefer_family`).
+    #[serde(skip_serializing_if = "is_false")]
+    pub without_ipv6: bool,
     /// Its hosts, in the order of one draw.
     pub hosts: Vec<ListedHost<'a>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(demoted: &bool) -> bool {
-    !demoted
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A host that is listed.
@@ -74,7 +78,7 @@ pub struct ListedHost<'a> {
     country: Option<String>,
     /// In Mbit/s; the weight in the tiers that are shuffled by weight.
     bandwidth: u32,
-    /// The probability that it is the first of its tier.
+    /// The probability that it is the first of its tier; with `redirect.sticky`, a redirect has no chance in it.
     pub first_probability: f64,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
     pub urls: Vec<String>,
@@ -115,6 +119,7 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
                 choice,
                 suffix: text::suffix(catalogue, &choice.target),
                 verdicts: Verdicts::new(snapshot.health(), request.now),
+                settings: request.settings,
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
@@ -152,48 +157,70 @@ struct ExplainedChoice<'c, 'a> {
     choice: &'c Choice<'a>,
     suffix: String,
     verdicts: Option<Verdicts<'a>>,
+    settings: &'c ChoiceSettings,
+}
+
+/// The hosts that one shuffle puts in order: a tier, those that are demoted or come behind others apart.
+fn part(host: RankedHost) -> (Tier, bool, bool) {
+    (host.tier(), host.is_demoted(), host.is_behind())
 }
 
 impl<'a> ExplainedChoice<'_, 'a> {
     fn tiers(&self) -> Vec<ExplainedTier<'a>> {
-        let part = |host: &RankedHost| (host.tier(), host.is_demoted());
-        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(a) == part(b));
+        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(*a) == part(*b));
         let explained = tiers.filter_map(|hosts| {
-            let (tier, is_bad) = part(hosts.first()?);
+            let (tier, is_bad, is_behind) = part(*hosts.first()?);
             Some(ExplainedTier {
                 tier,
                 demoted: is_bad && self.choice.demotes(self.catalogue),
+                without_ipv6: is_behind,
                 hosts: self.listed(hosts),
             })
         });
         explained.filter(|tier| !tier.hosts.is_empty()).collect()
     }
 
-    /// The hosts of a tier that have a URL in the answer.
+    /// The hosts of a part that have a URL in the answer.
     fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost<'a>> {
-        let hosts = hosts.iter().map(|ranked| {
-            let carrier = self.catalogue.carrier(ranked.carrier());
-            (*ranked, carrier, self.catalogue.host(carrier.host))
-        });
-        let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
-        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
-        let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
-        let weight = |ranked: RankedHost, host: &Host| match ranked.tier() {
-            Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),
-            Tier::AutonomousSystem => 1.0,
-            Tier::Country | Tier::Continent | Tier::Global => f64::from(host.bandwidth),
-        };
-        let total: f64 = listed.iter().map(|(ranked, _, host)| weight(*ranked, host)).sum();
-        let listed = listed.iter().map(|(ranked, carrier, host)| ListedHost {
-            host_id: host.id,
-            name: host_name(self.catalogue, carrier).to_owned(),
-            country: host.country.map(|country| country.to_string()),
-            bandwidth: host.bandwidth,
-            first_probability: weight(*ranked, host) / total,
-            urls: self.urls(*ranked),
-            health: self.health(carrier),
+        let hosts = self.with_urls(hosts);
+        let probability = self.first_probability(&hosts);
+        let listed = hosts.iter().map(|(ranked, carrier)| {
+            let host = self.catalogue.host(carrier.host);
+            ListedHost {
+                host_id: host.id,
+                name: host_name(self.catalogue, carrier).to_owned(),
+                country: host.country.map(|country| country.to_string()),
+                bandwidth: host.bandwidth,
+                first_probability: probability(*ranked),
+                urls: self.urls(*ranked),
+                health: self.health(carrier),
+            }
         });
         listed.collect()
+    }
+
+    /// The hosts that have a URL in the answer.
+    fn with_urls(&self, hosts: &[RankedHost]) -> Vec<(RankedHost, &'a Carrier)> {
+        let carriers = hosts.iter().map(|host| (*host, self.catalogue.carrier(host.carrier())));
+        let is_listed = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
+        carriers.filter(|(_, carrier)| is_listed(carrier)).collect()
+    }
+
+    /// The probability of each host of a part to be the first of it, those included that the setting `maximum` cut off in this draw.
+    fn first_probability(&self, listed: &[(RankedHost, &Carrier)]) -> impl Fn(RankedHost) -> f64 + use<'_, 'a> {
+        let first = listed.first().map(|(host, _)| *host);
+        let is_drawn = |host: &RankedHost| first.is_some_and(|first| part(first) == part(*host));
+        let cut_off: Vec<RankedHost> = self.choice.selection.cut_off.iter().copied().filter(is_drawn).collect();
+        let cut_off = self.with_urls(&cut_off);
+        let longest = first.and_then(RankedHost::prefix_length);
+        let is_sticky = self.settings.sticky_redirects && matches!(self.choice.form, AnswerForm::Redirect(_));
+        let weight = move |host: RankedHost| {
+            let can_be_first = host.prefix_length() == longest && (!is_sticky || Some(host) == first);
+            let row = self.catalogue.host(self.catalogue.carrier(host.carrier()).host);
+            f64::from(u8::from(can_be_first)) * host.tier().weight(row, self.settings)
+        };
+        let total: f64 = listed.iter().chain(&cut_off).map(|(host, _)| weight(*host)).sum();
+        move |host| weight(host) / total
     }
 
     fn urls(&self, host: RankedHost) -> Vec<String> {
@@ -210,11 +237,24 @@ impl<'a> ExplainedChoice<'_, 'a> {
     }
 
     fn not_listed(&self, observations: &Observations) -> Vec<UnlistedHost> {
-        let hosts = self.choice.selection.hosts.iter();
-        let chosen: HashSet<CarrierIndex> = hosts.map(|host| host.carrier()).collect();
+        let indexes = |hosts: &[RankedHost]| {
+            hosts
+                .iter()
+                .map(|host| host.carrier())
+                .collect::<HashSet<CarrierIndex>>()
+        };
+        let (listed, cut_off) = (
+            indexes(&self.choice.selection.hosts),
+            indexes(&self.choice.selection.cut_off),
+        );
+        let chosen = |index: CarrierIndex| match (listed.contains(&index), cut_off.contains(&index)) {
+            (true, _) => Chosen::Listed,
+            (false, true) => Chosen::CutOff,
+            (false, false) => Chosen::No,
+        };
         let carriers = self.catalogue.carriers(self.choice.target.directory);
         let unlisted = carriers.filter_map(|(index, carrier)| {
-            let reasons = observations.reasons(self.choice, index, carrier, chosen.contains(&index));
+            let reasons = observations.reasons(self.choice, index, carrier, chosen(index));
             let host = self.catalogue.host(carrier.host);
             (!reasons.is_empty()).then(|| UnlistedHost {
                 host_id: host.id,

@@ -52,6 +52,11 @@ pub fn metalink(
     let path = PaddedString::new([&xml::escaped(&suffix(catalogue, &choice.target)), "</url>\n"].concat());
     let mut writer = buffer.writer();
     document_start(&mut writer, date);
+    if let Some(words) = choice.selection.ignored.words() {
+        writer.text(" <!-- ");
+        writer.text(words);
+        writer.text(" -->\n");
+    }
     file(&mut writer, details);
     writer.text("   <resources maxconnections=\"1\">\n");
     writer.blocks(|room| urls(room, catalogue, choice, path.get()));

@@ -145,6 +145,9 @@ fn comment_line(query: &MirrorQuery<'_>, choice: &Choice<'_>) -> String {
     if let Some(protocol) = query.protocol.as_deref().filter(|text| !text.trim().is_empty()) {
         push(&mut after, " protocol = ", protocol);
     }
+    if let Some(words) = selection.ignored.words() {
+        push(&mut after, " ", words);
+    }
     for country in &selection.countries {
         let length = " country = ".len() + country.len();
         if line.len() + after.len() + length > LONGEST_LINE {

@@ -216,7 +216,10 @@ impl Oracle<'_> {
         let is_short = bad > 0 && good < self.question.settings.minimum;
         if is_short && !is_by_country && !tiers.iter().any(|(tier, _)| *tier == Tier::Global) {
             let larger = Question {
-                settings: ChoiceSettings { minimum: all + 1_000 },
+                settings: ChoiceSettings {
+                    minimum: all + 1_000,
+                    ..ChoiceSettings::STANDARD
+                },
                 ..self.question.clone()
             };
             let with_global = expected(snapshot, self.hosts, &larger);
@@ -310,7 +313,7 @@ proptest! {
             false => prop_assert_eq!(&urls, &found),
         }
         for host in listed {
-            let id = usize::try_from(host.host_id).unwrap();
+            let id = usize::try_from(host.summary.host_id).unwrap();
             let mut told = BTreeMap::<(&str, bool), Vec<Verdict>>::new();
             for verdict in host.health.as_ref().unwrap() {
                 if verdict.directory == Some("everybody's") {
@@ -368,7 +371,10 @@ fn plain_question() -> Question {
         protocols: None,
         netblock: true,
         redirect: false,
-        settings: ChoiceSettings { minimum: 1 },
+        settings: ChoiceSettings {
+            minimum: 1,
+            ..ChoiceSettings::STANDARD
+        },
         endpoint: Endpoint::Mirrorlist,
         seed: 1,
     }

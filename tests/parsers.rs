@@ -30,6 +30,7 @@ fn query() -> impl Strategy<Value = String> {
         Just("redirect"),
         Just("netblock"),
         Just("time"),
+        Just("format"),
         Just("countme"),
         Just("re%70o"),
     ];
@@ -41,6 +42,8 @@ fn query() -> impl Strategy<Value = String> {
         Just("pub/linux/odd dir/50% \u{fc}".to_owned()),
         Just("de,global,%0A".to_owned()),
         Just("192.0.2.200".to_owned()),
+        Just("json".to_owned()),
+        Just("metalink4".to_owned()),
         "[ -~\u{a0}-\u{ff}]{0,20}",
         "(%[0-9a-fA-F]{2}){0,12}",
     ];

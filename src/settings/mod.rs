@@ -16,6 +16,7 @@
 
 mod command_line;
 mod generator;
+mod origins;
 mod parsers;
 mod probe;
 mod raw;
@@ -25,6 +26,7 @@ mod setting;
 mod values;
 
 pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
+pub use origins::AllowedOrigins;
 pub use probe::{Patterns, ProbeConfig, probe_flags};
 pub use server::{
     AdminConfig, ChoiceSettings, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings,

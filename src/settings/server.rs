@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use slog::Level;
 
+use super::origins::{AllowedOrigins, origins};
 use super::parsers::{
     YEAR, access_log, admin_address, choice, deadline, host_names, ip_address, networks, number, optional, or_off,
     path, share, time, time_in,
@@ -59,12 +60,20 @@ settings! {
         /// add hosts worldwide when the nearer tiers give fewer than this many
         minimum: usize = Setting::new("minimum", "HOSTS", |text| number(text, "a number of hosts, 0 or more"))
             .short('m').default("5");
+        /// answer to a redirect for a file that the cache shows to be absent, in a directory whose files are all known: `404`, or
+        /// `redirect`, as for other files
+        refuses_absent_files: bool = Setting::new("redirect.absent", "ANSWER", |text| {
+            choice(text, &[("404", true), ("redirect", false)])
+        }).default("404");
     }
 }
 
 impl ChoiceSettings {
     /// The defaults.
-    pub const STANDARD: Self = Self { minimum: 5 };
+    pub const STANDARD: Self = Self {
+        minimum: 5,
+        refuses_absent_files: true,
+    };
 }
 
 settings! {
@@ -77,6 +86,9 @@ settings! {
         ip_from_trusted_only: bool = Setting::new("ip_parameter", "WHO", |text| {
             choice(text, &[("everyone", false), ("trusted", true)])
         }).default("everyone");
+        /// comma list of the origins whose web pages may read answers (CORS), like `https://www.example.org`; `*`: all; empty:
+        /// none
+        cors: AllowedOrigins = Setting::new("cors.origins", "ORIGINS", origins);
     }
 }
 

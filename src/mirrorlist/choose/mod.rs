@@ -3,8 +3,10 @@
 //!
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
 //! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
-//! finds without a good URL come last. An [`Observer`] learns why hosts are left out.
+//! finds without a good URL come last. An [`Observer`] learns why hosts are left out. `absent` tells for which files a redirect would be
+//! in vain.
 
+mod absent;
 mod by_country;
 mod by_location;
 mod by_network;
@@ -30,6 +32,7 @@ use crate::geo::AsNumber;
 use crate::settings::ChoiceSettings;
 use crate::snapshot::health::table::HealthView;
 use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
+use absent::is_known_to_be_absent;
 use by_country::asked_countries;
 use by_network::NearHosts;
 use health::HealthOfHosts;
@@ -136,6 +139,9 @@ pub fn choose<'a>(
         Endpoint::Mirrorlist => None,
         Endpoint::Metalink => Some(file_details(catalogue, &target)?),
     };
+    if query.redirect && endpoint == Endpoint::Mirrorlist && settings.refuses_absent_files {
+        is_not_absent(catalogue, &target)?;
+    }
     let location = locate(snapshot, request.address);
     let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
@@ -183,6 +189,16 @@ fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a
             directory: catalogue.directory_name(target.directory).into(),
             file: name,
         })
+}
+
+fn is_not_absent<'a>(catalogue: &Catalogue, target: &Target<'_>) -> Result<(), Refusal<'a>> {
+    let directory = target.directory;
+    let is_absent =
+        |file: &str| is_known_to_be_absent(catalogue.directory_name(directory), catalogue.files_of(directory), file);
+    match &target.file {
+        Some(file) if is_absent(file) => Err(Refusal::NoSuchFile),
+        _ => Ok(()),
+    }
 }
 
 impl Choice<'_> {

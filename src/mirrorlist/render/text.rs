@@ -43,9 +43,17 @@ pub fn redirect_url(catalogue: &Catalogue, target: &Target<'_>, url: &Url) -> St
 /// Renders a refusal; with a catalogue, all its repositories follow.
 pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>) -> Body {
     Body {
-        start: words(refusal).into(),
+        start: [&words(refusal), list_heading(refusal)].concat().into(),
         shared: catalogue.map_or_else(Bytes::new, |c| c.available_repositories().clone()),
         end: "",
+    }
+}
+
+/// What stands between the words of a refusal and the list of all repositories; empty for those without one.
+pub fn list_heading(refusal: &Refusal<'_>) -> &'static str {
+    match refusal {
+        Refusal::UnknownRepository { .. } => "\n# following repositories are available:\n",
+        _ => "",
     }
 }
 
@@ -58,7 +66,7 @@ pub fn words(refusal: &Refusal<'_>) -> String {
         Refusal::UnknownRepository { repo, arch } => {
             push(&mut text, "# repo = ", repo);
             push(&mut text, " arch = ", arch);
-            text.push_str(" error: invalid repo or arch\n# following repositories are available:\n");
+            text.push_str(" error: invalid repo or arch");
         }
         Refusal::UnknownPath => text.push_str("error: invalid path"),
         Refusal::InvalidAddress => text.push_str("Cannot parse client IP address. Aborting."),
@@ -68,6 +76,8 @@ pub fn words(refusal: &Refusal<'_>) -> String {
             push(&mut text, if directory.is_empty() { "" } else { "/" }, file);
             text.push_str(" not found or has not metalink");
         }
+        Refusal::NoSuchFile => text.push_str("error: the directory has no such file"),
+        Refusal::NoMirror => text.push_str("error: no mirror with a URL of these protocols"),
         Refusal::NoWebMirror => text.push_str("error: no mirror with an http or https URL"),
         Refusal::UnknownEndpoint => text.push_str("error: the path must end in /mirrorlist or /metalink"),
         Refusal::MethodNotAllowed => text.push_str("error: the method must be GET or HEAD"),

@@ -24,6 +24,8 @@ pub(crate) enum Program {
     Prometheus,
     Promtool,
     Rpmbuild,
+    /// Holds a document against a schema.
+    Xmllint,
 }
 
 /// Debian's Python, for which its package of librepo is; a `python3` on the path can be another one.
@@ -62,6 +64,7 @@ impl Program {
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
             Self::Rpmbuild => "rpmbuild",
+            Self::Xmllint => "xmllint",
         }
     }
 

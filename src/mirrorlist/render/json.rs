@@ -1,5 +1,5 @@
 //! Renders answers as JSON: what was chosen tier by tier, the versions of a metalink's file, and the client as it was seen.
-//! docs/openapi.yaml describes the documents, and tests/openapi.rs compares.
+//! docs/openapi.yaml describes the documents, and tests/formats.rs compares.
 //!
 //! Only what the endpoint's own format lists is in them: a private host for clients of its own networks and AS, no URL that is
 //! withheld, and no host without a listed URL.

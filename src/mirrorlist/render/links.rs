@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::text::suffix;
+use super::text::{strict_base, strict_suffix};
 use crate::mirrorlist::choose::Choice;
 use crate::snapshot::{Catalogue, FileDetails};
 
@@ -20,19 +20,6 @@ const DUPLICATES: usize = 4;
 /// The values of all Link headers and of Location have at most this many bytes: clients and proxies take heads of 8 KB. A link that
 /// does not fit is left out.
 const MOST_BYTES: usize = 6_000;
-
-/// The characters that a base URL can have and a URL in angle brackets can't (RFC 8288; RFC 3986).
-const NOT_IN_LINKS: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// The characters to percent-encode in the value of a parameter.
 const NOT_IN_PARAMETERS: &AsciiSet = &NON_ALPHANUMERIC
@@ -60,14 +47,14 @@ pub fn redirect_headers(catalogue: &Catalogue, choice: &Choice<'_>, location: &s
 
 /// The hosts after the first one, each with its best URL.
 fn duplicates(catalogue: &Catalogue, choice: &Choice<'_>) -> impl Iterator<Item = String> {
-    let path = suffix(catalogue, &choice.target);
+    let path = strict_suffix(catalogue, &choice.target);
     let hosts = choice.selection.hosts.iter().filter_map(|host| {
         let country = catalogue.host(catalogue.carrier(host.carrier()).host).country;
         Some((choice.urls_of(*host, catalogue).next()?, country))
     });
     let duplicates = (1..).zip(hosts.skip(1)).take(DUPLICATES);
     duplicates.map(move |(priority, (url, country))| {
-        let base = utf8_percent_encode(catalogue.base_url(url), NOT_IN_LINKS);
+        let base = strict_base(catalogue, url);
         let mut link = format!("<{base}{path}>; rel=duplicate; pri={priority}");
         if let Some(country) = country {
             // Writing to a String can't fail.

@@ -1,6 +1,7 @@
 //! Renders Metalink 4 (RFC 5854): the current version of a file, and its URLs with priorities in their order. Older versions,
 //! which Metalink 3 has as alternates, have no place in it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 
 use super::Body;
 use super::buffer::{ResponseBuffer, ResponseWriter};
-use super::text::{suffix, words};
+use super::text::{strict_base, strict_suffix, words};
 use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::refusal::Refusal;
 use crate::snapshot::file_details::Hash;
@@ -29,7 +30,7 @@ pub fn metalink(
     buffer: &mut ResponseBuffer,
 ) -> Option<Bytes> {
     choice.urls(catalogue).next()?;
-    let path = PaddedString::new([&xml::escaped(&suffix(catalogue, &choice.target)), "</url>\n"].concat());
+    let path = PaddedString::new([&xml::escaped(&strict_suffix(catalogue, &choice.target)), "</url>\n"].concat());
     let mut writer = buffer.writer();
     document_start(&mut writer);
     if let Some(published) = rfc3339(now) {
@@ -59,7 +60,10 @@ pub fn metalink(
             writer.text(" priority=\"");
             writer.number(priority);
             writer.text("\">");
-            writer.padded(catalogue.text(url.escaped));
+            match strict_base(catalogue, url) {
+                Cow::Borrowed(_) => writer.padded(catalogue.text(url.escaped)),
+                Cow::Owned(base) => writer.text(&*xml::escaped(&base)),
+            }
             writer.padded(path.get());
         }
     }

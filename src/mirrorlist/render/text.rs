@@ -1,6 +1,8 @@
 //! Mirrorlists, redirects, and refusals as text, and what follows each base URL. Lines end in LF alone, since clients keep a CR as
 //! part of the URL.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -100,6 +102,40 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+/// The characters that a base URL of a cache can have and a URL can't (RFC 3986).
+const NOT_IN_URLS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The same in the path of a URL; before it, brackets are around IPv6 addresses.
+const NOT_IN_URL_PATHS: &AsciiSet = &NOT_IN_URLS.add(b'[').add(b']');
+
+/// A base URL with what is no character of URLs percent-encoded, for formats that are strict about them.
+pub fn strict_base<'a>(catalogue: &'a Catalogue, url: &Url) -> Cow<'a, str> {
+    let base = catalogue.base_url(url);
+    let authority = base.find("://").map_or(0, |colon| colon + "://".len());
+    let path = base.bytes().skip(authority).position(|byte| byte == b'/');
+    let (origin, path) = base.split_at(path.map_or(base.len(), |path| authority + path));
+    let origin = Cow::from(utf8_percent_encode(origin, NOT_IN_URLS));
+    match (origin, Cow::from(utf8_percent_encode(path, NOT_IN_URL_PATHS))) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => base.into(),
+        (origin, path) => (origin + path).into(),
+    }
+}
+
+/// What follows it.
+pub fn strict_suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
+    utf8_percent_encode(&suffix(catalogue, target), NOT_IN_URL_PATHS).to_string()
+}
 
 /// The suffix that turns the base URL of any host into the URL of the target: `/subpath/` or `/subpath/file`.
 pub fn suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {

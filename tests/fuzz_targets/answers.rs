@@ -2,15 +2,24 @@
 
 use std::net::IpAddr;
 
-use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, Format, MirrorQuery, MirrorRequest, answer};
 use mirrorlist_server::settings::ChoiceSettings;
 use mirrorlist_server::snapshot::Snapshot;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-/// Asserts that a client can read what a query gets, as a mirrorlist and as a metalink.
+/// Asserts that a client can read what a query gets, as a mirrorlist and as a metalink, and in each format.
 pub(crate) fn assert_readable_answers(snapshot: &Snapshot, query: &MirrorQuery<'_>, address: IpAddr) {
-    for endpoint in [Endpoint::Mirrorlist, Endpoint::Metalink] {
+    let formats = [None, Some(Format::Json), Some(Format::Metalink4)];
+    let endpoints = [Endpoint::Mirrorlist, Endpoint::Metalink];
+    for (endpoint, format) in endpoints
+        .iter()
+        .flat_map(|endpoint| formats.map(|format| (*endpoint, format)))
+    {
+        let query = &MirrorQuery {
+            format,
+            ..query.clone()
+        };
         let request = MirrorRequest {
             endpoint,
             address,

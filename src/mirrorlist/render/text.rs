@@ -128,7 +128,7 @@ pub fn strict_base<'a>(catalogue: &'a Catalogue, url: &Url) -> Cow<'a, str> {
     let origin = Cow::from(utf8_percent_encode(origin, NOT_IN_URLS));
     match (origin, Cow::from(utf8_percent_encode(path, NOT_IN_URL_PATHS))) {
         (Cow::Borrowed(_), Cow::Borrowed(_)) => base.into(),
-        (origin, path) => (origin + path).into(),
+        (origin, path) => origin + path,
     }
 }
 

@@ -20,10 +20,14 @@ pub(super) struct Negotiated {
 /// No media type that is looked for is shorter.
 const SHORTEST: usize = "application/json".len();
 
+/// Headers that are longer together count as absent: no client sends them, and reading them takes longer than an answer.
+const LONGEST: usize = 2_000;
+
 /// Finds the format that the Accept headers of a request ask for.
 pub(super) fn negotiate(request: &impl HttpMessage, endpoint: Option<Endpoint>) -> Negotiated {
-    let mut values = request.headers().get_all(ACCEPT);
-    if values.all(|value: &HeaderValue| value.len() < SHORTEST) {
+    let lengths = request.headers().get_all(ACCEPT).map(HeaderValue::len);
+    let (longest, all) = lengths.fold((0, 0), |(longest, all), length| (length.max(longest), all + length));
+    if longest < SHORTEST || all > LONGEST {
         return Negotiated::default();
     }
     let Ok(Accept(ranges)) = Accept::parse(request) else {
@@ -139,6 +143,16 @@ mod tests {
             assert_eq!(asked(Endpoint::Mirrorlist, accept).format, of_mirrorlist, "{accept:?}");
             assert_eq!(asked(Endpoint::Metalink, accept).format, of_metalink, "{accept:?}");
         }
+    }
+
+    #[test]
+    fn a_header_that_no_client_sends_is_not_read() {
+        let longest = format!("application/json{}", ",a/b".repeat(496));
+        assert_eq!(asked(Endpoint::Mirrorlist, &[&longest]).format, Some(Format::Json));
+        assert_eq!(
+            asked(Endpoint::Mirrorlist, &[&longest, "text/csv"]),
+            Negotiated::default()
+        );
     }
 
     #[test]

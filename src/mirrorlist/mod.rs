@@ -2,7 +2,7 @@
 //! seed.
 //!
 //! [`MirrorQuery::parse`] (text to parameters) -> [`choose`](choose::choose): [`target`] (repository or path to a directory),
-//! [`locate`] (address to country), the hosts in order -> [`render`] (mirrorlist, metalink or redirect, or a [`format`] that was
+//! [`locate`] (address to country), the hosts in order -> [`render`] (mirrorlist, metalink or redirect, or a [`Format`] that was
 //! asked for). [`answer`](answer()) walks this way once, on one snapshot. [`explain`](explain::explain) makes the same choice and
 //! tells why; [`described`] is what it shares with JSON answers. A request that gets no mirrors is a [`Refusal`].
 

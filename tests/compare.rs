@@ -251,6 +251,20 @@ fn another_minimum_is_named() {
     }
 }
 
+#[test]
+fn a_redirect_to_a_file_that_is_absent_is_on_purpose() {
+    let mut cache = fixture::cache_message();
+    let files = ["dvd.iso", "netinst.iso"].map(|name| (name, vec![fixture::details(1, "a")]));
+    let entry = fixture::files("pub/linux/1/source/tree", files.to_vec());
+    cache.file_details_cache.push(entry);
+    let files = DataFiles::new(&cache);
+    let server = Server::start(&files, &["--redirect.absent", "redirect"]);
+    let targets = ["/mirrorlist?path=pub/linux/1/source/tree/old.iso&redirect=1&ip=192.0.2.9"];
+    let output = compare_targets(&files, &server.url(""), &targets, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", describe(&output));
+    assert_eq!(classes(&output), ["absent-file"], "{}", describe(&output));
+}
+
 const LIST: &str = "/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.9";
 const METALINK: &str = "/metalink?repo=linux-1&arch=x86_64&ip=192.0.2.9";
 

@@ -19,7 +19,7 @@ use mirrorlist_server::geo::network;
 use mirrorlist_server::http::public::{Public, PublicWorker};
 use mirrorlist_server::metrics::ServerMetrics;
 use mirrorlist_server::settings::{
-    AccessLogTarget, AsOrder, ChoiceSettings, HealthSettings, PublicSettings, TrustedProxies,
+    AccessLogTarget, AllowedOrigins, AsOrder, ChoiceSettings, HealthSettings, PublicSettings, TrustedProxies,
 };
 use mirrorlist_server::snapshot::{SharedSnapshot, Snapshot};
 use slog::{Discard, Logger, o};
@@ -424,6 +424,84 @@ const CASES: &[Case] = &[
     case("metalink-unknown-repo", "GET /metalink?repo=--%3E%3Cb%3E%26--&arch=%00"),
     case("metalink-disabled", "GET /metalink?repo=linux-0&arch=x86_64"),
     case("metalink-nothing-specified", "GET /metalink?arch=x86_64"),
+    // Formats
+    case(
+        "format-json-mirrorlist",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&format=json",
+    ),
+    case(
+        "format-json-metalink",
+        "GET /metalink?repo=linux-1&arch=x86_64&ip=192.0.2.200&format=json",
+    ),
+    case(
+        "format-json-path",
+        "GET /mirrorlist?path=pub/linux/odd%20dir/50%25%20%C3%BC/a%0A%22b%5C.rpm&country=de&format=json",
+    ),
+    case(
+        "format-json-redirect",
+        "GET /mirrorlist?path=pub/linux/1/iso/a%20%26%20b.iso&country=DE&redirect=1&format=json",
+    ),
+    case(
+        "format-json-protocol-unknown-gives-no-tier",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&protocol=gopher&format=json",
+    ),
+    case(
+        "format-json-unknown-repo",
+        "GET /mirrorlist?repo=%22%00%3C&arch=x86_64&format=json",
+    ),
+    case(
+        "format-json-disabled",
+        "GET /metalink?repo=linux-0&arch=x86_64&format=json",
+    ),
+    case(
+        "format-json-ip-invalid",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=x&format=json",
+    ),
+    case("format-json-unknown-endpoint", "GET /?format=json"),
+    case(
+        "format-json-method-post",
+        "POST /metalink?repo=linux-1&arch=x86_64&format=json",
+    ),
+    case(
+        "format-json-method-head",
+        "HEAD /mirrorlist?repo=linux-1&arch=x86_64&country=US&format=json",
+    ),
+    case(
+        "format-metalink4",
+        "GET /metalink?repo=linux-1&arch=x86_64&ip=192.0.2.200&format=metalink4",
+    ),
+    case(
+        "format-metalink4-file-with-markup-and-unknown-details",
+        "GET /metalink?path=pub/linux/1/iso/a%20%26%20b.iso&country=US&format=metalink4",
+    ),
+    case(
+        "format-metalink4-protocol-unknown",
+        "GET /metalink?repo=linux-1&arch=x86_64&protocol=gopher&format=metalink4",
+    ),
+    case(
+        "format-metalink4-of-an-unknown-file",
+        "GET /metalink?path=pub/linux/1/iso/%3Cx%3E--%26-&format=metalink4",
+    ),
+    case(
+        "format-metalink4-unknown-repo",
+        "GET /metalink?repo=nope&arch=x86_64&format=metalink4",
+    ),
+    case(
+        "format-metalink4-mirrorlist-has-none",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=US&format=metalink4",
+    ),
+    case(
+        "format-unknown-is-as-absent",
+        "GET /metalink?repo=linux-1&arch=x86_64&country=JP&format=json&format=yaml",
+    ),
+    case(
+        "redirect-to-a-file-with-details",
+        "GET /mirrorlist?path=pub/linux/1/iso/a%20%26%20b.iso&ip=192.0.2.1&redirect=1",
+    ),
+    case(
+        "redirect-names-four-more-mirrors",
+        "GET /below/mirrorlist?path=pub/linux/1/x86_64/os/repodata/repomd.xml&ip=192.0.2.200&redirect=1",
+    ),
     // Errors of the request itself
     case("ip-invalid", "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=300.1.1.1"),
     case(
@@ -476,6 +554,7 @@ fn settings(ip_from_trusted_only: bool) -> PublicSettings {
     PublicSettings {
         trusted_proxies: TrustedProxies::new(trusted.collect()),
         ip_from_trusted_only,
+        cors: AllowedOrigins::None,
     }
 }
 

@@ -31,6 +31,7 @@ fn query() -> impl Strategy<Value = String> {
         Just("redirect"),
         Just("netblock"),
         Just("time"),
+        Just("format"),
         Just("countme"),
         Just("re%70o"),
     ];
@@ -45,6 +46,8 @@ fn query() -> impl Strategy<Value = String> {
         "(!?[A-Za-z0-9]{2},){0,8}",
         "[46]",
         Just("192.0.2.200".to_owned()),
+        Just("json".to_owned()),
+        Just("metalink4".to_owned()),
         "[ -~\u{a0}-\u{ff}]{0,20}",
         "(%[0-9a-fA-F]{2}){0,12}",
     ];

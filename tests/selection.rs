@@ -27,7 +27,7 @@ type HostsByTier = BTreeMap<Tier, BTreeSet<usize>>;
 
 /// The lists of an explanation: its hosts, and all URLs as (host, protocol), in order.
 fn listed(explanation: &Explanation) -> (HostsByTier, Vec<(usize, String)>) {
-    let id = |host: &ListedHost| usize::try_from(host.host_id).unwrap();
+    let id = |host: &ListedHost| usize::try_from(host.summary.host_id).unwrap();
     let tiers = explanation.tiers.iter();
     let urls = tiers.clone().flat_map(|tier| &tier.hosts).flat_map(|host| &host.urls);
     (

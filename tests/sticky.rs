@@ -313,7 +313,7 @@ fn an_explanation_knows_that_a_redirect_sticks() {
         let probabilities: Vec<f64> = tier.iter().map(|host| host.first_probability).collect();
         assert_eq!(probabilities, [1.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(
-            usize::try_from(tier[0].host_id).unwrap(),
+            usize::try_from(tier[0].summary.host_id).unwrap(),
             defined_mirror(address, 1_700_000_000)
         );
     }
@@ -342,7 +342,7 @@ fn first_of_as(as_order: AsOrder) -> (Vec<usize>, Vec<f64>) {
     let explanation = explain(&snapshot, &request, 1);
     let mut probabilities = vec![0.0; BANDWIDTHS.len()];
     for host in &explanation.tiers[0].hosts {
-        probabilities[usize::try_from(host.host_id).unwrap()] = host.first_probability;
+        probabilities[usize::try_from(host.summary.host_id).unwrap()] = host.first_probability;
     }
     (counts, probabilities)
 }

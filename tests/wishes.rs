@@ -310,7 +310,7 @@ proptest! {
         let explanation = explain(&snapshot, &request(&preferring, &parsed), preferring.seed);
         for tier in &explanation.tiers {
             for host in &tier.hosts {
-                let id = usize::try_from(host.host_id).unwrap();
+                let id = usize::try_from(host.summary.host_id).unwrap();
                 prop_assert_eq!(tier.without_ipv6, plain.address.contains(':') && !is_first(id));
             }
         }

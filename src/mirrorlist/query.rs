@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::format::Format;
+
 /// The parameters of a request, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MirrorQuery<'a> {
@@ -28,6 +30,8 @@ pub struct MirrorQuery<'a> {
     pub network_off: bool,
     /// Whether to add the cache's creation time.
     pub time: bool,
+    /// The format to answer in; `None`: the endpoint's own. Unknown names count as absent.
+    pub format: Option<Format>,
 }
 
 impl<'a> MirrorQuery<'a> {
@@ -47,6 +51,7 @@ impl<'a> MirrorQuery<'a> {
                 "redirect" => parsed.redirect = true,
                 "netblock" => parsed.network_off = decode(value) != "1",
                 "time" => parsed.time = true,
+                "format" => parsed.format = Format::parse(&decode(value)),
                 _ => {}
             }
         }

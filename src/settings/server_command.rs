@@ -182,7 +182,8 @@ fn grammar() -> clap::Command {
 
 #[cfg(test)]
 mod tests {
-    use super::super::server::{ChoiceSettings, Deadlines};
+    use super::super::choice::ChoiceSettings;
+    use super::super::server::Deadlines;
     use super::super::values::{AdminAddress, AsOrder};
     use super::*;
     use std::fs;
@@ -271,6 +272,7 @@ mod tests {
             prefer_family: true,
             as_order: AsOrder::Bandwidth,
             sticky_redirects: true,
+            refuses_absent_files: true,
         };
         let file = "maximum = 20\nprefer_family = true\nas_order = \"bandwidth\"\n[redirect]\nsticky = \"on\"";
         assert_eq!(choice(file, &[], &[]), Ok(all.clone()));

@@ -280,18 +280,26 @@ impl PlainMirror {
     }
 }
 
-/// Has aria2 follow the metalink of a file into a folder.
-fn aria2(scene: &Scene, folder: &TempDir) -> Output {
-    aria2_with(scene, REPOMD, folder)
+/// Details that no mirror has the file to.
+fn wrong(mirror: &PlainMirror) -> FileDetailsType {
+    FileDetailsType {
+        sha256: Some("0".repeat(64)),
+        sha512: Some("0".repeat(128)),
+        ..mirror.details()
+    }
 }
 
-/// The same with a query of its own.
-fn aria2_with(scene: &Scene, query: &str, folder: &TempDir) -> Output {
+/// Has aria2 follow the metalink of a file into a folder.
+fn aria2(scene: &Scene, folder: &TempDir) -> Output {
+    aria2_with(&scene.url("metalink", REPOMD), folder)
+}
+
+fn aria2_with(url: &str, folder: &TempDir) -> Output {
     run(Program::Aria2
         .command()
         .args(["--no-conf", "--no-netrc", "--console-log-level=notice", "--dir"])
         .arg(folder.path())
-        .arg(scene.url("metalink", query)))
+        .arg(url))
 }
 
 #[test]
@@ -301,7 +309,8 @@ fn aria2_reads_past_the_words_on_a_wish_that_is_not_followed() {
     }
     let mirror = PlainMirror::new();
     let folder = tempfile::tempdir().unwrap();
-    let output = aria2_with(&mirror.scene(), &format!("{REPOMD}{NONE_LEFT}"), &folder);
+    let url = mirror.scene().url("metalink", &format!("{REPOMD}{NONE_LEFT}"));
+    let output = aria2_with(&url, &folder);
     assert!(output.status.success(), "{}", describe(&output));
     let fetched = fs::read_to_string(folder.path().join("repomd.xml"));
     assert_eq!(fetched.unwrap(), mirror.content());
@@ -322,17 +331,65 @@ fn aria2_follows_a_metalink_past_a_dead_mirror_to_the_file() {
 }
 
 #[test]
+fn aria2_follows_a_metalink_4_past_a_dead_mirror_and_checks_the_file() {
+    if !are_there("aria2 with a metalink 4", &[Program::Aria2]) {
+        return;
+    }
+    let (good, dead) = (PlainMirror::new(), DeadMirror::new());
+    let order = [dead.address(), good.mirror.address()];
+    for (versions, is_good) in [(good.details(), true), (wrong(&good), false)] {
+        let scene = Scene::with(&order, vec![versions]);
+        let folder = tempfile::tempdir().unwrap();
+        let output = aria2_with(&scene.url("metalink", &format!("{REPOMD}&format=metalink4")), &folder);
+        assert_eq!(output.status.success(), is_good, "{}", describe(&output));
+        let fetched = fs::read_to_string(folder.path().join("repomd.xml"));
+        assert!(!is_good || fetched.unwrap() == good.content(), "{}", describe(&output));
+        assert_eq!(
+            !is_good,
+            describe(&output).contains("hecksum error"),
+            "{}",
+            describe(&output)
+        );
+    }
+}
+
+#[test]
+fn aria2_is_redirected_to_the_file_whatever_it_makes_of_the_links() {
+    if !are_there("aria2 with a redirect", &[Program::Aria2]) {
+        return;
+    }
+    let (good, dead) = (PlainMirror::new(), DeadMirror::new());
+    let scene = Scene::with(&[good.mirror.address(), dead.address()], vec![good.details()]);
+    let folder = tempfile::tempdir().unwrap();
+    let output = aria2_with(&scene.url("mirrorlist", &format!("{REPOMD}&redirect=1")), &folder);
+    assert!(output.status.success(), "{}", describe(&output));
+    let fetched = fs::read_to_string(folder.path().join("repomd.xml"));
+    assert_eq!(fetched.unwrap(), good.content(), "{}", describe(&output));
+}
+
+#[test]
+fn a_program_that_reads_json_finds_the_mirror_with_the_current_file() {
+    if !are_there("a program that reads JSON", &[Program::Python]) {
+        return;
+    }
+    let (good, stale, dead) = (PlainMirror::new(), PlainMirror::new(), DeadMirror::new());
+    fs::write(stale.repomd(), "<repomd>of yesterday</repomd>\n").unwrap();
+    let order = [dead.address(), stale.mirror.address(), good.mirror.address()];
+    let scene = Scene::with(&order, vec![good.details()]);
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/json_mirrors.py");
+    let url = scene.url("metalink", &format!("{REPOMD}&format=json"));
+    let output = run(Program::Python.command().args([program, &url]));
+    let expected = format!("{}\n{}", good.mirror.address(), good.content());
+    assert_printed(&output, &expected);
+}
+
+#[test]
 fn aria2_refuses_a_file_with_another_hash() {
     if !are_there("aria2 and a wrong hash", &[Program::Aria2]) {
         return;
     }
     let mirror = PlainMirror::new();
-    let wrong = FileDetailsType {
-        sha256: Some("0".repeat(64)),
-        sha512: Some("0".repeat(128)),
-        ..mirror.details()
-    };
-    let scene = Scene::with(&[mirror.mirror.address()], vec![wrong]);
+    let scene = Scene::with(&[mirror.mirror.address()], vec![wrong(&mirror)]);
     let folder = tempfile::tempdir().unwrap();
     let output = aria2(&scene, &folder);
     assert!(!output.status.success(), "{}", describe(&output));

@@ -36,6 +36,14 @@ impl IgnoredWishes {
             (true, true) => Some("Ignoring excluded countries and ip_version"),
         }
     }
+
+    /// Their names for programs.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let names = [(self.countries, "excluded_countries"), (self.ip_version, "ip_version")];
+        names
+            .into_iter()
+            .filter_map(|(is_ignored, name)| is_ignored.then_some(name))
+    }
 }
 
 /// The exclusions of a request.

@@ -3,11 +3,13 @@
 //!
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
 //! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
-//! finds without a good URL come last. An [`Observer`] learns why hosts are left out.
+//! finds without a good URL come last. An [`Observer`] learns why hosts are left out. `absent` tells for which files a redirect would be
+//! in vain.
 //!
 //! Wishes and settings: `exclusions` keeps hosts out of all tiers, `attempts` gives that up where none is left, `families` knows which
 //! family of addresses reaches a host, `sticky` puts a network's own order in place of a random one, `maximum` cuts the list off.
 
+mod absent;
 mod attempts;
 mod by_country;
 mod by_location;
@@ -39,6 +41,7 @@ use crate::geo::AsNumber;
 use crate::health::AddressFamily;
 use crate::settings::ChoiceSettings;
 use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
+use absent::is_known_to_be_absent;
 use by_country::asked_countries;
 use by_network::NearHosts;
 use exclusions::Exclusions;
@@ -151,6 +154,9 @@ pub fn choose<'a>(
         Endpoint::Mirrorlist => None,
         Endpoint::Metalink => Some(file_details(catalogue, &target)?),
     };
+    if query.redirect && endpoint == Endpoint::Mirrorlist && settings.refuses_absent_files {
+        is_not_absent(catalogue, &target)?;
+    }
     let location = locate(snapshot, request.address);
     let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
@@ -215,6 +221,16 @@ fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a
         })
 }
 
+fn is_not_absent<'a>(catalogue: &Catalogue, target: &Target<'_>) -> Result<(), Refusal<'a>> {
+    let directory = target.directory;
+    let is_absent =
+        |file: &str| is_known_to_be_absent(catalogue.directory_name(directory), catalogue.files_of(directory), file);
+    match &target.file {
+        Some(file) if is_absent(file) => Err(Refusal::NoSuchFile),
+        _ => Ok(()),
+    }
+}
+
 impl Choice<'_> {
     /// Sorts the hosts by rank, after the settings that change it, and cuts the list off.
     fn put_in_order(&mut self, snapshot: &Snapshot, request: &MirrorRequest<'_>, redirect: bool) {
@@ -261,7 +277,7 @@ impl Choice<'_> {
     /// The bad and unreachable URLs of a chosen host that are not listed, as a mask.
     #[inline]
     fn withheld(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue) -> u64 {
-        match self.health {
+        match &self.health {
             Some(health) => health.withheld(catalogue, host.carrier(), carrier, host.tier()),
             None => 0,
         }

@@ -12,71 +12,47 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::choose::{AnswerForm, Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
+use super::choose::{AnswerForm, Choice, MirrorRequest, RankedHost, Scratch, choose};
+use super::described::{self, DescribedHost, DescribedRefusal, DescribedTarget, DescribedTier, host_name, part};
 use super::render::text;
-use super::target::{Asked, Target, resolve};
+use super::target::{Target, resolve};
 use crate::settings::ChoiceSettings;
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Snapshot};
 use client::ExplainedClient;
-use host::host_name;
 use reason::{Chosen, Observations, Reason};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
 pub struct Explanation<'a> {
     /// The client's location, and which data says so.
-    pub client: ExplainedClient,
+    pub client: ExplainedClient<'a>,
     /// The target; `None` if there is none in the cache.
-    pub target: Option<ExplainedTarget>,
+    pub target: Option<ExplainedTarget<'a>>,
     /// The tiers that list hosts, in order; empty for a refusal.
-    pub tiers: Vec<ExplainedTier<'a>>,
+    pub tiers: Vec<DescribedTier<ListedHost<'a>>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
     pub not_listed: Vec<UnlistedHost>,
     /// Why there are no mirrors at all.
-    pub refused: Option<ExplainedRefusal>,
+    pub refused: Option<DescribedRefusal>,
 }
 
 /// The target of a request.
 #[derive(Debug, Serialize)]
-pub struct ExplainedTarget {
-    directory: String,
-    file: Option<String>,
-    /// The repository, after redirects.
-    repo: Option<String>,
-    arch: Option<String>,
+pub struct ExplainedTarget<'a> {
+    #[serde(flatten)]
+    target: DescribedTarget<'a>,
     /// How many hosts carry the directory.
     hosts: usize,
-}
-
-/// A tier and its hosts.
-#[derive(Debug, Serialize)]
-pub struct ExplainedTier<'a> {
-    /// `netblock`, `as`, `country`, `continent` or `global`.
-    pub tier: Tier,
-    /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
-    #[serde(skip_serializing_if = "is_false")]
-    pub demoted: bool,
-    /// Whether these are the tier's hosts that IPv6 does not reach, which come after all others for this client (`prefer_family`).
-    #[serde(skip_serializing_if = "is_false")]
-    pub without_ipv6: bool,
-    /// Its hosts, in the order of one draw.
-    pub hosts: Vec<ListedHost<'a>>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 /// A host that is listed.
 #[derive(Debug, Serialize)]
 pub struct ListedHost<'a> {
-    /// MirrorManager2's id.
-    pub host_id: i64,
-    name: String,
-    country: Option<String>,
-    /// In Mbit/s; the weight in the tiers that are shuffled by weight.
+    /// The host.
+    #[serde(flatten)]
+    pub summary: DescribedHost<'a>,
+    /// In Mbit/s.
     bandwidth: u32,
     /// The probability that it is the first of its tier; with `redirect.sticky`, a redirect has no chance in it.
     pub first_probability: f64,
@@ -98,15 +74,6 @@ pub struct UnlistedHost {
     pub reasons: Vec<Reason>,
 }
 
-/// Why there are no mirrors.
-#[derive(Debug, Serialize)]
-pub struct ExplainedRefusal {
-    /// The HTTP status of the answer.
-    pub status: u16,
-    /// Its text.
-    pub text: String,
-}
-
 /// Explains the answer to a request; the order of hosts within tiers follows from the seed.
 pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u64) -> Explanation<'a> {
     let catalogue = snapshot.catalogue();
@@ -123,10 +90,7 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
-        Err(refusal) => {
-            let (status, text) = (refusal.status(), text::words(refusal));
-            (Vec::new(), Vec::new(), Some(ExplainedRefusal { status, text }))
-        }
+        Err(refusal) => (Vec::new(), Vec::new(), Some(DescribedRefusal::new(refusal))),
     };
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
@@ -138,16 +102,9 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
     }
 }
 
-fn explained_target(catalogue: &Catalogue, target: &Target<'_>) -> ExplainedTarget {
-    let (repo, arch) = match &target.asked {
-        Asked::Repository { repo, arch, .. } => (Some(repo.to_string()), Some((*arch).to_owned())),
-        Asked::Path(_) => (None, None),
-    };
+fn explained_target<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> ExplainedTarget<'a> {
     ExplainedTarget {
-        directory: catalogue.directory_name(target.directory).to_owned(),
-        file: target.file.as_deref().map(str::to_owned),
-        repo,
-        arch,
+        target: DescribedTarget::new(catalogue, target),
         hosts: catalogue.carriers(target.directory).count(),
     }
 }
@@ -160,24 +117,9 @@ struct ExplainedChoice<'c, 'a> {
     settings: &'c ChoiceSettings,
 }
 
-/// The hosts that one shuffle puts in order: a tier, those that are demoted or come behind others apart.
-fn part(host: RankedHost) -> (Tier, bool, bool) {
-    (host.tier(), host.is_demoted(), host.is_behind())
-}
-
 impl<'a> ExplainedChoice<'_, 'a> {
-    fn tiers(&self) -> Vec<ExplainedTier<'a>> {
-        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(*a) == part(*b));
-        let explained = tiers.filter_map(|hosts| {
-            let (tier, is_bad, is_behind) = part(*hosts.first()?);
-            Some(ExplainedTier {
-                tier,
-                demoted: is_bad && self.choice.demotes(self.catalogue),
-                without_ipv6: is_behind,
-                hosts: self.listed(hosts),
-            })
-        });
-        explained.filter(|tier| !tier.hosts.is_empty()).collect()
+    fn tiers(&self) -> Vec<DescribedTier<ListedHost<'a>>> {
+        described::tiers(self.catalogue, self.choice, |hosts| self.listed(hosts))
     }
 
     /// The hosts of a part that have a URL in the answer.
@@ -187,9 +129,7 @@ impl<'a> ExplainedChoice<'_, 'a> {
         let listed = hosts.iter().map(|(ranked, carrier)| {
             let host = self.catalogue.host(carrier.host);
             ListedHost {
-                host_id: host.id,
-                name: host_name(self.catalogue, carrier).to_owned(),
-                country: host.country.map(|country| country.to_string()),
+                summary: DescribedHost::new(self.catalogue, carrier, host),
                 bandwidth: host.bandwidth,
                 first_probability: probability(*ranked),
                 urls: self.urls(*ranked),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Body;
 use super::buffer::{ResponseBuffer, ResponseWriter, Room};
-use super::text::{suffix, words};
+use super::text::{list_heading, suffix, words};
 use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::refusal::Refusal;
 use crate::snapshot::file_details::Hash;
@@ -89,6 +89,7 @@ fn urls<'r>(mut room: Room<'r>, catalogue: &Catalogue, choice: &Choice<'_>, path
 pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str) -> Body {
     let mut comment = String::new();
     xml::comment_into(&words(refusal), &mut comment);
+    comment.push_str(list_heading(refusal));
     if !comment.ends_with('\n') {
         comment.push('\n');
     }

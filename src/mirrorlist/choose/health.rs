@@ -59,7 +59,7 @@ impl<'a> HealthOfHosts<'a> {
     }
 
     /// The URLs that are not listed, as a mask: bad ones of a host that has a good one, and those beyond the client's reach.
-    #[inline(never)]
+    #[inline]
     pub(super) fn withheld(&self, catalogue: &Catalogue, index: CarrierIndex, carrier: &Carrier, tier: Tier) -> u64 {
         let unreachable = self.unreachable(catalogue, index, carrier);
         let bad = self.bad_urls(index, carrier, tier);

@@ -274,6 +274,11 @@ impl Choice<'_> {
             .urls_but(self.withheld(host, carrier, catalogue), catalogue, carrier)
     }
 
+    /// Whether the answer lists all URLs of its protocols, so that [`ProtocolFilter::urls`] gives the same as [`Self::urls_of`].
+    pub fn withholds_none(&self) -> bool {
+        self.health.is_none()
+    }
+
     /// The bad and unreachable URLs of a chosen host that are not listed, as a mask.
     #[inline]
     fn withheld(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue) -> u64 {

@@ -42,6 +42,7 @@ impl World {
             global_netblocks: file("global_netblocks.txt"),
             country_continent: file("country_continent.csv"),
             geoip: file("country.mmdb"),
+            rules: None,
         };
         Self {
             snapshot: Snapshot::load(&files, &HealthSettings::default()).unwrap(),

@@ -8,6 +8,7 @@ use super::render::buffer::ResponseBuffer;
 use super::render::{Body, Content, metalink, text};
 use super::target::Asked;
 use crate::geo::CountryCode;
+use crate::snapshot::rules::rule::Rule;
 use crate::snapshot::{Catalogue, Snapshot};
 
 /// An answer, ready to be sent.
@@ -76,8 +77,14 @@ pub fn answer<'a>(
     let Answerer { scratch, buffer } = answerer;
     let choice = match choose(snapshot, request, scratch, &mut ()) {
         Ok(choice) => choice,
-        Err(refusal) => return refuse(Some(catalogue), Some(request.endpoint), &refusal, date),
+        Err(refusal) => {
+            count_refusing_rule(snapshot, &refusal);
+            return refuse(Some(catalogue), Some(request.endpoint), &refusal, date);
+        }
     };
+    if let Some(rules) = &choice.rules {
+        rules.took_part(&choice.selection.hosts).for_each(Rule::hit);
+    }
     match choice.form {
         AnswerForm::Mirrorlist => Answer {
             body: Body::whole(text::mirrorlist(catalogue, request.query, &choice, buffer)),
@@ -96,6 +103,12 @@ pub fn answer<'a>(
             body: Body::whole(metalink::metalink(catalogue, &choice, details, date, buffer)),
             ..chosen(catalogue, Content::Metalink, &choice)
         },
+    }
+}
+
+fn count_refusing_rule(snapshot: &Snapshot, refusal: &Refusal<'_>) {
+    if let (Some(rules), Refusal::NoMirrorLeft { rule }) = (snapshot.rules(), refusal) {
+        rules.rule(*rule).hit();
     }
 }
 

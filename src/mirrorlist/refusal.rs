@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::snapshot::rules::rule::RuleIndex;
+
 /// Why a request gets no mirrors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal<'a> {
@@ -29,6 +31,11 @@ pub enum Refusal<'a> {
     },
     /// No host has an http or https URL to redirect to.
     NoWebMirror,
+    /// A rule of the operators' leaves no mirror, and says that there is to be none then. Clients don't learn its name.
+    NoMirrorLeft {
+        /// The rule.
+        rule: RuleIndex,
+    },
     /// The path ends neither in /mirrorlist nor in /metalink.
     UnknownEndpoint,
     /// The method is neither GET nor HEAD.
@@ -47,6 +54,7 @@ impl Refusal<'_> {
             | Self::UnknownPath
             | Self::NoFileDetails { .. }
             | Self::NoWebMirror
+            | Self::NoMirrorLeft { .. }
             | Self::UnknownEndpoint => 404,
         }
     }

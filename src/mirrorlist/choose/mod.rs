@@ -9,7 +9,9 @@ mod by_country;
 mod by_location;
 mod by_network;
 mod health;
+mod limit;
 pub mod rank;
+pub mod rules;
 mod select;
 
 use std::borrow::Cow;
@@ -33,6 +35,8 @@ use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Ur
 use by_country::asked_countries;
 use by_network::NearHosts;
 use health::HealthOfHosts;
+use limit::limit;
+use rules::{AppliedRules, choose_by_rules};
 use select::Selector;
 
 /// A client's request.
@@ -75,6 +79,17 @@ pub struct Choice<'a> {
     pub selection: Selection<'a>,
     /// The bad URLs of hosts, which are not listed where a host has a good one; `None` if there are none.
     health: Option<HealthView<'a>>,
+    /// The operators' rules that count for the request; `None` if there are no rules at all.
+    pub rules: Option<Box<AppliedRules<'a>>>,
+}
+
+/// A request whose target and client are found.
+#[derive(Clone)]
+struct Prepared<'a> {
+    target: Target<'a>,
+    /// Of the file that a metalink is asked for.
+    details: Option<&'a FileDetails>,
+    location: ClientLocation,
 }
 
 /// Hosts in order, best first, and what the comment line says about them.
@@ -124,20 +139,50 @@ pub fn choose<'a>(
     scratch: &mut Scratch,
     observer: &mut impl Observer,
 ) -> Result<Choice<'a>, Refusal<'a>> {
+    let catalogue = snapshot.catalogue();
+    let target = resolve(catalogue, request.endpoint, request.query, &mut scratch.key)?;
+    let details = match request.endpoint {
+        Endpoint::Mirrorlist => None,
+        Endpoint::Metalink => Some(file_details(catalogue, &target)?),
+    };
+    let prepared = Prepared {
+        target,
+        details,
+        location: locate(snapshot, request.address),
+    };
+    match snapshot.rules() {
+        None => select_hosts(snapshot, request, prepared, None, scratch, observer),
+        Some(rules) => choose_by_rules(snapshot, rules, request, prepared, scratch, observer),
+    }
+}
+
+/// Selects the hosts for a request, by the rules that count for it.
+fn select_hosts<'a>(
+    snapshot: &'a Snapshot,
+    request: &MirrorRequest<'a>,
+    prepared: Prepared<'a>,
+    rules: Option<Box<AppliedRules<'a>>>,
+    scratch: &mut Scratch,
+    observer: &mut impl Observer,
+) -> Result<Choice<'a>, Refusal<'a>> {
     let &MirrorRequest {
         endpoint,
         query,
         settings,
         ..
     } = request;
+    let Prepared {
+        target,
+        details,
+        location,
+    } = prepared;
     let catalogue = snapshot.catalogue();
-    let target = resolve(catalogue, endpoint, query, &mut scratch.key)?;
-    let details = match endpoint {
-        Endpoint::Mirrorlist => None,
-        Endpoint::Metalink => Some(file_details(catalogue, &target)?),
-    };
-    let location = locate(snapshot, request.address);
-    let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
+    let mut protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
+    let (mut minimum, mut maximum) = (settings.minimum, None);
+    if let Some(rules) = &rules {
+        protocols = rules.protocols().map_or(protocols, |allowed| protocols.ruled(allowed));
+        (minimum, maximum) = (rules.minimum(minimum), rules.maximum());
+    }
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
     let listed = if redirect { protocols.for_redirects() } else { protocols };
     let health = snapshot.health_of(target.directory, request.now);
@@ -147,9 +192,11 @@ pub fn choose<'a>(
         location,
         protocols,
         network_off: query.network_off,
-        minimum: settings.minimum,
+        minimum,
         names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
         health: health.map(|view| HealthOfHosts { view, listed }),
+        table: snapshot.carrier_table(rules.as_ref().and_then(|rules| rules.stage)),
+        rules,
         scratch,
         observer,
     };
@@ -158,7 +205,15 @@ pub fn choose<'a>(
         Some(asked) => selector.by_country(&asked),
         None => selector.by_location(),
     };
+    let rules = selector.rules;
+    if let Some(rules) = &rules {
+        rules.rank(&mut selection.hosts);
+    }
     selection.hosts.sort_unstable();
+    if let Some(maximum) = maximum {
+        let has_url = |host: RankedHost| listed.takes_any(catalogue.carrier(host.carrier()).protocols);
+        limit(&mut selection.hosts, maximum, endpoint, has_url, observer);
+    }
     let mut choice = Choice {
         selection,
         target,
@@ -166,6 +221,7 @@ pub fn choose<'a>(
         protocols: listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
         health,
+        rules,
     };
     if redirect {
         let url = choice.urls(catalogue).next().ok_or(Refusal::NoWebMirror)?;

@@ -21,7 +21,7 @@ pub enum Tier {
     Global,
 }
 
-/// A chosen host: whether it is demoted (1 bit), tier (7), key within the tier (32), carrier (24).
+/// A chosen host: whether it is demoted (1 bit), whether others are preferred (1), tier (6), key within the tier (32), carrier (24).
 ///
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,17 @@ impl RankedHost {
         Self(self.0 | u64::from(is_bad) << 63)
     }
 
+    /// The same host, after those that a rule prefers.
+    #[must_use]
+    pub(super) fn after_preferred(self) -> Self {
+        Self(self.0 | 1 << 62)
+    }
+
+    /// Whether a rule prefers other hosts.
+    pub fn is_after_preferred(self) -> bool {
+        self.0 >> 62 & 1 == 1
+    }
+
     /// Whether it comes last because it has no good URL.
     pub fn is_demoted(self) -> bool {
         self.0 >> 63 == 1
@@ -55,7 +66,7 @@ impl RankedHost {
 
     /// The tier that lists it.
     pub fn tier(self) -> Tier {
-        match self.0 >> 56 & 0x7f {
+        match self.0 >> 56 & 0x3f {
             0 => Tier::Netblock,
             1 => Tier::AutonomousSystem,
             2 => Tier::Country,

@@ -11,10 +11,11 @@ use rand_distr::Exp1;
 use super::Scratch;
 use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
+use super::rules::AppliedRules;
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::ClientLocation;
 use crate::mirrorlist::protocols::ProtocolFilter;
-use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, HostIndex, Snapshot};
+use crate::snapshot::{Carrier, CarrierIndex, CarrierTable, DirectoryIndex, HostIndex, Snapshot};
 
 /// Watches a choice: what keeps a host out is reported where the rule is applied, never worked out a second time. An answer needs
 /// no observer: `()` ignores everything and costs nothing (`cargo bench --bench instructions`).
@@ -28,6 +29,12 @@ pub trait Observer {
 
     /// The nearer tiers list fewer hosts than the minimum, so that the global tier is needed.
     fn needs_global_tier(&mut self) {}
+
+    /// A host is chosen, but more hosts than the maximum come before it.
+    fn beyond_maximum(&mut self, _carrier: CarrierIndex) {}
+
+    /// The choice begins again without a rule that left no mirror: what was reported does not count.
+    fn restarted(&mut self) {}
 }
 
 impl Observer for () {}
@@ -47,6 +54,10 @@ pub(super) struct Selector<'s, 'r, O> {
     pub(super) names_countries: bool,
     /// `None` if no URL is bad.
     pub(super) health: Option<HealthOfHosts<'s>>,
+    /// The carriers, with the weights that rules give them.
+    pub(super) table: &'s CarrierTable,
+    /// The operators' rules for this request.
+    pub(super) rules: Option<Box<AppliedRules<'s>>>,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: &'r mut O,
 }

@@ -1,12 +1,13 @@
 //! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
 //! and reported.
 //!
-//! [`client`] tells where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
+//! [`client`] tells where the client is, [`reason`] why a host is not listed, [`rules`] which rules took part, and [`host`] what the cache knows of a host whatever
 //! the request.
 
 pub mod client;
 pub mod host;
 pub mod reason;
+pub mod rules;
 
 use std::collections::HashSet;
 
@@ -16,10 +17,12 @@ use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
 use super::render::text;
 use super::target::{Asked, Target, resolve};
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
+use crate::snapshot::rules::mirrors::MirrorStage;
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
 use client::ExplainedClient;
 use host::host_name;
 use reason::{Observations, Reason};
+use rules::{ExplainedRule, explained_rules};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
@@ -28,6 +31,9 @@ pub struct Explanation<'a> {
     pub client: ExplainedClient,
     /// The target; `None` if there is none in the cache.
     pub target: Option<ExplainedTarget>,
+    /// The operators' rules that took part; `None` if there are no rules at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<ExplainedRule<'a>>>,
     /// The tiers that list hosts, in order; empty for a refusal.
     pub tiers: Vec<ExplainedTier<'a>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
@@ -56,6 +62,9 @@ pub struct ExplainedTier<'a> {
     /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
     #[serde(skip_serializing_if = "is_false")]
     pub demoted: bool,
+    /// Whether a rule puts these hosts before those of all tiers.
+    #[serde(skip_serializing_if = "is_false")]
+    pub preferred: bool,
     /// Its hosts, in the order of one draw.
     pub hosts: Vec<ListedHost<'a>>,
 }
@@ -74,6 +83,9 @@ pub struct ListedHost<'a> {
     country: Option<String>,
     /// In Mbit/s; the weight in the tiers that are shuffled by weight.
     bandwidth: u32,
+    /// The weight that a rule gives it in the place of its bandwidth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
     /// The probability that it is the first of its tier.
     pub first_probability: f64,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
@@ -115,6 +127,7 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
                 choice,
                 suffix: text::suffix(catalogue, &choice.target),
                 verdicts: Verdicts::new(snapshot.health(), request.now),
+                mirror_rules: snapshot.mirror_rules(request.now),
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
@@ -127,6 +140,7 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
     Explanation {
         client: ExplainedClient::new(snapshot, request.address),
         target: target.ok().map(|target| explained_target(catalogue, &target)),
+        rules: explained_rules(snapshot, &choice),
         tiers,
         not_listed,
         refused,
@@ -152,17 +166,20 @@ struct ExplainedChoice<'c, 'a> {
     choice: &'c Choice<'a>,
     suffix: String,
     verdicts: Option<Verdicts<'a>>,
+    mirror_rules: Option<&'a MirrorStage>,
 }
 
 impl<'a> ExplainedChoice<'_, 'a> {
     fn tiers(&self) -> Vec<ExplainedTier<'a>> {
-        let part = |host: &RankedHost| (host.tier(), host.is_demoted());
+        let part = |host: &RankedHost| (host.tier(), host.is_demoted(), host.is_after_preferred());
+        let prefers = self.choice.rules.as_ref().is_some_and(|rules| rules.prefers());
         let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(a) == part(b));
         let explained = tiers.filter_map(|hosts| {
-            let (tier, is_bad) = part(hosts.first()?);
+            let (tier, is_bad, is_after_preferred) = part(hosts.first()?);
             Some(ExplainedTier {
                 tier,
                 demoted: is_bad && self.choice.demotes(self.catalogue),
+                preferred: prefers && !is_after_preferred,
                 hosts: self.listed(hosts),
             })
         });
@@ -178,18 +195,25 @@ impl<'a> ExplainedChoice<'_, 'a> {
         let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
         let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
         let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
-        let weight = |ranked: RankedHost, host: &Host| match ranked.tier() {
+        let ruled_weight = |carrier: &Carrier| self.mirror_rules?.weight(carrier.host);
+        let weight = |ranked: RankedHost, carrier: &Carrier, host: &Host| match ranked.tier() {
             Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),
             Tier::AutonomousSystem => 1.0,
-            Tier::Country | Tier::Continent | Tier::Global => f64::from(host.bandwidth),
+            Tier::Country | Tier::Continent | Tier::Global => {
+                f64::from(ruled_weight(carrier).unwrap_or(host.bandwidth))
+            }
         };
-        let total: f64 = listed.iter().map(|(ranked, _, host)| weight(*ranked, host)).sum();
+        let total: f64 = listed
+            .iter()
+            .map(|(ranked, carrier, host)| weight(*ranked, carrier, host))
+            .sum();
         let listed = listed.iter().map(|(ranked, carrier, host)| ListedHost {
             host_id: host.id,
             name: host_name(self.catalogue, carrier).to_owned(),
             country: host.country.map(|country| country.to_string()),
             bandwidth: host.bandwidth,
-            first_probability: weight(*ranked, host) / total,
+            weight: ruled_weight(carrier),
+            first_probability: weight(*ranked, carrier, host) / total,
             urls: self.urls(*ranked),
             health: self.health(carrier),
         });

@@ -8,7 +8,7 @@ use crate::mirrorlist::choose::{Choice, Observer, Tier};
 use crate::snapshot::{Carrier, CarrierIndex, HostIndex};
 
 /// Why a host is not listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It has no usable URL at all.
@@ -23,6 +23,10 @@ pub enum Reason {
     CountryLimit,
     /// It is public, but in no tier that the answer needs.
     NotInTier,
+    /// A rule of the operators leaves it out: the key and the rule's name.
+    Rule(String),
+    /// It is chosen, but the rules list fewer hosts than come before it.
+    Maximum,
 }
 
 /// The reports of a choice about the hosts that it left out.
@@ -34,6 +38,7 @@ pub struct Observations {
     needs_global_tier: bool,
     /// Hosts near the client whose tiers are off.
     neighbours: HashSet<HostIndex>,
+    beyond_maximum: HashSet<CarrierIndex>,
 }
 
 impl Observer for Observations {
@@ -50,6 +55,14 @@ impl Observer for Observations {
 
     fn needs_global_tier(&mut self) {
         self.needs_global_tier = true;
+    }
+
+    fn beyond_maximum(&mut self, carrier: CarrierIndex) {
+        self.beyond_maximum.insert(carrier);
+    }
+
+    fn restarted(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -79,6 +92,14 @@ impl Observations {
             reasons.push(Reason::Protocol);
         }
         if chosen {
+            return reasons;
+        }
+        if self.beyond_maximum.contains(&index) {
+            reasons.push(Reason::Maximum);
+            return reasons;
+        }
+        if let Some(rule) = choice.rules.as_ref().and_then(|rules| rules.reason_against(index)) {
+            reasons.push(Reason::Rule(rule));
             return reasons;
         }
         if self.neighbours.contains(&carrier.host) {

@@ -52,7 +52,7 @@ impl Snapshot {
         let before = before.and_then(Self::rules);
         let rules = Rules::new(&data_set.rules, catalogue, &continents, ruled_at, before).map(Box::new);
         let file = data_set.rules.file.as_ref();
-        Self {
+        let snapshot = Self {
             rules_file: rules.as_ref().zip(file).map(|(rules, file)| rules.describe(file)),
             rules,
             ruled_at,
@@ -60,7 +60,10 @@ impl Snapshot {
             continents,
             masks,
             health: MirrorHealth::default(),
-        }
+        };
+        // The tables of the rules that hold now are ready before the first request.
+        snapshot.mirror_rules(ruled_at);
+        snapshot
     }
 
     /// Reads all data files. A health file that can't be used is left out.

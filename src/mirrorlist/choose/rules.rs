@@ -3,6 +3,8 @@
 //! A plain request pays for rules only where there are some: [`super::choose`] asks once, and [`Selector`] once for each word of
 //! carriers.
 
+use std::borrow::Cow;
+
 use super::Prepared;
 use super::by_network::Proximity;
 use super::rank::{RankedHost, Tier};
@@ -13,6 +15,7 @@ use crate::geo::{Continent, CountryCode};
 use crate::mirrorlist::Refusal;
 use crate::rules::entry::Otherwise;
 use crate::snapshot::rules::audience::RuledClient;
+use crate::snapshot::rules::carrier_bits::CarrierBits;
 use crate::snapshot::rules::clients::CompiledClient;
 use crate::snapshot::rules::mirrors::{MirrorStage, ShunnedMirror};
 use crate::snapshot::rules::rule::{Rule, RuleIndex};
@@ -28,6 +31,8 @@ pub struct AppliedRules<'a> {
     repository: Option<&'a CompiledRepository>,
     /// The protocols that the repository's rule allows, unless the rule about the client has its own.
     repository_protocols: Option<ProtocolSet>,
+    /// The hosts in countries that the rule about the client leaves out.
+    never_in: Option<Cow<'a, CarrierBits>>,
     shunned: Vec<&'a ShunnedMirror>,
     /// Rules that would count but for their end.
     ended: Vec<RuleIndex>,
@@ -116,6 +121,7 @@ fn ruled_client(
 impl Clone for AppliedRules<'_> {
     fn clone(&self) -> Self {
         Self {
+            never_in: self.never_in.clone(),
             shunned: self.shunned.clone(),
             ended: self.ended.clone(),
             set_aside: self.set_aside.clone(),
@@ -140,6 +146,9 @@ impl<'a> AppliedRules<'a> {
             client: found.client,
             repository: found.repository,
             repository_protocols: None,
+            never_in: found
+                .client
+                .and_then(|client| Some(client.never_in.as_ref()?.carriers(stage))),
             shunned: stage.map(|stage| stage.shunned(client).collect()).unwrap_or_default(),
             ended: found.ended,
             set_aside: Vec::new(),
@@ -218,7 +227,7 @@ impl<'a> AppliedRules<'a> {
             word.remove(gone);
         }
         let Some(client) = self.client else { return };
-        if let Some(never) = &client.never {
+        for never in client.never.iter().chain(self.never_in.as_deref()) {
             word.remove(never.window(first));
         }
         if let Some(only) = &client.only {
@@ -253,7 +262,8 @@ impl<'a> AppliedRules<'a> {
     /// The key of the rule about the client that leaves a host out.
     fn client_key_against(&self, index: CarrierIndex) -> Option<&'static str> {
         let client = self.client?;
-        if client.never.as_ref().is_some_and(|never| never.contains(index)) {
+        let mut never = client.never.iter().chain(self.never_in.as_deref());
+        if never.any(|never| never.contains(index)) {
             return Some("never");
         }
         let is_other = client.only.as_ref().is_some_and(|only| !only.contains(index));

@@ -1,6 +1,7 @@
 //! Sets of a few carriers, as words of bits. Memory grows with the carriers that are named, not with the cache.
 
 use super::super::carriers::CarrierIndex;
+use crate::bits::ones;
 
 /// A set of carriers: pairs of a word's number and the word, in ascending order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +26,12 @@ impl CarrierBits {
     /// Whether the set has no carrier.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The carriers of the set, in ascending order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = CarrierIndex> {
+        let words = self.0.iter();
+        words.flat_map(|(word, bits)| ones(*bits).map(move |bit| CarrierIndex::from_number(word * 64 + bit)))
     }
 
     /// Whether a carrier is in the set.

@@ -1,5 +1,6 @@
 //! Rules about clients, with the hosts that they name as sets of carriers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
@@ -30,6 +31,8 @@ pub struct CompiledClient {
     pub prefer: Option<CarrierBits>,
     /// These are left out.
     pub never: Option<CarrierBits>,
+    /// So are those in these countries.
+    pub never_in: Option<NeverIn>,
     /// URLs of these protocols are listed.
     pub protocols: Option<ProtocolSet>,
     /// Replaces the setting `minimum`.
@@ -40,10 +43,37 @@ pub struct CompiledClient {
     pub otherwise: Otherwise,
 }
 
+/// The carriers in some countries.
+#[derive(Debug)]
+pub struct NeverIn {
+    countries: Vec<CountryCode>,
+    /// Those that the cache puts there.
+    carriers: CarrierBits,
+}
+
+impl NeverIn {
+    /// The carriers that are in these countries alone, wherever rules about mirrors put them. One that is everywhere never is.
+    pub fn carriers(&self, stage: Option<&MirrorStage>) -> Cow<'_, CarrierBits> {
+        let Some(stage) = stage.filter(|stage| stage.has_places()) else {
+            return Cow::Borrowed(&self.carriers);
+        };
+        let unmoved = self.carriers.iter().filter(|index| stage.places(*index).is_none());
+        let moved = stage.all_places().filter_map(|(index, places)| match places {
+            Places::In(places) if places.iter().all(|place| self.countries.contains(place)) => Some(index),
+            Places::In(_) | Places::Everywhere => None,
+        });
+        Cow::Owned(CarrierBits::new(unmoved.chain(moved)))
+    }
+}
+
 impl CompiledClient {
     /// Whether the rule can leave no mirror.
     pub fn restricts(&self) -> bool {
-        self.only.is_some() || self.never.is_some() || self.protocols.is_some()
+        self.only.is_some() || self.has_never() || self.protocols.is_some()
+    }
+
+    fn has_never(&self) -> bool {
+        self.never.is_some() || self.never_in.is_some()
     }
 
     /// The keys that change the answer, as the file spells them.
@@ -51,7 +81,7 @@ impl CompiledClient {
         let keys = [
             (self.only.is_some(), "only"),
             (self.prefer.is_some(), "prefer"),
-            (self.never.is_some(), "never"),
+            (self.has_never(), "never"),
             (self.protocols.is_some(), "protocols"),
             (self.minimum.is_some(), "minimum"),
             (self.maximum.is_some(), "maximum"),
@@ -67,43 +97,23 @@ pub(super) fn protocol_set(protocols: &List<RuleProtocol>) -> ProtocolSet {
     set
 }
 
-/// The carriers in each country, for rules that leave countries out.
-pub(super) struct CarriersByCountry {
-    in_one: HashMap<CountryCode, Vec<CarrierIndex>, FixedState>,
-    /// Those that rules put into several countries; one that is everywhere is never left out.
-    in_several: Vec<(CarrierIndex, Box<[CountryCode]>)>,
-}
+/// The carriers in each country, as the cache has them.
+pub(super) struct CarriersByCountry(HashMap<CountryCode, Vec<CarrierIndex>, FixedState>);
 
 impl CarriersByCountry {
-    pub(super) fn new(catalogue: &Catalogue, stage: Option<&MirrorStage>) -> Self {
-        let mut table = Self {
-            in_one: HashMap::default(),
-            in_several: Vec::new(),
-        };
+    pub(super) fn new(catalogue: &Catalogue) -> Self {
+        let mut table = HashMap::<_, Vec<_>, _>::default();
         for (index, carrier) in catalogue.carriers.iter() {
-            match stage.and_then(|stage| stage.places(index)) {
-                Some(Places::Everywhere) => {}
-                Some(Places::In(countries)) => table.in_several.push((index, countries.clone())),
-                None => {
-                    let country = carrier.country.or(catalogue.host(carrier.host).country);
-                    if let Some(country) = country {
-                        table.in_one.entry(country).or_default().push(index);
-                    }
-                }
+            if let Some(country) = carrier.country.or(catalogue.host(carrier.host).country) {
+                table.entry(country).or_default().push(index);
             }
         }
-        table
+        Self(table)
     }
 
-    /// The carriers that are in these countries and in no other.
-    fn carriers(&self, countries: &[CountryCode]) -> impl Iterator<Item = CarrierIndex> {
-        let one = countries
-            .iter()
-            .filter_map(|country| self.in_one.get(country))
-            .flatten();
-        let several = self.in_several.iter();
-        let several = several.filter(|(_, places)| places.iter().all(|place| countries.contains(place)));
-        one.chain(several.map(|(index, _)| index)).copied()
+    fn carriers(&self, countries: &[CountryCode]) -> CarrierBits {
+        let lists = countries.iter().filter_map(|country| self.0.get(country));
+        CarrierBits::new(lists.flatten().copied())
     }
 }
 
@@ -125,16 +135,17 @@ pub(super) fn compile(
     };
     let only = rule.only.as_ref().map(|list| CarrierBits::new(named(list)));
     let prefer = rule.prefer.as_ref().map(|list| CarrierBits::new(named(list)));
-    let never = rule.never.as_ref().map(|list| {
-        let (mut of_hosts, mut of_countries) = (Vec::new(), Vec::new());
-        for unwanted in list.iter() {
-            match unwanted {
-                Unwanted::Host(host) => of_hosts.push(host.clone()),
-                Unwanted::Country(country) => of_countries.push(*country),
-            }
+    let (mut of_hosts, mut of_countries) = (Vec::new(), Vec::new());
+    for unwanted in rule.never.iter().flat_map(|list| list.iter()) {
+        match unwanted {
+            Unwanted::Host(host) => of_hosts.push(host.clone()),
+            Unwanted::Country(country) => of_countries.push(*country),
         }
-        let of_hosts = named(&of_hosts);
-        CarrierBits::new(of_hosts.into_iter().chain(countries.carriers(&of_countries)))
+    }
+    let never = (!of_hosts.is_empty()).then(|| CarrierBits::new(named(&of_hosts)));
+    let never_in = (!of_countries.is_empty()).then(|| NeverIn {
+        carriers: countries.carriers(&of_countries),
+        countries: of_countries,
     });
     CompiledClient {
         rule: index,
@@ -142,6 +153,7 @@ pub(super) fn compile(
         only,
         prefer,
         never,
+        never_in,
         protocols: rule.protocols.as_ref().map(protocol_set),
         minimum: rule.minimum.map(|hosts| hosts.0),
         maximum: rule.maximum.map(|hosts| hosts.0),

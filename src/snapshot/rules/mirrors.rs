@@ -140,6 +140,11 @@ impl MirrorStage {
         self.places.get(&carrier)
     }
 
+    /// The carriers that rules give places, in no order.
+    pub(super) fn all_places(&self) -> impl Iterator<Item = (CarrierIndex, &Places)> {
+        self.places.iter().map(|(index, places)| (*index, places))
+    }
+
     /// Whether a rule gives any carrier places.
     pub fn has_places(&self) -> bool {
         !self.places.is_empty()

@@ -278,16 +278,7 @@ impl Compiler<'_> {
         let table = &file.table;
         let mirror_rules: Vec<RuleIndex> = table.mirrors.iter().map(|rule| self.mirror(rule)).collect();
         let mirrors = MirrorStages::new(table.mirrors.iter());
-        let data = StageData {
-            catalogue: self.catalogue,
-            continents: self.continents,
-            hosts: &self.hosts,
-        };
-        let stage = mirrors.at(self.now, |holds| {
-            let rules = mirror_rules.iter().copied().zip(&table.mirrors);
-            MirrorStage::new(&data, rules.filter(|(_, rule)| holds(rule)))
-        });
-        let countries = CarriersByCountry::new(self.catalogue, stage);
+        let countries = CarriersByCountry::new(self.catalogue);
         let (clients, audience) = self.clients(table, &countries);
         let repositories = self.repositories(table);
         let globs = std::mem::take(&mut self.globs).finish(self.catalogue);

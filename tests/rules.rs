@@ -16,13 +16,23 @@ mod oracle;
 #[path = "rules/spec.rs"]
 mod spec;
 
+use std::fs;
+use std::process::Command;
+
+use mirrorlist_server::admin::explain::explain_text;
+use mirrorlist_server::demo;
 use mirrorlist_server::mirrorlist::explain::explain;
-use mirrorlist_server::mirrorlist::{Answerer, MirrorQuery, MirrorRequest, answer};
-use mirrorlist_server::snapshot::Snapshot;
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::rules::RulesFile;
+use mirrorlist_server::settings::ChoiceSettings;
+use mirrorlist_server::snapshot::{Loaded, Snapshot};
 use oracle::{Expected, Oracle};
 use proptest::prelude::*;
 use random_world::{Question, edit, host, host_and_protocol, query, question};
+use serde_json::{Value, json};
 use spec::{NOW, rules};
+use support::data::DataFiles;
+use support::server::Server;
 
 /// The status of an answer and its URLs as (host, protocol), in order.
 fn ask(snapshot: &Snapshot, question: &Question) -> (u16, Vec<(usize, String)>) {
@@ -124,4 +134,485 @@ proptest! {
             prop_assert!((total - 1.0).abs() < 1e-9, "{:?}", tier);
         }
     }
+}
+
+#[test]
+fn a_mistake_is_told_with_its_line_and_column_and_what_to_write() {
+    const CLIENT: &str = "[[clients]]\nname = \"a\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [1]\n";
+    for (text, expected) in [
+        ("[[clients]\n", "line 1, column 11: "),
+        ("[[client]]\nname = \"a\"\n", "line 1, column 3: unknown field `client`"),
+        (
+            "[[clients]]\nnetworks = [\"192.0.2.0/24\"]\nonly = [1]\n",
+            "line 1, column 1: missing field `name`",
+        ),
+        (
+            "[[clients]]\nname = \"\"\n",
+            "line 2, column 8: \"\": expected a name of 1 to 100 characters",
+        ),
+        ("[[clients]]\nname = 7\n", "line 2, column 8: 7: expected a name"),
+        (
+            "[[clients]]\nname = \"a\"\nonly = [1]\n",
+            "line 1, column 1: rule \"a\": it names no clients; add networks, as or countries",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nnetworks = [\"::/0\"]\n",
+            "line 1, column 1: rule \"a\": it changes nothing; add only",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nnetworks = [\"::/0\"]\nmaximum = 1\notherwise = \"none\"\n",
+            "otherwise needs only, never or protocols",
+        ),
+        (
+            "# 192.0.2.0/24\n[[clients]]\nname = \"\u{e4}\"\nnetworks = [ \"10.0.0.0/8\", \"10.0.0.0/33\" ]\n",
+            "line 4, column 28: \"10.0.0.0/33\": the prefix length is larger than 32",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nas = [0]\n",
+            "line 3, column 7: 0: expected an AS number from 1 to 4294967295",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nas = [\"ASX\"]\n",
+            "line 3, column 7: \"ASX\": expected an AS number",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nas = [4294967296]\n",
+            "line 3, column 7: 4294967296: expected an AS number",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\ncountries = [\"DE\", \"Germany\"]\n",
+            "line 3, column 20: \"Germany\": expected the code of a country",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\ncountries = []\n",
+            "line 3, column 13: the list is empty",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nnetworks = \"192.0.2.0/24\"\n",
+            "line 3, column 12: ",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nonly = [\"https://mirror.example/pub\"]\n",
+            "line 3, column 9: \"https://mirror.example/pub\": expected a host name without scheme",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nprotocols = [\"https\", \"gopher\"]\n",
+            "line 3, column 23: \"gopher\": expected one of \"https\"",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nminimum = -1\n",
+            "line 3, column 11: -1: expected a number of hosts, 0 or more",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nmaximum = 0\n",
+            "line 3, column 11: 0: expected a number of hosts, at least 1",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\notherwise = \"some\"\n",
+            "line 3, column 13: unknown variant `some`, expected `all` or `none`",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nrepositories = [\"epel-[\"]\n",
+            "line 3, column 17: \"epel-[\": ",
+        ),
+        ("[[clients]]\nname = \"a\"\nuntil = 2026-02-30\n", "line 3, column 9"),
+        (
+            "[[clients]]\nname = \"a\"\nuntil = 2026-02-03T04:05:06\n",
+            "line 3, column 9: until = 2026-02-03T04:05:06: expected a date like",
+        ),
+        (
+            "[[clients]]\nname = \"a\"\nuntil = \"tomorrow\"\n",
+            "line 3, column 9: until = \"tomorrow\": expected a date like",
+        ),
+        (
+            "[[mirrors]]\nname = \"a\"\nout = true\n",
+            "line 1, column 1: missing field `host`",
+        ),
+        (
+            "[[mirrors]]\nname = \"a\"\nhost = 1\nout = false\n",
+            "line 1, column 1: rule \"a\": it changes nothing; add countries",
+        ),
+        (
+            "[[mirrors]]\nname = \"a\"\nhost = 1\nweight = 0\n",
+            "line 4, column 10: 0: expected a weight from 1 to 1000000",
+        ),
+        (
+            "[[mirrors]]\nname = \"a\"\nhost = 1\nnever_for = {}\n",
+            "rule \"a\": never_for names no clients",
+        ),
+        (
+            "[[mirrors]]\nname = \"a\"\nhost = 1\nnever_for = { network = [] }\n",
+            "line 4, column 15: unknown field `network`",
+        ),
+        (
+            "[[repositories]]\nname = \"a\"\nhttps_at_least = 1\n",
+            "missing field `match`",
+        ),
+        (
+            "[[repositories]]\nname = \"a\"\nmatch = \"*\"\n",
+            "line 1, column 1: rule \"a\": it changes nothing; add https_at_least",
+        ),
+        (
+            "[[repositories]]\nname = \"a\"\nmatch = \"\"\nminimum = 1\n",
+            "line 3, column 9: \"\": expected a pattern",
+        ),
+        (
+            &format!("{CLIENT}[[mirrors]]\nname = \"a\"\nhost = 1\nout = true\n"),
+            "line 5, column 1: the rule in line 1 has the name \"a\", too",
+        ),
+        (&format!("{CLIENT}only = [2]\n"), "line 5, column 1: duplicate key"),
+    ] {
+        let error = RulesFile::read(text).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}\n{error}");
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+    // A message does not repeat a file.
+    let long = format!("[[clients]]\nname = {:?}\n", "\u{1}a".repeat(100_000));
+    assert!(RulesFile::read(&long).unwrap_err().to_string().len() < 5_000);
+}
+
+/// Answers of a small world by some rules, whose hosts are those of `fixture`.
+fn listed(snapshot: &Snapshot, request: &str, now: u64) -> String {
+    let query = MirrorQuery::parse(request);
+    let request = MirrorRequest {
+        endpoint: Endpoint::Mirrorlist,
+        address: query.ip.as_deref().unwrap().parse().unwrap(),
+        query: &query,
+        settings: &ChoiceSettings::STANDARD,
+        now,
+    };
+    let answer = answer(snapshot, &request, "", &mut Answerer::seeded(1));
+    String::from_utf8(answer.body.start.to_vec()).unwrap()
+}
+
+/// The demonstration's data with rules.
+fn demo(rules: &str) -> Snapshot {
+    demo::snapshot_with_rules(Loaded::built_in("test", RulesFile::read(rules).unwrap())).unwrap()
+}
+
+const BOSTON: &str = "https://mirror.boston.example/";
+const TOKYO: &str = "https://mirror.tokyo.example/";
+
+#[test]
+fn a_rule_ends_at_its_second_and_not_at_the_next_reload() {
+    let end = 4_102_444_800;
+    let snapshot = demo(
+        "[[clients]]\nname = \"a\"\nuntil = 2100-01-01T01:00:00+01:00\nnetworks = [\"192.0.2.0/24\"]\nonly = [\"MIRROR.tokyo.example\"]\n\
+         [[mirrors]]\nname = \"b\"\nuntil = 2099-12-31\nhost = 5\nout = true\n\
+         [[mirrors]]\nname = \"c\"\nuntil = 2100-01-01T00:00:01Z\nhost = \"6\"\ncountries = [\"DE\"]\n\
+         [[repositories]]\nname = \"d\"\nuntil = \"2100-01-01T00:00:00Z\"\nmatch = \"example-2\"\nmaximum = 1\n",
+    );
+    let client = "repo=example-1&arch=x86_64&ip=192.0.2.1";
+    let america = "repo=example-1&arch=x86_64&ip=198.51.100.200&country=us";
+    let germany = "repo=example-1&arch=x86_64&ip=192.0.2.1&country=de";
+    let limited = "repo=example-2&arch=x86_64&ip=198.51.100.200";
+    let lines = |request, now| listed(&snapshot, request, now).lines().count() - 1;
+    for _ in 0..2 {
+        assert_eq!((lines(client, end - 1), lines(limited, end - 1)), (1, 1));
+        assert!(listed(&snapshot, client, end - 1).contains(TOKYO));
+        assert!(lines(client, end) > 1 && lines(limited, end) > 1);
+        assert!(!listed(&snapshot, america, end - 1).contains(BOSTON));
+        assert!(listed(&snapshot, america, end).contains(BOSTON));
+        assert!(
+            listed(&snapshot, germany, end - 1).contains(TOKYO),
+            "the rule about the client counts"
+        );
+        let denver = "denver";
+        assert!(listed(&snapshot, germany, end).contains(denver));
+        assert!(!listed(&snapshot, germany, end + 1).contains(denver));
+    }
+}
+
+#[test]
+fn of_two_rules_the_more_specific_network_counts_then_the_as_the_country_and_the_file() {
+    let rule = |name: &str, clients: &str, host: &str| {
+        format!("[[clients]]\nname = \"{name}\"\n{clients}\nonly = [\"{host}\"]\n")
+    };
+    let by_country = rule("country", "countries = [\"us\"]", "mirror.paris.example");
+    let by_as = rule("as", "as = [\"as64496\"]", "mirror.tokyo.example");
+    let wide = rule("wide", "networks = [\"198.51.100.0/24\"]", "mirror.berlin.example");
+    let narrow = rule(
+        "narrow",
+        "networks = [\"203.0.113.1\", \"198.51.100.0/30\"]",
+        "mirror.denver.example",
+    );
+    let second = rule("second", "networks = [\"198.51.100.0/30\"]", "mirror.perth.example");
+    let everywhere = rule("everywhere", "networks = [\"0.0.0.0/0\"]", "mirror.boston.example");
+    for (rules, address, host) in [
+        (
+            vec![&by_country, &by_as, &wide, &narrow, &second],
+            "198.51.100.1",
+            "denver",
+        ),
+        (vec![&second, &by_country, &narrow, &wide], "198.51.100.1", "perth"),
+        (vec![&by_country, &by_as, &narrow, &wide], "198.51.100.9", "berlin"),
+        (vec![&by_country, &by_as, &narrow], "198.51.100.9", "tokyo"),
+        (vec![&by_as, &by_country, &narrow], "198.51.100.200", "paris"),
+        (vec![&by_as, &everywhere], "::ffff:198.51.100.9", "boston"),
+    ] {
+        let text: String = rules.into_iter().map(String::as_str).collect();
+        let answer = listed(&demo(&text), &format!("repo=example-1&arch=x86_64&ip={address}"), NOW);
+        let urls: Vec<&str> = answer.lines().skip(1).collect();
+        assert!(
+            urls.len() == 1 && urls[0].contains(host),
+            "{address}: {urls:?} by\n{text}"
+        );
+    }
+}
+
+#[test]
+fn a_pattern_matches_prefixes_and_paths_whichever_way_is_asked() {
+    let rules = |pattern: &str| {
+        demo(&format!(
+            "[[clients]]\nname = \"a\"\nnetworks = [\"192.0.2.0/24\"]\nrepositories = [\"no-such\", \"{pattern}\"]\nonly = [7]\n"
+        ))
+    };
+    for (pattern, request, counts) in [
+        ("example-1", "repo=example-1&arch=x86_64", true),
+        ("example-1", "repo=example-1&arch=aarch64", true),
+        ("example-1", "repo=example-2&arch=x86_64", false),
+        ("example-[12]", "repo=example-2&arch=x86_64", true),
+        ("example-?", "repo=example-source-2&arch=source", false),
+        ("example-1", "path=pub/example/1/x86_64/os", true),
+        ("example-1", "path=/pub//example/1/x86_64/os/repodata/repomd.xml", true),
+        ("example-1", "path=pub/example/2/x86_64/os/GPL", false),
+        ("/pub/example/1/*/", "repo=example-1&arch=x86_64", true),
+        ("pub/*/os", "repo=example-1&arch=x86_64", true),
+        ("pub/*/os", "path=pub/example/1/x86_64/os/repodata/repomd.xml", false),
+        ("pub/example/1", "repo=example-1&arch=x86_64", false),
+        // A redirected prefix counts as the one that answers.
+        ("example-rolling", "repo=example-rolling&arch=x86_64", false),
+        ("example-2", "repo=example-rolling&arch=x86_64", true),
+    ] {
+        let answer = listed(&rules(pattern), &format!("{request}&ip=192.0.2.1"), NOW);
+        let is_only = answer.lines().skip(1).all(|line| line.contains("tokyo"));
+        assert_eq!(is_only, counts, "{pattern} {request}: {answer}");
+    }
+}
+
+#[test]
+fn an_explanation_names_the_rules_and_what_they_did() {
+    let snapshot = demo(
+        "[[clients]]\nname = \"ci-farm\"\ncomment = \"ticket 1\"\nnetworks = [\"192.0.2.0/24\"]\nprefer = [3]\nnever = [\"mirror.berlin.example\"]\n\
+         [[clients]]\nname = \"over\"\nuntil = 2001-01-01\nnetworks = [\"192.0.2.0/25\"]\nmaximum = 1\n\
+         [[clients]]\nname = \"nothing\"\nnetworks = [\"203.0.113.0/24\"]\nonly = [4711]\n\
+         [[mirrors]]\nname = \"down\"\nhost = 2\nout = true\n\
+         [[mirrors]]\nname = \"heavy\"\nhost = 4\nweight = 7\n\
+         [[repositories]]\nname = \"short\"\nmatch = \"example-*\"\nmaximum = 3\n",
+    );
+    let explained = |request: &str| {
+        let text = explain_text(&snapshot, request, &ChoiceSettings::STANDARD).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let explanation = explained("repo=example-1&arch=x86_64&ip=192.0.2.1");
+    let rule = |name, kind, effects: &[&str]| json!({"name": name, "kind": kind, "effects": effects});
+    let mut farm = rule("ci-farm", "clients", &["prefer: ci-farm", "never: ci-farm"]);
+    farm["comment"] = json!("ticket 1");
+    let expected = json!([
+        rule("down", "mirrors", &["out: down"]),
+        rule("heavy", "mirrors", &["weight: heavy"]),
+        farm,
+        rule("over", "clients", &["ended: over"]),
+        rule("short", "repositories", &["maximum: short"]),
+    ]);
+    assert_eq!(explanation["rules"], expected);
+    assert_eq!(
+        (
+            &explanation["tiers"][0]["preferred"],
+            &explanation["tiers"][0]["hosts"][0]["host_id"]
+        ),
+        (&json!(true), &json!(3))
+    );
+    let reasons = |id: u64| {
+        let mut hosts = explanation["not_listed"].as_array().unwrap().iter();
+        hosts.find(|host| host["host_id"] == id).unwrap()["reasons"].clone()
+    };
+    assert_eq!(reasons(1), json!([{"rule": "never: ci-farm"}]));
+    assert_eq!(reasons(2), json!([{"rule": "out: down"}]));
+    let cut = explanation["not_listed"].as_array().unwrap().iter();
+    assert!(
+        cut.filter(|host| host["reasons"] == json!(["maximum"])).count() > 0,
+        "{explanation}"
+    );
+    let otherwise = explained("path=pub/example&ip=203.0.113.1");
+    let nothing = json!([
+        rule("down", "mirrors", &["out: down"]),
+        rule("heavy", "mirrors", &["weight: heavy"]),
+        rule("nothing", "clients", &["otherwise: nothing"])
+    ]);
+    assert_eq!(otherwise["rules"], nothing);
+    let plain = explain_text(&demo(""), "path=pub/example&ip=203.0.113.1", &ChoiceSettings::STANDARD).unwrap();
+    assert!(!plain.contains("rules"), "{plain}");
+}
+
+#[test]
+fn a_refusal_by_a_rule_names_no_rule_and_metalinks_are_never_cut_below_five() {
+    let snapshot = demo(
+        "[[clients]]\nname = \"secret\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [4]\nprotocols = [\"ftp\"]\notherwise = \"none\"\n\
+         [[clients]]\nname = \"short\"\nnetworks = [\"198.51.100.0/24\"]\nmaximum = 2\n",
+    );
+    let ask = |endpoint, query: &str| {
+        let query = MirrorQuery::parse(query);
+        let request = MirrorRequest {
+            endpoint,
+            address: query.ip.as_deref().unwrap().parse().unwrap(),
+            query: &query,
+            settings: &ChoiceSettings::STANDARD,
+            now: NOW,
+        };
+        let answer = answer(&snapshot, &request, "", &mut Answerer::seeded(1));
+        (answer.status, String::from_utf8(answer.body.start.to_vec()).unwrap())
+    };
+    for (endpoint, redirect) in [
+        (Endpoint::Mirrorlist, ""),
+        (Endpoint::Mirrorlist, "&redirect=1"),
+        (Endpoint::Metalink, ""),
+    ] {
+        let (status, text) = ask(endpoint, &format!("repo=example-1&arch=x86_64&ip=192.0.2.1{redirect}"));
+        assert_eq!(status, 404, "{text}");
+        assert!(
+            text.contains("a rule of the operators leaves no mirror") && !text.contains("secret"),
+            "{text}"
+        );
+        assert_eq!(text.starts_with("<?xml"), endpoint == Endpoint::Metalink, "{text}");
+    }
+    let short = "repo=example-1&arch=x86_64&ip=198.51.100.7&protocol=https";
+    assert_eq!(ask(Endpoint::Mirrorlist, short).1.lines().count(), 3);
+    assert_eq!(ask(Endpoint::Metalink, short).1.matches("<url ").count(), 5);
+}
+
+/// The value of a series of a server's metrics.
+fn metric(server: &Server, series: &str) -> Option<u64> {
+    let metrics = server.admin_get("/metrics");
+    let line = metrics
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix(series).map(str::to_owned))?;
+    line.trim().parse().ok()
+}
+
+#[test]
+fn a_running_server_takes_good_rules_and_refuses_bad_ones() {
+    let data = DataFiles::new(&fixture::cache_message());
+    let path = data.cache().with_file_name("rules.toml");
+    let write = |text: &str| {
+        fs::write(path.with_extension("new"), text).unwrap();
+        fs::rename(path.with_extension("new"), &path).unwrap();
+    };
+    let farm = "[[clients]]\nname = \"farm \\\"1\\\"\"\nnetworks = [\"192.0.2.0/24\"]\nmaximum = 1\n";
+    write(farm);
+    let server = Server::start(&data, &["--reload.watch", "off", "--rules", path.to_str().unwrap()]);
+    let request = "/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.1";
+    let listed = || server.get(request).text().lines().count() - 1;
+    let hits = |name: &str| metric(&server, &format!("mirrorlist_rule_hits_total{{rule=\"{name}\"}} "));
+    let reload = || -> Value { serde_json::from_slice(&server.admin_get("/admin/reload").body).unwrap() };
+    assert_eq!((listed(), hits("farm \\\"1\\\"")), (1, Some(1)));
+    for (bad, place) in [
+        (
+            "[[clients]]\nname = \"a\"\nnetworks = [\"192.0.2.0/33\"]\n".as_bytes(),
+            "line 3, column 13: \"192.0.2.0/33\": ",
+        ),
+        (
+            b"[[clients]]\nname = \"\xff\"\n",
+            "line 2, column 9: a byte that is no UTF-8",
+        ),
+        (b"", "the file is empty"),
+    ] {
+        fs::write(&path, bad).unwrap();
+        let report = reload();
+        assert_eq!(report["outcome"], "refused", "{report}");
+        let reason = report["reasons"][0].as_str().unwrap();
+        assert!(reason.contains("rules.toml: ") && reason.contains(place), "{reason}");
+        assert_eq!(listed(), 1);
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!((reload()["outcome"].clone(), listed()), (json!("refused"), 1));
+    write(&format!(
+        "{farm}[[mirrors]]\nname = \"gone\"\nhost = \"unknown.example\"\nout = true\n"
+    ));
+    assert_eq!(reload()["outcome"], "replaced");
+    let message = server.wait_for_message("entries of a data file are left out");
+    assert!(
+        message.contains("no host of the cache has the name or id unknown.example"),
+        "{message}"
+    );
+    // The counter of a rule that stays goes on; one that comes begins at 0.
+    assert_eq!((listed(), hits("farm \\\"1\\\""), hits("gone")), (1, Some(6), Some(0)));
+    let status: Value = serde_json::from_slice(&server.admin_get("/admin/status").body).unwrap();
+    let rules = &status["rules"];
+    assert_eq!(rules.as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&rules[0]["name"], &rules[0]["warnings"].as_array().unwrap().len()),
+        (&json!("gone"), &1)
+    );
+    assert_eq!((&rules[1]["hits"], &rules[1]["holds"]), (&json!(6), &json!(true)));
+    assert_eq!(
+        status["files"]["rules"]["counts"],
+        json!({"clients": 1, "mirrors": 1, "repositories": 0})
+    );
+    assert_eq!(status["files"]["rules"]["warnings"], 1);
+    // An operator may take all rules out.
+    write("# none\n");
+    assert_eq!(reload()["outcome"], "replaced");
+    assert!(listed() > 1 && hits("gone").is_none());
+}
+
+#[test]
+fn a_server_reloads_by_itself_when_the_rules_change_and_check_names_what_is_doubtful() {
+    let data = DataFiles::new(&fixture::cache_message());
+    let path = data.cache().with_file_name("rules.toml");
+    fs::write(&path, "").unwrap();
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorlist-server"));
+        let output = command
+            .arg("check")
+            .args(data.arguments())
+            .arg("--rules")
+            .arg(&path)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, text) = run();
+    assert!(
+        code == Some(66) && text.contains("rules.toml: the file is empty"),
+        "{text}"
+    );
+    fs::write(
+        &path,
+        "[[clients]]\nname = \"doubtful\"\nuntil = 2001-01-01\ncountries = [\"XX\"]\nrepositories = [\"no-such-*\"]\nprefer = [\"no.example\", 4711]\n",
+    )
+    .unwrap();
+    let (code, text) = run();
+    assert_eq!(code, Some(0), "{text}");
+    for warning in [
+        "1 clients",
+        "5 warnings",
+        "rule \"doubtful\": it ended Tue, 02 Jan 2001 00:00:00 GMT",
+        "rule \"doubtful\": no host of the cache has the name or id no.example",
+        "rule \"doubtful\": no host of the cache has the name or id 4711",
+        "rule \"doubtful\": XX is no country that cccsv knows",
+        "rule \"doubtful\": no repository or directory of the cache matches \"no-such-*\"",
+    ] {
+        assert!(text.contains(warning), "{warning} is not in\n{text}");
+    }
+    let settings = [
+        "--reload.watch",
+        "10ms",
+        "--reload.settle",
+        "0s",
+        "--rules",
+        path.to_str().unwrap(),
+    ];
+    let server = Server::start(&data, &settings);
+    fs::write(
+        path.with_extension("new"),
+        "[[clients]]\nname = \"a\"\nnetworks = [\"0.0.0.0/0\"]\nmaximum = 1\n",
+    )
+    .unwrap();
+    fs::rename(path.with_extension("new"), &path).unwrap();
+    server.wait_for_message("reload finished");
+    let answer = server.get("/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.1");
+    assert_eq!(answer.text().lines().count(), 2);
 }

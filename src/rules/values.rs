@@ -25,27 +25,29 @@ impl fmt::Display for Scalar {
     }
 }
 
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ScalarVisitor;
+/// Makes a value of a [`Scalar`], or says what is wrong with it.
+struct Parser<T>(fn(&Scalar) -> Result<T, String>);
 
-        impl Visitor<'_> for ScalarVisitor {
-            type Value = Scalar;
+impl<T> Parser<T> {
+    /// TOML's reader gives an error the place of the value only if it happens here.
+    fn parse<E: Error>(&self, scalar: &Scalar) -> Result<T, E> {
+        (self.0)(scalar).map_err(|problem| E::custom(format_args!("{scalar}: {problem}")))
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a whole number")
-            }
+impl<T> Visitor<'_> for Parser<T> {
+    type Value = T;
 
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar::Number(number))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a whole number")
+    }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar::Text(text.to_owned()))
-            }
-        }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        self.parse(&Scalar::Number(number))
+    }
 
-        deserializer.deserialize_any(ScalarVisitor)
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        self.parse(&Scalar::Text(text.to_owned()))
     }
 }
 
@@ -54,9 +56,10 @@ macro_rules! scalars {
     ($($Type:ty = $parse:expr, expected $expected:literal;)*) => {$(
         impl<'de> Deserialize<'de> for $Type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let parse: fn(&Scalar) -> Option<Self> = $parse;
-                let scalar = Scalar::deserialize(deserializer)?;
-                parse(&scalar).ok_or_else(|| D::Error::custom(format_args!("{scalar}: expected {}", $expected)))
+                deserializer.deserialize_any(Parser(|scalar| {
+                    let parse: fn(&Scalar) -> Option<Self> = $parse;
+                    parse(scalar).ok_or_else(|| concat!("expected ", $expected).to_owned())
+                }))
             }
         }
     )*};
@@ -233,11 +236,10 @@ pub struct RuleNetwork(pub IpNetwork);
 
 impl<'de> Deserialize<'de> for RuleNetwork {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let network = network::parse(&text);
-        network
-            .map(Self)
-            .map_err(|problem| D::Error::custom(format_args!("{text:?}: {problem}")))
+        deserializer.deserialize_any(Parser(|scalar| match scalar {
+            Scalar::Text(text) => network::parse(text).map(Self).map_err(|problem| problem.to_string()),
+            Scalar::Number(_) => Err("expected a network like \"192.0.2.0/24\"".to_owned()),
+        }))
     }
 }
 
@@ -263,16 +265,20 @@ impl Glob {
 
 impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let trimmed = text.trim_matches('/');
-        if trimmed.is_empty() || trimmed.len() > LONGEST_GLOB {
-            let problem = format_args!("{text:?}: expected a pattern of 1 to {LONGEST_GLOB} bytes, like \"epel-*\"");
-            return Err(D::Error::custom(problem));
-        }
-        let pattern = Pattern::new(trimmed);
-        pattern.map(Self).map_err(|problem| {
-            D::Error::custom(format_args!("{text:?}: {problem}; expected a pattern like \"epel-*\""))
-        })
+        deserializer.deserialize_any(Parser(|scalar| {
+            let expected = || format!("expected a pattern of 1 to {LONGEST_GLOB} bytes, like \"epel-*\"");
+            let Scalar::Text(text) = scalar else {
+                return Err(expected());
+            };
+            let text = text.trim_matches('/');
+            if text.is_empty() || text.len() > LONGEST_GLOB {
+                return Err(expected());
+            }
+            let pattern = Pattern::new(text);
+            pattern
+                .map(Self)
+                .map_err(|problem| format!("{problem}; {}", expected()))
+        }))
     }
 }
 

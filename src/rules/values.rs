@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use glob::Pattern;
+use glob::{Pattern, PatternError};
 use ip_network::IpNetwork;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
 
@@ -246,20 +246,39 @@ impl<'de> Deserialize<'de> for RuleNetwork {
 /// A pattern for the prefix of a repository or the path of a directory: `*` stands for any characters, `/` included, `?` for one,
 /// `[ab]` for one of some.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Glob(Pattern);
+pub struct Glob {
+    pattern: Pattern,
+    /// The text before the first special character.
+    start: Box<str>,
+    /// The text after the last one.
+    end: Box<str>,
+}
 
 /// No pattern is longer, in bytes.
 const LONGEST_GLOB: usize = 500;
 
 impl Glob {
+    fn new(text: &str) -> Result<Self, PatternError> {
+        let first = text.find(['*', '?', '[']).unwrap_or(text.len());
+        let after_last = text.rfind(['*', '?', '[', ']']).map_or(0, |last| last + 1);
+        let ((start, _), (_, end)) = (text.split_at(first), text.split_at(after_last));
+        Ok(Self {
+            pattern: Pattern::new(text)?,
+            start: start.into(),
+            end: end.into(),
+        })
+    }
+
     /// Whether the pattern matches a whole text.
+    ///
+    /// Optimised: most patterns differ from most texts at one end, which takes a hundredth of the time to see.
     pub fn matches(&self, text: &str) -> bool {
-        self.0.matches(text)
+        text.starts_with(&*self.start) && text.ends_with(&*self.end) && self.pattern.matches(text)
     }
 
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.pattern.as_str()
     }
 }
 
@@ -274,10 +293,7 @@ impl<'de> Deserialize<'de> for Glob {
             if text.is_empty() || text.len() > LONGEST_GLOB {
                 return Err(expected());
             }
-            let pattern = Pattern::new(text);
-            pattern
-                .map(Self)
-                .map_err(|problem| format!("{problem}; {}", expected()))
+            Self::new(text).map_err(|problem| format!("{problem}; {}", expected()))
         }))
     }
 }
@@ -303,5 +319,37 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
             ));
         }
         Ok(Self(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_with_many_stars_is_matched_in_no_time() {
+        let stars = "*a".repeat(100);
+        for (pattern, matches) in [(format!("{stars}*b"), false), (format!("{stars}*"), true)] {
+            let glob = Glob::new(&pattern).unwrap();
+            assert_eq!(glob.matches(&"a".repeat(2_000)), matches);
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_slashes_and_dots_too() {
+        for (pattern, text, matches) in [
+            ("pub/*/os", "pub/a/b/.c/os", true),
+            ("epel-*", "epel-", true),
+            ("epel-?", "epel-", false),
+            ("[!x]*", "a/b", true),
+            ("EPEL", "epel", false),
+            ("epel", "epel", true),
+            ("epel", "epel-epel", false),
+            ("ab*ba", "aba", false),
+            ("a]b", "a]b", true),
+            ("a[]]b", "a]b", true),
+        ] {
+            assert_eq!(Glob::new(pattern).unwrap().matches(text), matches, "{pattern} {text}");
+        }
     }
 }

@@ -165,24 +165,18 @@ fn select_hosts<'a>(
     scratch: &mut Scratch,
     observer: &mut impl Observer,
 ) -> Result<Choice<'a>, Refusal<'a>> {
-    let &MirrorRequest {
-        endpoint,
-        query,
-        settings,
-        ..
-    } = request;
+    let &MirrorRequest { endpoint, query, .. } = request;
     let Prepared {
         target,
         details,
         location,
     } = prepared;
     let catalogue = snapshot.catalogue();
-    let mut protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
-    let (mut minimum, mut maximum) = (settings.minimum, None);
-    if let Some(rules) = &rules {
-        protocols = rules.protocols().map_or(protocols, |allowed| protocols.ruled(allowed));
-        (minimum, maximum) = (rules.minimum(minimum), rules.maximum());
-    }
+    let Bounds {
+        protocols,
+        minimum,
+        maximum,
+    } = Bounds::new(request, rules.as_deref());
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
     let listed = if redirect { protocols.for_redirects() } else { protocols };
     let health = snapshot.health_of(target.directory, request.now);
@@ -228,6 +222,34 @@ fn select_hosts<'a>(
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
+}
+
+/// What bounds the list of a request: its protocols and numbers of hosts.
+struct Bounds {
+    protocols: ProtocolFilter,
+    /// When fewer usable hosts than this are in the nearer tiers, the global tier is added.
+    minimum: usize,
+    /// At most so many hosts are listed; `None`: all that are chosen.
+    maximum: Option<usize>,
+}
+
+impl Bounds {
+    fn new(request: &MirrorRequest<'_>, rules: Option<&AppliedRules<'_>>) -> Self {
+        let protocols = ProtocolFilter::new(request.query.protocol.as_deref(), request.endpoint);
+        let minimum = request.settings.minimum;
+        match rules {
+            None => Self {
+                protocols,
+                minimum,
+                maximum: None,
+            },
+            Some(rules) => Self {
+                protocols: rules.protocols().map_or(protocols, |allowed| protocols.ruled(allowed)),
+                minimum: rules.minimum(minimum),
+                maximum: rules.maximum(),
+            },
+        }
+    }
 }
 
 fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a FileDetails, Refusal<'a>> {

@@ -93,7 +93,7 @@ impl GlobBuilder {
 }
 
 /// At most so many names are compared to find patterns that match nothing: it is a warning only.
-const MOST_COMPARISONS: usize = 1_000_000;
+const MOST_COMPARISONS: usize = 500_000;
 
 impl GlobTable {
     /// The rules for a directory; `None` if no rule has a pattern.

@@ -17,7 +17,7 @@ pub(super) struct HostsByRef {
 
 impl HostsByRef {
     pub(super) fn new(catalogue: &Catalogue) -> Self {
-        let mut hosts = HashMap::<_, Vec<_>, _>::default();
+        let mut hosts = HashMap::<HostRef, Vec<HostIndex>, FixedState>::default();
         let mut carriers = HashMap::<_, Vec<_>, _>::default();
         for (index, host) in catalogue.hosts() {
             hosts.insert(HostRef::Id(host.id), vec![index]);
@@ -27,10 +27,14 @@ impl HostsByRef {
             for url in catalogue.urls(carrier) {
                 let name = HostRef::Name(name_in(catalogue.base_url(url)).to_ascii_lowercase().into());
                 let named = hosts.entry(name).or_default();
-                if !named.contains(&carrier.host) {
+                if named.last() != Some(&carrier.host) {
                     named.push(carrier.host);
                 }
             }
+        }
+        for named in hosts.values_mut() {
+            named.sort_unstable();
+            named.dedup();
         }
         Self { hosts, carriers }
     }

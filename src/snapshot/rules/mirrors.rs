@@ -18,6 +18,7 @@ use super::audience::{AudienceBuilder, AudienceTable, Row, RuledClient};
 use super::carrier_bits::CarrierBits;
 use super::hosts::HostsByRef;
 use super::rule::RuleIndex;
+use crate::bits::BitWords;
 use crate::geo::{ContinentTable, CountryCode, NetworkTable};
 use crate::rules::entry::MirrorRule;
 use crate::rules::values::RulePlace;
@@ -44,8 +45,8 @@ pub struct MirrorStage {
     out: CarrierBits,
     never_for: AudienceTable,
     shunned: Vec<ShunnedMirror>,
-    /// The carriers whose host has a rule of `shapers`.
-    shaped: CarrierBits,
+    /// The carriers with a rule in `shapers`, a bit each: all hosts of an answer are looked up.
+    shaped: BitWords,
     /// By carrier: the rules on places, networks and weight.
     shapers: FastMap<CarrierIndex, Vec<RuleIndex>>,
     /// By carrier: the rule that takes it out.
@@ -168,7 +169,8 @@ impl MirrorStage {
     /// The rules on places, networks and weight of a carrier that is listed.
     #[inline]
     pub fn shapers(&self, carrier: CarrierIndex) -> &[RuleIndex] {
-        if !self.shaped.contains(carrier) {
+        let number = carrier.get();
+        if self.shaped.word(number / 64) >> (number % 64) & 1 == 0 {
             return &[];
         }
         self.shapers.get(&carrier).map_or(&[], |rules| rules)
@@ -245,6 +247,10 @@ impl StageBuilder {
                 }
             }
         }
+        let mut shaped = BitWords::default();
+        for carrier in self.shapers.keys() {
+            shaped.set(carrier.get());
+        }
         let netblocks = self
             .netblocks
             .into_iter()
@@ -258,7 +264,7 @@ impl StageBuilder {
             out: CarrierBits::new(self.out),
             never_for: self.never_for.finish(),
             shunned: self.shunned,
-            shaped: CarrierBits::new(self.shapers.keys().copied()),
+            shaped,
             shapers: self.shapers,
             removers: self.removers,
         }

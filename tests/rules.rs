@@ -59,7 +59,7 @@ fn request<'a>(question: &'a Question, query: &'a MirrorQuery<'a>) -> MirrorRequ
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn an_answer_by_rules_is_what_the_document_says(

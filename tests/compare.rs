@@ -106,6 +106,16 @@ fn a_server_with_the_same_data_differs_in_nothing() {
 }
 
 #[test]
+fn settings_of_order_and_a_maximum_here_are_no_difference() {
+    let files = data();
+    let server = Server::start(&files, &["--redirect.sticky", "true", "--as_order", "bandwidth"]);
+    let further = ["--count", "200", "--maximum", "2", "--prefer_family", "true"];
+    let output = compare(&files, &server.url(""), &further);
+    assert_eq!(output.status.code(), Some(0), "{}", describe(&output));
+    assert_eq!(classes(&output), [""; 0]);
+}
+
+#[test]
 fn a_server_below_a_prefix_is_asked_there() {
     let files = data();
     let server = Server::start(&files, &[]);
@@ -618,7 +628,7 @@ proptest! {
     #[test]
     fn answers_differ_in_nothing_from_themselves(here in any::<u64>(), there in any::<u64>(), minimum in 0_usize..12) {
         let snapshot = fixture::snapshot();
-        let settings = ChoiceSettings { minimum };
+        let settings = ChoiceSettings { minimum, ..ChoiceSettings::STANDARD };
         let requests = from_cache::requests(&snapshot, std::num::NonZeroUsize::new(60));
         let (mut own, mut other) = (OwnServer::new(&snapshot, &settings, here), OwnServer::new(&snapshot, &settings, there));
         for request in &requests {

@@ -21,7 +21,18 @@ use support::data::DataFiles;
 use support::mmdb::mmdb_with;
 
 fn explain(snapshot: &Snapshot, query: &str, minimum: usize) -> Value {
-    serde_json::from_str(&explain_text(snapshot, query, &ChoiceSettings { minimum }).unwrap()).unwrap()
+    serde_json::from_str(
+        &explain_text(
+            snapshot,
+            query,
+            &ChoiceSettings {
+                minimum,
+                ..ChoiceSettings::STANDARD
+            },
+        )
+        .unwrap(),
+    )
+    .unwrap()
 }
 
 /// The reasons why a host of the fixture is not listed in its repository; `null` if it is.
@@ -56,6 +67,24 @@ fn a_limit_to_other_countries_is_no_reason_where_no_tier_takes_the_host() {
     );
     assert_eq!(reasons(unchanged, 9, "ip=192.0.2.1", 1), json!(["country_limit"]));
     assert_eq!(reasons(unchanged, 9, "ip=203.0.113.1", 5), Value::Null);
+}
+
+#[test]
+fn an_excluded_country_is_the_reason_unless_it_is_not_followed() {
+    let unchanged = |_: &mut MirrorList| {};
+    let excluded = json!(["excluded_country"]);
+    assert_eq!(reasons(unchanged, 4, "country=!us&ip=192.0.2.1", 5), excluded);
+    assert_eq!(reasons(unchanged, 4, "country=global,!us&ip=192.0.2.1", 5), excluded);
+    // A private host in the client's network.
+    assert_eq!(reasons(unchanged, 8, "country=!de&ip=192.0.2.200", 5), excluded);
+    assert_eq!(
+        reasons(unchanged, 5, "country=!us&ip=192.0.2.1", 5),
+        json!(["protocol", "excluded_country"])
+    );
+    // No mirror would be left.
+    let nothing = "country=!de,!fr,!us,!jp,!au,!il,!it&ip=192.0.2.1";
+    assert_eq!(reasons(unchanged, 4, nothing, 0), json!(["not_in_tier"]));
+    assert_eq!(reasons(unchanged, 1, nothing, 0), Value::Null);
 }
 
 #[test]

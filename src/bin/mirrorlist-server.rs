@@ -63,7 +63,7 @@ fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) ->
     }
 }
 
-/// Serves the data inside the binary, with the rules that are set.
+/// Serves the data inside the binary, with the rules and health files that are set.
 fn demonstrate(config: &ServerConfig) -> ExitCode {
     let rules = match &config.files.rules {
         Some(path) => snapshot::load(path),
@@ -74,9 +74,12 @@ fn demonstrate(config: &ServerConfig) -> ExitCode {
         Err(error) => return fail(BAD_DATA, &error),
     };
     match demo::snapshot_with_rules(rules) {
-        Ok(snapshot) => serve(config, Data::BuiltIn(Box::new(snapshot)), |address| {
-            print(&demo::examples(address));
-        }),
+        Ok(snapshot) => {
+            let snapshot = snapshot.with_health_files(&config.health);
+            serve(config, Data::BuiltIn(Box::new(snapshot)), |address| {
+                print(&demo::examples(address));
+            })
+        }
         Err(error) => fail(BAD_DATA, &error),
     }
 }

@@ -70,6 +70,11 @@ pub fn run(
     settings: &ChoiceSettings,
     options: &CompareOptions,
 ) -> Result<ComparisonReport, CompareError> {
+    // The other server draws other hosts than this one, so that only whole lists can be compared.
+    let settings = &ChoiceSettings {
+        maximum: None,
+        ..settings.clone()
+    };
     let requests = requests(snapshot, options)?;
     let against = &options.against;
     let other = OtherServer::new(against, options.timeout, CONNECTIONS);

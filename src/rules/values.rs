@@ -1,6 +1,7 @@
 //! The values of a rule's keys. Each type reads itself from TOML, so that a mistake is reported at its own line and column.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::ops::Deref;
 
 use glob::{Pattern, PatternError};
@@ -129,7 +130,7 @@ pub struct RuleProtocol(pub Protocol);
 
 /// A number of hosts, 1 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AtLeastOne(pub usize);
+pub struct AtLeastOne(pub NonZeroUsize);
 
 /// A number of hosts, 0 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,7 +176,7 @@ scalars! {
         Scalar::Number(_) => None,
     }, expected "one of \"https\", \"http\", \"ftp\", \"rsync\"";
 
-    AtLeastOne = |scalar| count(scalar).filter(|hosts| *hosts > 0).map(Self), expected "a number of hosts, at least 1";
+    AtLeastOne = |scalar| count(scalar).and_then(NonZeroUsize::new).map(Self), expected "a number of hosts, at least 1";
 
     HostCount = |scalar| count(scalar).map(Self), expected "a number of hosts, 0 or more";
 

@@ -11,13 +11,13 @@ use std::time::Duration;
 use slog::Level;
 
 use super::parsers::{
-    YEAR, access_log, admin_address, choice, deadline, host_names, ip_address, networks, number, optional, or_off,
-    path, share, time, time_in,
+    YEAR, access_log, admin_address, choice, deadline, host_names, ip_address, networks, number, on_or_off, optional,
+    or_off, path, share, time, time_in,
 };
 use super::raw::RawSettings;
 use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 use super::values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, AsOrder, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
 };
 
 /// The definitions of all settings, in the order of the documentation.
@@ -59,12 +59,31 @@ settings! {
         /// add hosts worldwide when the nearer tiers give fewer than this many
         minimum: usize = Setting::new("minimum", "HOSTS", |text| number(text, "a number of hosts, 0 or more"))
             .short('m').default("5");
+        /// list at most this many hosts, those without a good URL left out first; a metalink lists at least 5; empty: any number
+        maximum: Option<NonZeroUsize> = Setting::new("maximum", "HOSTS", |text| {
+            optional(text, |text| number(text, "a number of hosts, at least 1"))
+        });
+        /// whether clients with a native IPv6 address get the mirrors first that IPv6 reaches, as far as the health files know:
+        /// `true` or `false`
+        prefer_family: bool = Setting::new("prefer_family", "BOOLEAN", on_or_off).default("false");
+        /// order of the mirrors in the client's autonomous system: `random`, or weighted by `bandwidth`
+        as_order: AsOrder = Setting::new("as_order", "ORDER", |text| {
+            choice(text, &[("random", AsOrder::Random), ("bandwidth", AsOrder::Bandwidth)])
+        }).default("random");
+        /// whether redirects send a network (IPv4 /24, IPv6 /48) to the same mirror until the cache changes: `true` or `false`
+        sticky_redirects: bool = Setting::new("redirect.sticky", "BOOLEAN", on_or_off).default("false");
     }
 }
 
 impl ChoiceSettings {
     /// The defaults.
-    pub const STANDARD: Self = Self { minimum: 5 };
+    pub const STANDARD: Self = Self {
+        minimum: 5,
+        maximum: None,
+        prefer_family: false,
+        as_order: AsOrder::Random,
+        sticky_redirects: false,
+    };
 }
 
 settings! {

@@ -11,14 +11,16 @@ use super::data_file::{DataFile, DataTable as _};
 use super::data_set::DataSet;
 use super::directories::DirectoryIndex;
 use super::health::MirrorHealth;
+use super::health::families::UnreachableUrls;
 use super::health::source::ReadHealthFile;
 use super::health::table::HealthView;
+use super::hosts::HostIndex;
 use super::load_error::LoadError;
 use super::masks::{CarrierMasks, CarrierWord};
 use super::rules::Rules;
 use super::rules::mirrors::MirrorStage;
 use crate::geo::{AsTable, Continent, ContinentTable, CountryCode, GeoIp};
-use crate::health::HealthFile;
+use crate::health::{AddressFamily, HealthFile};
 use crate::settings::{DataPaths, HealthSettings};
 
 /// Everything that answers are made from.
@@ -146,6 +148,11 @@ impl Snapshot {
         table.view(self.catalogue().directory_name(directory))
     }
 
+    /// The URLs that clients of a family can't reach, at a time in seconds since the Unix epoch; `None` if no such URL is known.
+    pub fn unreachable_by(&self, family: AddressFamily, now: u64) -> Option<UnreachableUrls<'_>> {
+        self.health.unreachable_at(family, now)
+    }
+
     /// The cache's content.
     pub fn catalogue(&self) -> &Catalogue {
         &self.data_set.cache.table
@@ -155,6 +162,12 @@ impl Snapshot {
     pub(crate) fn carrier_table<'a>(&'a self, rules: Option<&'a MirrorStage>) -> &'a CarrierTable {
         let ruled = rules.and_then(|rules| rules.carriers.as_ref());
         ruled.unwrap_or(&self.catalogue().carriers)
+    }
+
+    /// The weight of a host in weighted shuffles: what a rule says, or its bandwidth in Mbit/s.
+    pub fn weight(&self, rules: Option<&MirrorStage>, host: HostIndex) -> u32 {
+        let ruled = rules.and_then(|rules| rules.weight(host));
+        ruled.unwrap_or_else(|| self.catalogue().host(host).bandwidth)
     }
 
     /// The carriers of a directory, and which of them are in a country or elsewhere on a continent, by the rules about mirrors if

@@ -33,6 +33,16 @@ pub enum Places {
     In(Box<[CountryCode]>),
 }
 
+impl Places {
+    /// Whether something holds for all countries there: never for a host that is everywhere, which is always in one more.
+    pub fn are_all(&self, holds: impl Fn(&CountryCode) -> bool) -> bool {
+        match self {
+            Self::Everywhere => false,
+            Self::In(countries) => countries.iter().all(holds),
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct CarrierMasks {
     groups: IndexTable<CarrierGroup, GroupMasks>,
@@ -61,16 +71,18 @@ impl CarrierWord {
         self.first
     }
 
-    /// Takes some carriers out of all masks.
+    /// Takes the carriers of some bits out of all masks.
     #[inline]
-    pub fn remove(&mut self, bits: u64) {
-        for mask in [
-            &mut self.carriers,
-            &mut self.in_country,
-            &mut self.on_continent,
-            &mut self.public,
-            &mut self.restricted,
-        ] {
+    pub fn withdraw(&mut self, bits: u64) {
+        let Self {
+            first: _,
+            carriers,
+            in_country,
+            on_continent,
+            public,
+            restricted,
+        } = self;
+        for mask in [carriers, in_country, on_continent, public, restricted] {
             *mask &= !bits;
         }
     }

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use mirror::{DeadMirror, Mirror};
 use repository::{PACKAGE, Repository, details};
-use scene::{REPOMD, REPOSITORY, Scene};
+use scene::{NONE_LEFT, REPOMD, REPOSITORY, Scene};
 use support::http;
 use support::process::{describe, run, succeed};
 use support::programs::{Program, are_there};
@@ -89,8 +89,13 @@ fn with_repository(further: Program) -> [Program; 3] {
 
 /// Loads the repository with librepo; prints its packages.
 fn librepo(kind: &str, scene: &Scene) -> Output {
+    librepo_with(kind, scene, REPOSITORY)
+}
+
+/// The same with a query of its own.
+fn librepo_with(kind: &str, scene: &Scene, query: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let url = scene.url(kind, REPOSITORY);
+    let url = scene.url(kind, query);
     run(Program::Librepo.command().args([kind, &url]).arg(folder.path()))
 }
 
@@ -144,6 +149,28 @@ fn librepo_gets_past_a_dead_mirror_with_a_mirrorlist() {
     }
     let mirrors = Mirrors::new();
     let output = librepo("mirrorlist", &mirrors.dead_first());
+    assert_printed(&output, &format!("{PACKAGE} 2\n"));
+}
+
+#[test]
+fn librepo_reads_past_the_words_on_a_wish_that_is_not_followed() {
+    if !are_there("librepo and a comment", &with_repository(Program::Librepo)) {
+        return;
+    }
+    let mirrors = Mirrors::new();
+    let scene = mirrors.worst_first();
+    let query = format!("{REPOSITORY}{NONE_LEFT}");
+    for kind in ["metalink", "mirrorlist"] {
+        let answer = scene.server.get(&format!("/{kind}?{query}"));
+        assert!(
+            answer.text().contains("Ignoring excluded countries"),
+            "{}",
+            answer.text()
+        );
+    }
+    assert_printed(&librepo_with("metalink", &scene, &query), &format!("{PACKAGE} 2\n"));
+    mirrors.assert_that_the_stale_one_was_passed_over();
+    let output = librepo_with("mirrorlist", &mirrors.dead_first(), &query);
     assert_printed(&output, &format!("{PACKAGE} 2\n"));
 }
 
@@ -255,11 +282,29 @@ impl PlainMirror {
 
 /// Has aria2 follow the metalink of a file into a folder.
 fn aria2(scene: &Scene, folder: &TempDir) -> Output {
+    aria2_with(scene, REPOMD, folder)
+}
+
+/// The same with a query of its own.
+fn aria2_with(scene: &Scene, query: &str, folder: &TempDir) -> Output {
     run(Program::Aria2
         .command()
         .args(["--no-conf", "--no-netrc", "--console-log-level=notice", "--dir"])
         .arg(folder.path())
-        .arg(scene.url("metalink", REPOMD)))
+        .arg(scene.url("metalink", query)))
+}
+
+#[test]
+fn aria2_reads_past_the_words_on_a_wish_that_is_not_followed() {
+    if !are_there("aria2 and a comment", &[Program::Aria2]) {
+        return;
+    }
+    let mirror = PlainMirror::new();
+    let folder = tempfile::tempdir().unwrap();
+    let output = aria2_with(&mirror.scene(), &format!("{REPOMD}{NONE_LEFT}"), &folder);
+    assert!(output.status.success(), "{}", describe(&output));
+    let fetched = fs::read_to_string(folder.path().join("repomd.xml"));
+    assert_eq!(fetched.unwrap(), mirror.content());
 }
 
 #[test]

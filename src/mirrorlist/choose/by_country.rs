@@ -18,7 +18,7 @@ pub(super) struct AskedCountry<'a> {
     country: Option<CountryCode>,
 }
 
-/// The entries of `country=`, each country once; what is no country's code is left out.
+/// The entries of `country=` that ask for a place, each once; what is no country's code is left out.
 pub(super) fn asked_countries(text: &str) -> Vec<AskedCountry<'_>> {
     let entries = text.split(',').map(str::trim);
     let parsed = entries.filter_map(|spelling| {
@@ -49,7 +49,7 @@ impl<O: Observer> Selector<'_, '_, O> {
             return Selection {
                 hosts,
                 countries: spellings(asked, &found),
-                asn: None,
+                ..Selection::default()
             };
         }
         let table = self.snapshot.continents();
@@ -80,7 +80,7 @@ impl<O: Observer> Selector<'_, '_, O> {
                 .map(|c| c.to_string().into())
                 .collect(),
             hosts,
-            asn: None,
+            ..Selection::default()
         }
     }
 
@@ -97,15 +97,15 @@ impl<O: Observer> Selector<'_, '_, O> {
         let (snapshot, table) = (self.snapshot, self.table);
         for (index, _) in snapshot.catalogue().carriers(self.directory) {
             let carrier = table.at(index);
+            if !self.is_candidate(index, carrier) {
+                continue;
+            }
             let located = self.countries_of(index, carrier, everywhere);
             if !(takes_all && carrier.public || located.iter().any(|country| takes(*country))) {
                 continue;
             }
-            let known = countries.len();
             countries.extend(located);
-            if !self.keeps(index) {
-                countries.truncate(known);
-            } else if self.offers_by_rules(index, carrier) {
+            if self.offers_by_rules(index, carrier) {
                 self.add_weighted(tier, index, carrier, &mut hosts);
             } else {
                 self.observer.limited(tier, index);

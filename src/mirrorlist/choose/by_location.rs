@@ -13,6 +13,7 @@ use super::rank::{RankedHost, Tier};
 use super::select::Selector;
 use super::{Observer, Selection};
 use crate::geo::CountryCode;
+use crate::settings::AsOrder;
 use crate::snapshot::{Carrier, CarrierIndex, CarrierWord};
 
 /// Most answers have at most so many hosts.
@@ -56,9 +57,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         let stage = self.rules.as_ref().and_then(|rules| rules.stage);
         self.scratch.global.clear();
         for mut word in snapshot.carriers_near(stage, self.directory, client, home) {
-            if let Some(rules) = &mut self.rules {
-                rules.restrict(&mut word);
-            }
+            self.withdraw_left_out(&mut word);
             if self.names_countries {
                 self.name_countries(&word, client, home, &mut countries);
             }
@@ -145,10 +144,17 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Adds the hosts near the client by network, whatever countries they are limited to, and takes them out of the other tiers.
     fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>, usable: &mut Usable) {
         for (bit, index, carrier) in self.carriers(*word, word.carriers) {
-            let rng = &mut self.scratch.rng;
             let host = match self.scratch.near_hosts.get(carrier.host) {
-                Some(Proximity::Netblock(length)) => RankedHost::in_netblock(length, rng.next_u32(), index),
-                Some(Proximity::AutonomousSystem) => RankedHost::new(Tier::AutonomousSystem, rng.next_u32(), index),
+                Some(Proximity::Netblock(length)) => {
+                    RankedHost::in_netblock(length, self.scratch.rng.next_u32(), index)
+                }
+                Some(Proximity::AutonomousSystem) => {
+                    let key = match self.as_order {
+                        AsOrder::Random => self.scratch.rng.next_u32(),
+                        AsOrder::Bandwidth => self.weighted_key(carrier),
+                    };
+                    RankedHost::new(Tier::AutonomousSystem, key, index)
+                }
                 None => continue,
             };
             let is_bad = self.is_bad(host.tier(), index, carrier);

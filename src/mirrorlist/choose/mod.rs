@@ -4,15 +4,24 @@
 //! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
 //! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
 //! finds without a good URL come last. An [`Observer`] learns why hosts are left out.
+//!
+//! Wishes and settings: `exclusions` keeps hosts out of all tiers, `attempts` gives that up where none is left, `families` knows which
+//! family of addresses reaches a host, `sticky` puts a network's own order in place of a random one, `maximum` cuts the list off.
+//! [`rules`] are what operators' rules add, and `bounds` says which of a setting, a rule and a parameter counts.
 
+mod attempts;
+mod bounds;
 mod by_country;
 mod by_location;
 mod by_network;
+mod exclusions;
+mod families;
 mod health;
-mod limit;
+mod maximum;
 pub mod rank;
 pub mod rules;
 mod select;
+mod sticky;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -20,6 +29,7 @@ use std::net::IpAddr;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
+pub use exclusions::{Exclusion, IgnoredWishes};
 pub use rank::{RankedHost, Tier};
 pub use select::Observer;
 
@@ -29,13 +39,15 @@ use super::query::MirrorQuery;
 use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
+use crate::health::AddressFamily;
 use crate::settings::ChoiceSettings;
-use crate::snapshot::health::table::HealthView;
 use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
+use bounds::Bounds;
 use by_country::asked_countries;
 use by_network::NearHosts;
+use exclusions::Exclusions;
+use families::{FamilyFilter, is_native_ipv6};
 use health::HealthOfHosts;
-use limit::limit;
 use rules::{AppliedRules, choose_by_rules};
 use select::Selector;
 
@@ -77,8 +89,8 @@ pub struct Choice<'a> {
     pub form: AnswerForm<'a>,
     /// The hosts in order.
     pub selection: Selection<'a>,
-    /// The bad URLs of hosts, which are not listed where a host has a good one; `None` if there are none.
-    health: Option<HealthView<'a>>,
+    /// The URLs that are not listed where a host has better ones; `None` if there are none.
+    health: Option<HealthOfHosts<'a>>,
     /// The operators' rules that count for the request; `None` if there are no rules at all.
     pub rules: Option<Box<AppliedRules<'a>>>,
 }
@@ -105,6 +117,10 @@ pub struct Selection<'a> {
     /// Compatibility: countries count here whose only hosts are not offered to the client; `tests/golden` pins it
     /// (`country-whose-only-host-is-not-for-the-client`).
     pub countries: Vec<Cow<'a, str>>,
+    /// The wishes that are not followed, since no mirror would be left.
+    pub ignored: IgnoredWishes,
+    /// The hosts that are left out because of the setting `maximum` or a rule's, in the order in which they would follow.
+    pub cut_off: Vec<RankedHost>,
 }
 
 /// The random generator and the memory of a worker, reused between requests.
@@ -171,85 +187,58 @@ fn select_hosts<'a>(
         details,
         location,
     } = prepared;
-    let catalogue = snapshot.catalogue();
-    let Bounds {
-        protocols,
-        minimum,
-        maximum,
-    } = Bounds::new(request, rules.as_deref());
-    let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
-    let listed = if redirect { protocols.for_redirects() } else { protocols };
-    let health = snapshot.health_of(target.directory, request.now);
+    let bounds = Bounds::new(request, rules.as_deref());
+    let family = asked_family(query).and_then(|family| family_filter(snapshot, family, request.now, bounds.listed));
     let mut selector = Selector {
         snapshot,
         directory: target.directory,
         location,
-        protocols,
+        protocols: bounds.usable,
+        listed: bounds.listed,
         network_off: query.network_off,
-        minimum,
-        names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
-        health: health.map(|view| HealthOfHosts { view, listed }),
+        minimum: bounds.minimum,
+        as_order: request.settings.as_order,
+        names_countries: endpoint == Endpoint::Mirrorlist && !bounds.is_redirect,
+        exclusions: Exclusions::new(query.country.as_deref(), family),
+        health: HealthOfHosts::new(snapshot.health_of(target.directory, request.now), family, bounds.listed),
         table: snapshot.carrier_table(rules.as_ref().and_then(|rules| rules.stage)),
         rules,
         scratch,
         observer,
     };
     let asked = query.country.as_deref().map(asked_countries);
-    let mut selection = match asked.filter(|asked| !asked.is_empty()) {
-        Some(asked) => selector.by_country(&asked),
-        None => selector.by_location(),
-    };
-    let rules = selector.rules;
-    if let Some(rules) = &rules {
-        rules.rank(&mut selection.hosts);
-    }
-    selection.hosts.sort_unstable();
-    if let Some(maximum) = maximum {
-        let has_url = |host: RankedHost| listed.takes_any(catalogue.carrier(host.carrier()).protocols);
-        limit(&mut selection.hosts, maximum, endpoint, has_url, observer);
-    }
+    let selection = selector.select(asked.as_deref().unwrap_or_default());
     let mut choice = Choice {
+        health: selector.health,
         selection,
         target,
         location,
-        protocols: listed,
+        protocols: bounds.listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
-        health,
-        rules,
+        rules: selector.rules,
     };
-    if redirect {
-        let url = choice.urls(catalogue).next().ok_or(Refusal::NoWebMirror)?;
+    choice.put_in_order(snapshot, request, &bounds);
+    if bounds.is_redirect {
+        let url = choice.urls(snapshot.catalogue()).next().ok_or(Refusal::NoWebMirror)?;
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
 }
 
-/// What bounds the list of a request: its protocols and numbers of hosts.
-struct Bounds {
-    protocols: ProtocolFilter,
-    /// When fewer usable hosts than this are in the nearer tiers, the global tier is added.
-    minimum: usize,
-    /// At most so many hosts are listed; `None`: all that are chosen.
-    maximum: Option<usize>,
+/// The family of `ip_version=`; other values are ignored.
+fn asked_family(query: &MirrorQuery<'_>) -> Option<AddressFamily> {
+    AddressFamily::of_version(query.ip_version.as_deref()?)
 }
 
-impl Bounds {
-    fn new(request: &MirrorRequest<'_>, rules: Option<&AppliedRules<'_>>) -> Self {
-        let protocols = ProtocolFilter::new(request.query.protocol.as_deref(), request.endpoint);
-        let minimum = request.settings.minimum;
-        match rules {
-            None => Self {
-                protocols,
-                minimum,
-                maximum: None,
-            },
-            Some(rules) => Self {
-                protocols: rules.protocols().map_or(protocols, |allowed| protocols.ruled(allowed)),
-                minimum: rules.minimum(minimum),
-                maximum: rules.maximum(),
-            },
-        }
-    }
+/// Which of the URLs that an answer can list a family of addresses does not reach; `None` if it reaches all.
+fn family_filter(
+    snapshot: &Snapshot,
+    family: AddressFamily,
+    now: u64,
+    listed: ProtocolFilter,
+) -> Option<FamilyFilter<'_>> {
+    let unreachable = snapshot.unreachable_by(family, now)?;
+    Some(FamilyFilter { unreachable, listed })
 }
 
 fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a FileDetails, Refusal<'a>> {
@@ -264,6 +253,31 @@ fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a
 }
 
 impl Choice<'_> {
+    /// Sorts the hosts by rank, after the rules and settings that change it, and cuts the list off.
+    fn put_in_order(&mut self, snapshot: &Snapshot, request: &MirrorRequest<'_>, bounds: &Bounds) {
+        let (catalogue, settings) = (snapshot.catalogue(), request.settings);
+        let hosts = &mut self.selection.hosts;
+        if let Some(rules) = &self.rules {
+            rules.rank(hosts);
+        }
+        if bounds.is_redirect && settings.sticky_redirects {
+            let stage = self.rules.as_ref().and_then(|rules| rules.stage);
+            sticky::stick(hosts, snapshot, stage, self.location.address, settings);
+        }
+        if settings.prefer_family
+            && is_native_ipv6(self.location.address)
+            && asked_family(request.query).is_none()
+            && let Some(ipv6) = family_filter(snapshot, AddressFamily::Ipv6, request.now, bounds.listed)
+        {
+            ipv6.put_behind(catalogue, hosts);
+        }
+        hosts.sort_unstable();
+        if let Some(maximum) = bounds.maximum {
+            let is_listed = |host: RankedHost| bounds.listed.takes_any(catalogue.carrier(host.carrier()).protocols);
+            self.selection.cut_off = maximum::cut_off(hosts, maximum, request.endpoint, is_listed);
+        }
+    }
+
     /// The chosen hosts in order, those without a URL that the answer lists included.
     pub fn carriers<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Carrier> {
         let hosts = self.selection.hosts.iter();
@@ -276,7 +290,8 @@ impl Choice<'_> {
         hosts.flat_map(|host| self.urls_of(*host, catalogue))
     }
 
-    /// The URLs of a chosen host that the answer lists: bad ones only if it has no good one.
+    /// The URLs of a chosen host that the answer lists: bad ones, and ones that the client's family of addresses does not reach, only
+    /// if it has no others.
     #[inline]
     pub fn urls_of<'c>(&self, host: RankedHost, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> + use<'c> {
         let carrier = catalogue.carrier(host.carrier());
@@ -284,15 +299,12 @@ impl Choice<'_> {
             .urls_but(self.withheld(host, carrier, catalogue), catalogue, carrier)
     }
 
-    /// The bad URLs of a chosen host that are not listed, as a mask.
+    /// The bad and unreachable URLs of a chosen host that are not listed, as a mask.
     #[inline]
     fn withheld(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue) -> u64 {
         match self.health {
-            Some(view) if !host.is_demoted() => {
-                let listed = self.protocols;
-                HealthOfHosts { view, listed }.withheld(catalogue, host.carrier(), carrier, host.tier())
-            }
-            _ => 0,
+            Some(health) => health.withheld(catalogue, host.carrier(), carrier, host.tier()),
+            None => 0,
         }
     }
 

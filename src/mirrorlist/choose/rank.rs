@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::settings::{AsOrder, ChoiceSettings};
 use crate::snapshot::CarrierIndex;
 
 /// Why a host is listed, best first.
@@ -21,7 +22,21 @@ pub enum Tier {
     Global,
 }
 
-/// A chosen host: whether it is demoted (1 bit), whether others are preferred (1), tier (6), key within the tier (32), carrier (24).
+impl Tier {
+    /// The weight of a host in the shuffle of this tier, from its weight in those that are weighted ([`crate::snapshot::Snapshot::weight`]). In the netblock
+    /// tier it counts among hosts with the same length of prefix.
+    pub fn weight(self, weight: u32, settings: &ChoiceSettings) -> f64 {
+        match (self, settings.as_order) {
+            (Self::Netblock, _) | (Self::AutonomousSystem, AsOrder::Random) => 1.0,
+            (Self::AutonomousSystem, AsOrder::Bandwidth) | (Self::Country | Self::Continent | Self::Global, _) => {
+                f64::from(weight)
+            }
+        }
+    }
+}
+
+/// A chosen host, in bits: whether it is demoted (1), whether it is beyond the reach of the client's family of addresses (1), whether a
+/// rule prefers others (1), tier (5), key within the tier (32), carrier (24).
 ///
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,14 +63,36 @@ impl RankedHost {
         Self(self.0 | u64::from(is_bad) << 63)
     }
 
-    /// The same host, after those that a rule prefers.
+    /// The same host, after all that the client's family of addresses reaches and before all that are demoted.
+    #[must_use]
+    pub(super) fn behind_if(self, is_behind: bool) -> Self {
+        Self(self.0 | u64::from(is_behind) << 62)
+    }
+
+    /// The same host, after those that a rule prefers among the hosts that are alike in reach.
     #[must_use]
     pub(super) fn after_preferred(self) -> Self {
-        Self(self.0 | 1 << 62)
+        Self(self.0 | 1 << 61)
+    }
+
+    /// The same host with another key within its tier; in the netblock tier, among hosts with the same length of prefix.
+    #[must_use]
+    pub(super) fn with_key(self, key: u32) -> Self {
+        let (bits, key) = match self.tier() {
+            Tier::Netblock => (24, key >> 8),
+            _ => (32, key),
+        };
+        let mask = ((1_u64 << bits) - 1) << 24;
+        Self(self.0 & !mask | u64::from(key) << 24)
     }
 
     /// Whether a rule prefers other hosts.
     pub fn is_after_preferred(self) -> bool {
+        self.0 >> 61 & 1 == 1
+    }
+
+    /// Whether it comes behind others because the client's family of addresses does not reach it.
+    pub fn is_behind(self) -> bool {
         self.0 >> 62 & 1 == 1
     }
 
@@ -66,7 +103,7 @@ impl RankedHost {
 
     /// The tier that lists it.
     pub fn tier(self) -> Tier {
-        match self.0 >> 56 & 0x3f {
+        match self.0 >> 56 & 0x1f {
             0 => Tier::Netblock,
             1 => Tier::AutonomousSystem,
             2 => Tier::Country,
@@ -105,6 +142,46 @@ mod tests {
             })
         });
         assert!(hosts.as_flattened().is_sorted());
+    }
+
+    #[test]
+    fn bad_hosts_come_last_before_them_those_beyond_reach_and_preferred_ones_first_whatever_their_tiers() {
+        let host = |tier| RankedHost::new(tier, 7, CarrierIndex::from_number(9));
+        let mut hosts = Vec::new();
+        for (is_bad, is_behind, is_after) in [
+            (false, false, false),
+            (false, false, true),
+            (false, true, false),
+            (false, true, true),
+            (true, false, false),
+            (true, false, true),
+            (true, true, false),
+            (true, true, true),
+        ] {
+            for tier in [Tier::Netblock, Tier::Global] {
+                let host = host(tier).demoted_if(is_bad).behind_if(is_behind);
+                let host = if is_after { host.after_preferred() } else { host };
+                assert_eq!((host.tier(), host.carrier().get()), (tier, 9));
+                assert_eq!(
+                    (host.is_demoted(), host.is_behind(), host.is_after_preferred()),
+                    (is_bad, is_behind, is_after)
+                );
+                hosts.push(host);
+            }
+        }
+        assert!(hosts.is_sorted());
+    }
+
+    #[test]
+    fn another_key_changes_nothing_else() {
+        let carrier = CarrierIndex::from_number(3);
+        let country = RankedHost::new(Tier::Country, 1, carrier).demoted_if(true);
+        assert_eq!(
+            country.with_key(u32::MAX),
+            RankedHost::new(Tier::Country, u32::MAX, carrier).demoted_if(true)
+        );
+        let near = RankedHost::in_netblock(24, 1 << 31, carrier);
+        assert_eq!(near.with_key(3 << 8), RankedHost::in_netblock(24, 3 << 8, carrier));
     }
 
     #[test]

@@ -9,17 +9,25 @@ use rand::RngExt;
 use rand_distr::Exp1;
 
 use super::Scratch;
+use super::exclusions::{Exclusion, Exclusions};
 use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
 use super::rules::AppliedRules;
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::ClientLocation;
 use crate::mirrorlist::protocols::ProtocolFilter;
-use crate::snapshot::{Carrier, CarrierIndex, CarrierTable, DirectoryIndex, HostIndex, Snapshot};
+use crate::settings::AsOrder;
+use crate::snapshot::{Carrier, CarrierIndex, CarrierTable, CarrierWord, DirectoryIndex, HostIndex, Snapshot};
 
 /// Watches a choice: what keeps a host out is reported where the rule is applied, never worked out a second time. An answer needs
 /// no observer: `()` ignores everything and costs nothing (`cargo bench --bench instructions`).
 pub trait Observer {
+    /// The choice starts over without some of its exclusions, or without a rule: earlier reports no longer count.
+    fn started_over(&mut self) {}
+
+    /// No tier takes this host, since the request excludes it. Reported for each reason, and for each host of the directory.
+    fn excluded(&mut self, _carrier: CarrierIndex, _exclusion: Exclusion) {}
+
     /// A tier takes this host, but it is not offered to clients of this country. [`Tier::Global`] is reported before it is known
     /// whether the choice needs it.
     fn limited(&mut self, _tier: Tier, _carrier: CarrierIndex) {}
@@ -29,12 +37,6 @@ pub trait Observer {
 
     /// The nearer tiers list fewer hosts than the minimum, so that the global tier is needed.
     fn needs_global_tier(&mut self) {}
-
-    /// A host is chosen, but more hosts than the maximum come before it.
-    fn beyond_maximum(&mut self, _carrier: CarrierIndex) {}
-
-    /// The choice begins again without a rule that left no mirror: what was reported does not count.
-    fn restarted(&mut self) {}
 }
 
 impl Observer for () {}
@@ -46,13 +48,19 @@ pub(super) struct Selector<'s, 'r, O> {
     pub(super) location: ClientLocation,
     /// Which URLs count as usable.
     pub(super) protocols: ProtocolFilter,
+    /// Which URLs the answer lists: of the usable ones, for a redirect, those of the web.
+    pub(super) listed: ProtocolFilter,
     /// Whether the netblock and AS tiers are off.
     pub(super) network_off: bool,
-    /// When fewer usable hosts than this are in the nearer tiers, the global tier is added.
+    /// When fewer usable hosts than the minimum are in the nearer tiers, the global tier is added.
     pub(super) minimum: usize,
+    /// The order of the AS tier.
+    pub(super) as_order: AsOrder,
     /// Whether the answer names the countries in which hosts were found.
     pub(super) names_countries: bool,
-    /// `None` if no URL is bad.
+    /// Which hosts no tier takes.
+    pub(super) exclusions: Exclusions<'s>,
+    /// `None` if all URLs can be listed.
     pub(super) health: Option<HealthOfHosts<'s>>,
     /// The carriers, with the weights that rules give them.
     pub(super) table: &'s CarrierTable,
@@ -81,6 +89,45 @@ impl<O: Observer> Selector<'_, '_, O> {
             .is_some_and(|health| health.is_bad(catalogue, index, carrier, tier))
     }
 
+    /// Takes the hosts that no tier takes out of all masks of a word: those that rules leave out, then those that the request excludes.
+    #[inline(always)]
+    pub(super) fn withdraw_left_out(&mut self, word: &mut CarrierWord) {
+        if let Some(rules) = &mut self.rules {
+            rules.restrict(word);
+        }
+        if !self.exclusions.is_empty() {
+            self.withdraw_excluded(word);
+        }
+    }
+
+    #[cold]
+    fn withdraw_excluded(&mut self, word: &mut CarrierWord) {
+        for (bit, index, carrier) in self.carriers(*word, word.carriers) {
+            if self.excludes(index, carrier) {
+                word.withdraw(bit);
+            }
+        }
+    }
+
+    /// Whether a tier can take a host. What [`Selector::withdraw_left_out`] is for words, this is for one host.
+    #[inline]
+    pub(super) fn is_candidate(&mut self, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let is_kept = self.rules.as_mut().is_none_or(|rules| rules.keeps(index));
+        is_kept && (self.exclusions.is_empty() || !self.excludes(index, carrier))
+    }
+
+    /// Whether the request excludes a host. Tells the observer each reason.
+    fn excludes(&mut self, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let places = self.stage().and_then(|stage| stage.places(index));
+        let exclusions = self.exclusions.of(self.snapshot.catalogue(), index, carrier, places);
+        let mut is_excluded = false;
+        for exclusion in exclusions {
+            self.observer.excluded(index, exclusion);
+            is_excluded = true;
+        }
+        is_excluded
+    }
+
     /// Adds a host of a tier that is shuffled by bandwidth. Returns whether it is bad.
     #[inline(always)]
     pub(super) fn add_weighted(
@@ -91,10 +138,16 @@ impl<O: Observer> Selector<'_, '_, O> {
         hosts: &mut Vec<RankedHost>,
     ) -> bool {
         let is_bad = self.is_bad(tier, index, carrier);
-        let exponential: f32 = self.scratch.rng.sample(Exp1);
-        // The bits of floats that are not negative are in the order of the floats.
-        let key = (exponential * carrier.inverse_bandwidth).to_bits();
+        let key = self.weighted_key(carrier);
         hosts.push(RankedHost::new(tier, key, index).demoted_if(is_bad));
         is_bad
+    }
+
+    /// The key of a host in a weighted shuffle.
+    #[inline(always)]
+    pub(super) fn weighted_key(&mut self, carrier: &Carrier) -> u32 {
+        let exponential: f32 = self.scratch.rng.sample(Exp1);
+        // The bits of floats that are not negative are in the order of the floats.
+        (exponential * carrier.inverse_bandwidth).to_bits()
     }
 }

@@ -13,15 +13,16 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
+use super::choose::{AnswerForm, Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
 use super::render::text;
 use super::target::{Asked, Target, resolve};
+use crate::settings::ChoiceSettings;
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
 use crate::snapshot::rules::mirrors::MirrorStage;
-use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Snapshot};
 use client::ExplainedClient;
 use host::host_name;
-use reason::{Observations, Reason};
+use reason::{Chosen, Observations, Reason};
 use rules::{ExplainedRule, explained_rules};
 
 /// An answer explained.
@@ -62,7 +63,10 @@ pub struct ExplainedTier<'a> {
     /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
     #[serde(skip_serializing_if = "is_false")]
     pub demoted: bool,
-    /// Whether a rule puts these hosts before those of all tiers.
+    /// Whether these are the tier's hosts that IPv6 does not reach, which come after all others for this client (`prefer_family`).
+    #[serde(skip_serializing_if = "is_false")]
+    pub without_ipv6: bool,
+    /// Whether a rule puts these hosts before others.
     #[serde(skip_serializing_if = "is_false")]
     pub preferred: bool,
     /// Its hosts, in the order of one draw.
@@ -70,8 +74,8 @@ pub struct ExplainedTier<'a> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(demoted: &bool) -> bool {
-    !demoted
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A host that is listed.
@@ -86,7 +90,7 @@ pub struct ListedHost<'a> {
     /// The weight that a rule gives it in the place of its bandwidth.
     #[serde(skip_serializing_if = "Option::is_none")]
     weight: Option<u32>,
-    /// The probability that it is the first of its tier.
+    /// The probability that it is the first of its tier; with `redirect.sticky`, a redirect has no chance in it.
     pub first_probability: f64,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
     pub urls: Vec<String>,
@@ -123,11 +127,13 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
     let (tiers, not_listed, refused) = match &choice {
         Ok(choice) => {
             let explained = ExplainedChoice {
+                snapshot,
                 catalogue,
                 choice,
                 suffix: text::suffix(catalogue, &choice.target),
                 verdicts: Verdicts::new(snapshot.health(), request.now),
                 mirror_rules: snapshot.mirror_rules(request.now),
+                settings: request.settings,
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
@@ -162,23 +168,31 @@ fn explained_target(catalogue: &Catalogue, target: &Target<'_>) -> ExplainedTarg
 }
 
 struct ExplainedChoice<'c, 'a> {
+    snapshot: &'a Snapshot,
     catalogue: &'a Catalogue,
     choice: &'c Choice<'a>,
     suffix: String,
     verdicts: Option<Verdicts<'a>>,
     mirror_rules: Option<&'a MirrorStage>,
+    settings: &'c ChoiceSettings,
+}
+
+/// The hosts that one shuffle puts in order: a tier, those that are demoted or come behind others apart.
+fn part(host: RankedHost) -> (Tier, bool, bool, bool) {
+    let (is_bad, is_behind) = (host.is_demoted(), host.is_behind());
+    (host.tier(), is_bad, is_behind, host.is_after_preferred())
 }
 
 impl<'a> ExplainedChoice<'_, 'a> {
     fn tiers(&self) -> Vec<ExplainedTier<'a>> {
-        let part = |host: &RankedHost| (host.tier(), host.is_demoted(), host.is_after_preferred());
         let prefers = self.choice.rules.as_ref().is_some_and(|rules| rules.prefers());
-        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(a) == part(b));
+        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(*a) == part(*b));
         let explained = tiers.filter_map(|hosts| {
-            let (tier, is_bad, is_after_preferred) = part(hosts.first()?);
+            let (tier, is_bad, is_behind, is_after_preferred) = part(*hosts.first()?);
             Some(ExplainedTier {
                 tier,
                 demoted: is_bad && self.choice.demotes(self.catalogue),
+                without_ipv6: is_behind,
                 preferred: prefers && !is_after_preferred,
                 hosts: self.listed(hosts),
             })
@@ -186,38 +200,49 @@ impl<'a> ExplainedChoice<'_, 'a> {
         explained.filter(|tier| !tier.hosts.is_empty()).collect()
     }
 
-    /// The hosts of a tier that have a URL in the answer.
+    /// The hosts of a part that have a URL in the answer.
     fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost<'a>> {
-        let hosts = hosts.iter().map(|ranked| {
-            let carrier = self.catalogue.carrier(ranked.carrier());
-            (*ranked, carrier, self.catalogue.host(carrier.host))
-        });
-        let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
-        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
-        let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
-        let ruled_weight = |carrier: &Carrier| self.mirror_rules?.weight(carrier.host);
-        let weight = |ranked: RankedHost, carrier: &Carrier, host: &Host| match ranked.tier() {
-            Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),
-            Tier::AutonomousSystem => 1.0,
-            Tier::Country | Tier::Continent | Tier::Global => {
-                f64::from(ruled_weight(carrier).unwrap_or(host.bandwidth))
+        let hosts = self.with_urls(hosts);
+        let probability = self.first_probability(&hosts);
+        let listed = hosts.iter().map(|(ranked, carrier)| {
+            let host = self.catalogue.host(carrier.host);
+            ListedHost {
+                host_id: host.id,
+                name: host_name(self.catalogue, carrier).to_owned(),
+                country: host.country.map(|country| country.to_string()),
+                bandwidth: host.bandwidth,
+                weight: self.mirror_rules.and_then(|rules| rules.weight(carrier.host)),
+                first_probability: probability(*ranked),
+                urls: self.urls(*ranked),
+                health: self.health(carrier),
             }
-        };
-        let total: f64 = listed
-            .iter()
-            .map(|(ranked, carrier, host)| weight(*ranked, carrier, host))
-            .sum();
-        let listed = listed.iter().map(|(ranked, carrier, host)| ListedHost {
-            host_id: host.id,
-            name: host_name(self.catalogue, carrier).to_owned(),
-            country: host.country.map(|country| country.to_string()),
-            bandwidth: host.bandwidth,
-            weight: ruled_weight(carrier),
-            first_probability: weight(*ranked, carrier, host) / total,
-            urls: self.urls(*ranked),
-            health: self.health(carrier),
         });
         listed.collect()
+    }
+
+    /// The hosts that have a URL in the answer.
+    fn with_urls(&self, hosts: &[RankedHost]) -> Vec<(RankedHost, &'a Carrier)> {
+        let carriers = hosts.iter().map(|host| (*host, self.catalogue.carrier(host.carrier())));
+        let is_listed = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
+        carriers.filter(|(_, carrier)| is_listed(carrier)).collect()
+    }
+
+    /// The probability of each host of a part to be the first of it, those included that `maximum` cut off in this draw.
+    fn first_probability(&self, listed: &[(RankedHost, &Carrier)]) -> impl Fn(RankedHost) -> f64 + use<'_, 'a> {
+        let first = listed.first().map(|(host, _)| *host);
+        let is_drawn = |host: &RankedHost| first.is_some_and(|first| part(first) == part(*host));
+        let cut_off: Vec<RankedHost> = self.choice.selection.cut_off.iter().copied().filter(is_drawn).collect();
+        let cut_off = self.with_urls(&cut_off);
+        let longest = first.and_then(RankedHost::prefix_length);
+        let is_sticky = self.settings.sticky_redirects && matches!(self.choice.form, AnswerForm::Redirect(_));
+        let weight = move |host: RankedHost| {
+            let can_be_first = host.prefix_length() == longest && (!is_sticky || Some(host) == first);
+            let row = self.catalogue.carrier(host.carrier()).host;
+            let ruled = self.snapshot.weight(self.mirror_rules, row);
+            f64::from(u8::from(can_be_first)) * host.tier().weight(ruled, self.settings)
+        };
+        let total: f64 = listed.iter().chain(&cut_off).map(|(host, _)| weight(*host)).sum();
+        move |host| weight(host) / total
     }
 
     fn urls(&self, host: RankedHost) -> Vec<String> {
@@ -234,11 +259,24 @@ impl<'a> ExplainedChoice<'_, 'a> {
     }
 
     fn not_listed(&self, observations: &Observations) -> Vec<UnlistedHost> {
-        let hosts = self.choice.selection.hosts.iter();
-        let chosen: HashSet<CarrierIndex> = hosts.map(|host| host.carrier()).collect();
+        let indexes = |hosts: &[RankedHost]| {
+            hosts
+                .iter()
+                .map(|host| host.carrier())
+                .collect::<HashSet<CarrierIndex>>()
+        };
+        let (listed, cut_off) = (
+            indexes(&self.choice.selection.hosts),
+            indexes(&self.choice.selection.cut_off),
+        );
+        let chosen = |index: CarrierIndex| match (listed.contains(&index), cut_off.contains(&index)) {
+            (true, _) => Chosen::Listed,
+            (false, true) => Chosen::CutOff,
+            (false, false) => Chosen::No,
+        };
         let carriers = self.catalogue.carriers(self.choice.target.directory);
         let unlisted = carriers.filter_map(|(index, carrier)| {
-            let reasons = observations.reasons(self.choice, index, carrier, chosen.contains(&index));
+            let reasons = observations.reasons(self.choice, index, carrier, chosen(index));
             let host = self.catalogue.host(carrier.host);
             (!reasons.is_empty()).then(|| UnlistedHost {
                 host_id: host.id,

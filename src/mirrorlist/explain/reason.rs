@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::mirrorlist::choose::{Choice, Observer, Tier};
+use crate::mirrorlist::choose::{Choice, Exclusion, Observer, Tier};
 use crate::snapshot::{Carrier, CarrierIndex, HostIndex};
 
 /// Why a host is not listed.
@@ -15,6 +15,12 @@ pub enum Reason {
     NoUrl,
     /// It has URLs, but none of a protocol that the answer lists.
     Protocol,
+    /// It is in a country that the request excludes (`country=!ru`).
+    ExcludedCountry,
+    /// The family of addresses that the request is limited to (`ip_version=`) reaches no URL of it that the answer can list.
+    IpVersion,
+    /// As many hosts as the setting `maximum`, or that of a rule, allows come before it.
+    Maximum,
     /// It is near the client by network, but `netblock=` or `country=` turns the netblock and AS tiers off.
     NetworkTiersOff,
     /// It is private, and the client is in none of its networks and not in its AS, or those tiers are off.
@@ -25,23 +31,40 @@ pub enum Reason {
     NotInTier,
     /// A rule of the operators leaves it out: the key and the rule's name.
     Rule(String),
-    /// It is chosen, but the rules list fewer hosts than come before it.
-    Maximum,
+}
+
+/// Whether a carrier of the directory was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// It is in the list, in which hosts without a URL are passed over.
+    Listed,
+    /// It comes after as many hosts as `maximum` allows.
+    CutOff,
+    /// No tier took it.
+    No,
 }
 
 /// The reports of a choice about the hosts that it left out.
 #[derive(Debug, Default)]
 pub struct Observations {
+    excluded: HashSet<(CarrierIndex, Exclusion)>,
     limited: HashSet<CarrierIndex>,
     /// Limited in the global tier, which counts only if that is needed.
     limited_globally: HashSet<CarrierIndex>,
     needs_global_tier: bool,
     /// Hosts near the client whose tiers are off.
     neighbours: HashSet<HostIndex>,
-    beyond_maximum: HashSet<CarrierIndex>,
 }
 
 impl Observer for Observations {
+    fn started_over(&mut self) {
+        *self = Self::default();
+    }
+
+    fn excluded(&mut self, carrier: CarrierIndex, exclusion: Exclusion) {
+        self.excluded.insert((carrier, exclusion));
+    }
+
     fn limited(&mut self, tier: Tier, carrier: CarrierIndex) {
         match tier {
             Tier::Global => self.limited_globally.insert(carrier),
@@ -55,14 +78,6 @@ impl Observer for Observations {
 
     fn needs_global_tier(&mut self) {
         self.needs_global_tier = true;
-    }
-
-    fn beyond_maximum(&mut self, carrier: CarrierIndex) {
-        self.beyond_maximum.insert(carrier);
-    }
-
-    fn restarted(&mut self) {
-        *self = Self::default();
     }
 }
 
@@ -83,7 +98,7 @@ impl Observations {
         choice: &Choice<'_>,
         index: CarrierIndex,
         carrier: &Carrier,
-        chosen: bool,
+        chosen: Chosen,
     ) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if carrier.urls.is_empty() {
@@ -91,12 +106,16 @@ impl Observations {
         } else if !choice.protocols.takes_any(carrier.protocols) {
             reasons.push(Reason::Protocol);
         }
-        if chosen {
-            return reasons;
-        }
-        if self.beyond_maximum.contains(&index) {
-            reasons.push(Reason::Maximum);
-            return reasons;
+        match chosen {
+            Chosen::Listed => return reasons,
+            Chosen::CutOff => {
+                // A host without a URL is none of those that are counted.
+                if reasons.is_empty() {
+                    reasons.push(Reason::Maximum);
+                }
+                return reasons;
+            }
+            Chosen::No => {}
         }
         if let Some(rule) = choice.rules.as_ref().and_then(|rules| rules.reason_against(index)) {
             reasons.push(Reason::Rule(rule));
@@ -104,6 +123,19 @@ impl Observations {
         }
         if self.neighbours.contains(&carrier.host) {
             reasons.push(Reason::NetworkTiersOff);
+        }
+        let exclusions = [
+            (Exclusion::Country, Reason::ExcludedCountry),
+            (Exclusion::Family, Reason::IpVersion),
+        ];
+        let exclusions = exclusions
+            .into_iter()
+            .filter(|(exclusion, _)| self.excluded.contains(&(index, *exclusion)));
+        let exclusions: Vec<Reason> = exclusions.map(|(_, reason)| reason).collect();
+        if !exclusions.is_empty() {
+            // No tier has looked at it.
+            reasons.extend(exclusions);
+            return reasons;
         }
         reasons.push(match self.is_limited(index) {
             true => Reason::CountryLimit,

@@ -28,10 +28,12 @@ pub fn mirrorlist(
         writer.number(catalogue.created());
         writer.text("\n");
     }
-    for url in choice.urls(catalogue) {
-        writer.padded(catalogue.text(url.base));
-        writer.padded(path.get());
-    }
+    writer.blocks(|mut room| {
+        for url in choice.urls(catalogue) {
+            room = room.padded(catalogue.text(url.base)).padded(path.get());
+        }
+        room
+    });
     writer.finish()
 }
 
@@ -145,6 +147,9 @@ fn comment_line(query: &MirrorQuery<'_>, choice: &Choice<'_>) -> String {
     let mut after = String::new();
     if let Some(protocol) = query.protocol.as_deref().filter(|text| !text.trim().is_empty()) {
         push(&mut after, " protocol = ", protocol);
+    }
+    if let Some(words) = selection.ignored.words() {
+        push(&mut after, " ", words);
     }
     for country in &selection.countries {
         let length = " country = ".len() + country.len();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 
 use foldhash::fast::FixedState;
 
@@ -38,7 +39,7 @@ pub struct CompiledClient {
     /// Replaces the setting `minimum`.
     pub minimum: Option<usize>,
     /// At most so many hosts are listed.
-    pub maximum: Option<usize>,
+    pub maximum: Option<NonZeroUsize>,
     /// What happens if the rule leaves no mirror.
     pub otherwise: Otherwise,
 }
@@ -58,11 +59,9 @@ impl NeverIn {
             return Cow::Borrowed(&self.carriers);
         };
         let unmoved = self.carriers.iter().filter(|index| stage.places(*index).is_none());
-        let moved = stage.all_places().filter_map(|(index, places)| match places {
-            Places::In(places) if places.iter().all(|place| self.countries.contains(place)) => Some(index),
-            Places::In(_) | Places::Everywhere => None,
-        });
-        Cow::Owned(CarrierBits::new(unmoved.chain(moved)))
+        let is_moved_there = |places: &Places| places.are_all(|country| self.countries.contains(country));
+        let moved = stage.all_places().filter(|(_, places)| is_moved_there(places));
+        Cow::Owned(CarrierBits::new(unmoved.chain(moved.map(|(index, _)| index))))
     }
 }
 

@@ -158,7 +158,7 @@ impl<'a> Compiler<'a> {
             self.globs.add_repository_rule(row, &rule.glob);
             CompiledRepository {
                 rule: self.add(RuleKind::Repositories, &rule.name, rule.comment.as_ref(), rule.until),
-                https_at_least: rule.https_at_least.map(|hosts| hosts.0),
+                https_at_least: rule.https_at_least.map(|hosts| hosts.0.get()),
                 protocols: rule.protocols.as_ref().map(protocol_set),
                 minimum: rule.minimum.map(|hosts| hosts.0),
                 maximum: rule.maximum.map(|hosts| hosts.0),

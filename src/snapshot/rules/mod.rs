@@ -21,6 +21,7 @@ pub mod rule;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -100,7 +101,7 @@ pub struct CompiledRepository {
     /// Replaces the setting `minimum`.
     pub minimum: Option<usize>,
     /// At most so many hosts are listed.
-    pub maximum: Option<usize>,
+    pub maximum: Option<NonZeroUsize>,
 }
 
 /// The rules for one request, before anything is chosen.

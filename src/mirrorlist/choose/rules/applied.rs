@@ -1,6 +1,7 @@
 //! The rules that count for a request: what they take out, put first and list.
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 
 use super::super::Prepared;
 use super::super::rank::RankedHost;
@@ -107,8 +108,8 @@ impl<'a> AppliedRules<'a> {
         of_client.or_else(of_repository).unwrap_or(setting)
     }
 
-    /// At most so many hosts are listed.
-    pub(in super::super) fn maximum(&self) -> Option<usize> {
+    /// At most so many hosts are listed; `None`: no rule says so.
+    pub(in super::super) fn maximum(&self) -> Option<NonZeroUsize> {
         let of_client = self.client.and_then(|client| client.maximum);
         of_client.or_else(|| self.repository.and_then(|repository| repository.maximum))
     }
@@ -121,20 +122,20 @@ impl<'a> AppliedRules<'a> {
             for (_, index) in word.indexes(out) {
                 self.left_out.extend(stage.remover(index).map(|rule| (index, rule)));
             }
-            word.remove(out);
+            word.withdraw(out);
         }
         for shunned in &self.shunned {
             let gone = shunned.carriers.window(first) & word.carriers;
             self.left_out
                 .extend(word.indexes(gone).map(|(_, index)| (index, shunned.rule)));
-            word.remove(gone);
+            word.withdraw(gone);
         }
         let Some(client) = self.client else { return };
         for never in client.never.iter().chain(self.never_in.as_deref()) {
-            word.remove(never.window(first));
+            word.withdraw(never.window(first));
         }
         if let Some(only) = &client.only {
-            word.remove(!only.window(first));
+            word.withdraw(!only.window(first));
             word.public = word.carriers;
             word.restricted = 0;
         }
@@ -144,7 +145,7 @@ impl<'a> AppliedRules<'a> {
     }
 
     /// Whether a host is left for the choice.
-    pub(super) fn keeps(&mut self, index: CarrierIndex) -> bool {
+    pub(in super::super) fn keeps(&mut self, index: CarrierIndex) -> bool {
         if let Some(rule) = self.remover(index) {
             self.left_out.push((index, rule));
             return false;
@@ -180,7 +181,7 @@ impl<'a> AppliedRules<'a> {
         named.into_iter().flatten().any(|carriers| carriers.contains(index))
     }
 
-    /// Puts preferred hosts before all others.
+    /// Puts preferred hosts before others.
     pub(in super::super) fn rank(&self, hosts: &mut [RankedHost]) {
         let Some(prefer) = self.client.and_then(|client| client.prefer.as_ref()) else {
             return;

@@ -46,7 +46,7 @@ pub(in super::super) fn choose_by_rules<'a>(
                 Err(Refusal::NoWebMirror) => {}
                 chosen => return chosen,
             }
-            observer.restarted();
+            observer.started_over();
         }
         match restricting {
             Restricting::Client(rule) if rule.otherwise == Otherwise::None => {

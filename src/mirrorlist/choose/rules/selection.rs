@@ -9,15 +9,6 @@ use crate::snapshot::rules::mirrors::MirrorStage;
 use crate::snapshot::{Carrier, CarrierIndex, CarrierWord, Places};
 
 impl<O: Observer> Selector<'_, '_, O> {
-    /// Whether rules leave a host for the choice.
-    #[inline]
-    pub(in super::super) fn keeps(&mut self, index: CarrierIndex) -> bool {
-        match &mut self.rules {
-            None => true,
-            Some(rules) => rules.keeps(index),
-        }
-    }
-
     /// Whether a host is offered to the client beyond its own networks, or a rule names it.
     pub(in super::super) fn offers_by_rules(&self, index: CarrierIndex, carrier: &Carrier) -> bool {
         self.offers(carrier) || self.rules.as_ref().is_some_and(|rules| rules.names(index))

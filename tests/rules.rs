@@ -1,4 +1,4 @@
-//! Rules of operators: answers in random worlds, held against an oracle that was written from docs/rules.md; mistakes in the file;
+//! Rules of operators: answers in random worlds, to requests with wishes of all kinds, held against an oracle that was written from docs/rules.md; mistakes in the file;
 //! ends; what operators see of rules; and a running server whose file of rules changes.
 #![allow(
     clippy::unwrap_used,
@@ -22,21 +22,39 @@ use std::process::Command;
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::demo;
 use mirrorlist_server::mirrorlist::explain::explain;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::mirrorlist::explain::reason::Reason;
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
 use mirrorlist_server::rules::RulesFile;
-use mirrorlist_server::settings::ChoiceSettings;
+use mirrorlist_server::settings::{AsOrder, ChoiceSettings};
 use mirrorlist_server::snapshot::{Loaded, Snapshot};
 use oracle::{Expected, Oracle};
 use proptest::prelude::*;
-use random_world::{Question, edit, host, host_and_protocol, query, question};
+use proptest::sample::select;
+use random_world::families::{Reach, snapshot_of, world};
+use random_world::{DIRECTORY, Host, Question, host_and_protocol, query, question, question_with_wishes};
 use serde_json::{Value, json};
 use spec::{NOW, rules};
 use support::data::DataFiles;
 use support::server::Server;
 
-/// The status of an answer and its URLs as (host, protocol), in order.
-fn ask(snapshot: &Snapshot, question: &Question) -> (u16, Vec<(usize, String)>) {
-    let query = query(question);
+/// Questions, half of them with wishes and settings of all kinds, and the family that they ask for.
+fn questions() -> impl Strategy<Value = (Question, Option<&'static str>)> {
+    let wishes = (question_with_wishes(), any::<bool>()).prop_map(|(mut question, prefer_family)| {
+        question.settings.prefer_family = prefer_family;
+        question
+    });
+    let families = select(&[None, Some("ipv4"), Some("ipv6")][..]);
+    prop_oneof![question().prop_map(|question| (question, None)), (wishes, families),]
+}
+
+fn asked(question: &Question, family: Option<&str>) -> String {
+    let version = family.map(|family| format!("&ip_version={}", family.trim_start_matches("ipv")));
+    query(question) + &version.unwrap_or_default()
+}
+
+/// The status of an answer, its text, and its URLs as (host, protocol), in order.
+fn ask(snapshot: &Snapshot, question: &Question, family: Option<&str>) -> (u16, String, Vec<(usize, String)>) {
+    let query = asked(question, family);
     let query = MirrorQuery::parse(&query);
     let answer = answer(
         snapshot,
@@ -48,7 +66,8 @@ fn ask(snapshot: &Snapshot, question: &Question) -> (u16, Vec<(usize, String)>) 
     let words = body
         .split(['\n', '>', '<'])
         .filter(|word| word.contains("://") && !word.contains(' '));
-    (answer.status, words.map(host_and_protocol).collect())
+    let urls = words.map(host_and_protocol).collect();
+    (answer.status, body, urls)
 }
 
 fn request<'a>(question: &'a Question, query: &'a MirrorQuery<'a>) -> MirrorRequest<'a> {
@@ -59,26 +78,34 @@ fn request<'a>(question: &'a Question, query: &'a MirrorQuery<'a>) -> MirrorRequ
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn an_answer_by_rules_is_what_the_document_says(
-        hosts in prop::collection::vec(host(), 1..10),
+        (hosts, files) in world(),
         rules in rules(),
-        question in question(),
+        (question, family) in questions(),
     ) {
         prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
         let text = rules.text();
-        let (snapshot, _) = fixture::snapshot_with_rules(|cache| edit(cache, &hosts), &text);
-        let (status, found) = ask(&snapshot, &question);
-        let oracle = Oracle { snapshot: &snapshot, hosts: &hosts, rules: &rules, question: &question };
-        let (groups, maximum, urls) = match oracle.expected() {
+        let snapshot = snapshot_of(&hosts, &files, &text);
+        let (status, body, found) = ask(&snapshot, &question, family);
+        let reach = |family| Reach { hosts: &hosts, files: &files, family };
+        let oracle = Oracle {
+            snapshot: &snapshot,
+            hosts: &hosts,
+            rules: &rules,
+            question: &question,
+            asked_family: family.map(reach),
+            ipv6: Some(reach("ipv6")),
+        };
+        let (groups, maximum, urls, ignoring) = match oracle.expected() {
             Expected::Refused => {
                 prop_assert_eq!(status, 404);
                 prop_assert!(found.is_empty(), "{:?}", found);
                 return Ok(());
             }
-            Expected::Listed { groups, maximum, urls } => (groups, maximum, urls),
+            Expected::Listed { groups, maximum, urls, ignoring } => (groups, maximum, urls, ignoring),
         };
         if question.is_redirect() {
             prop_assert_eq!(status, if groups.is_empty() { 404 } else { 302 });
@@ -90,6 +117,8 @@ proptest! {
             return Ok(());
         }
         prop_assert_eq!(status, 200);
+        let ignored = body.find("Ignoring").map_or("", |start| body[start..].split(['\n', '-']).next().unwrap().trim_end());
+        prop_assert_eq!(ignored, ignoring, "{}", body);
         let (mut rest, mut left) = (found.as_slice(), maximum);
         for mut group in groups {
             while !group.is_empty() && left > 0 {
@@ -107,14 +136,14 @@ proptest! {
 
     #[test]
     fn an_explanation_lists_the_same_hosts_and_gives_a_reason_for_each_other(
-        hosts in prop::collection::vec(host(), 1..10),
+        (hosts, files) in world(),
         rules in rules(),
-        question in question(),
+        (question, family) in questions(),
     ) {
         prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
-        let (snapshot, _) = fixture::snapshot_with_rules(|cache| edit(cache, &hosts), &rules.text());
-        let (status, found) = ask(&snapshot, &question);
-        let query = query(&question);
+        let snapshot = snapshot_of(&hosts, &files, &rules.text());
+        let (status, _, found) = ask(&snapshot, &question, family);
+        let query = asked(&question, family);
         let query = MirrorQuery::parse(&query);
         let explanation = explain(&snapshot, &request(&question, &query), question.seed);
         let listed = explanation.tiers.iter().flat_map(|tier| &tier.hosts);
@@ -129,9 +158,12 @@ proptest! {
         }
         let carriers = hosts.iter().filter(|host| host.is_carrier()).count();
         prop_assert_eq!(listed.count() + explanation.not_listed.len(), carriers);
+        let cuts_off = explanation.not_listed.iter().any(|host| host.reasons.contains(&Reason::Maximum));
         for tier in &explanation.tiers {
             let total: f64 = tier.hosts.iter().map(|host| host.first_probability).sum();
-            prop_assert!((total - 1.0).abs() < 1e-9, "{:?}", tier);
+            // Hosts that the maximum cut off in this draw have the rest.
+            let is_whole = (total - 1.0).abs() < 1e-9;
+            prop_assert!(is_whole || total > 0.0 && total < 1.0 && cuts_off, "{:?}", tier);
         }
     }
 }
@@ -321,6 +353,81 @@ fn a_rule_ends_at_its_second_and_not_at_the_next_reload() {
         assert!(listed(&snapshot, germany, end).contains(denver));
         assert!(!listed(&snapshot, germany, end + 1).contains(denver));
     }
+}
+
+#[test]
+fn a_weight_counts_in_the_as_tier_by_bandwidth_in_sticky_redirects_and_in_explanations() {
+    let host = |bandwidth| Host {
+        country: "JP",
+        private: false,
+        protocols: vec!["https"],
+        bandwidth,
+        allowed: Vec::new(),
+        netblocks: Vec::new(),
+        asn: Some(64496),
+        carries: true,
+    };
+    let rules = "[[mirrors]]\nname = \"slow\"\nhost = 0\nweight = 1\n\
+                 [[mirrors]]\nname = \"fast\"\nhost = 1\nweight = 1000000\n";
+    let snapshot = snapshot_of(&[host(1_000_000), host(1)], &[], rules);
+    let settings = ChoiceSettings {
+        as_order: AsOrder::Bandwidth,
+        sticky_redirects: true,
+        ..ChoiceSettings::STANDARD
+    };
+    let ask = |parameters: &str, address: String, seed| {
+        let text = format!("path={DIRECTORY}{parameters}");
+        let query = MirrorQuery::parse(&text);
+        let request = MirrorRequest {
+            endpoint: Endpoint::Mirrorlist,
+            address: address.parse().unwrap(),
+            query: &query,
+            settings: &settings,
+            now: NOW,
+        };
+        let answer = answer(&snapshot, &request, "", &mut Answerer::seeded(seed));
+        let explanation = explain(&snapshot, &request, seed);
+        let first = &explanation.tiers[0].hosts[0];
+        let body = String::from_utf8(answer.body.start.to_vec()).unwrap();
+        let url = body.lines().find(|line| !line.starts_with('#')).unwrap();
+        (
+            host_and_protocol(url).0,
+            explanation.tiers[0].tier,
+            first.first_probability,
+        )
+    };
+    for number in 0..200 {
+        let in_as = ask("", "192.0.2.1".to_owned(), number);
+        assert_eq!((in_as.0, in_as.1), (1, Tier::AutonomousSystem));
+        assert!(in_as.2 > 0.999 && in_as.2 < 1.0);
+        let redirected = ask("&redirect=1&country=jp", format!("100.64.{number}.1"), 1);
+        assert_eq!((redirected.0, redirected.1), (1, Tier::Country));
+    }
+}
+
+#[test]
+fn a_wish_is_given_up_before_a_rule_and_a_rule_sees_the_wish_again_when_it_leaves_no_mirror() {
+    let only = |host: &str, otherwise: &str| {
+        demo(&format!(
+            "[[clients]]\nname = \"a\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [\"{host}\"]\notherwise = \"{otherwise}\"\n"
+        ))
+    };
+    let request = "repo=example-1&arch=x86_64&ip=192.0.2.1&country=!jp,!de";
+    // The rule's host is in a country that the request excludes: the rule counts.
+    for otherwise in ["all", "none"] {
+        let text = listed(&only("mirror.tokyo.example", otherwise), request, 1);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(
+            text.contains(TOKYO) && text.contains(" Ignoring excluded countries\n"),
+            "{text}"
+        );
+    }
+    // It has none: the answer is as without the rule, with the wish.
+    let text = listed(&only("no.example", "all"), request, 1);
+    assert!(
+        !text.contains("Ignoring") && !text.contains(TOKYO) && text.contains(BOSTON),
+        "{text}"
+    );
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use mirrorlist_server::geo::network;
 use mirrorlist_server::mirrorlist::Endpoint;
 use mirrorlist_server::mirrorlist::locate::locate;
 use mirrorlist_server::snapshot::Snapshot;
 
+use crate::random_world::families::Reach;
 use crate::random_world::{Host, PROTOCOLS, Question, continent};
 use crate::spec::{Audience, Client, Mirror, Repository, Rules};
 
@@ -24,14 +26,26 @@ pub(crate) enum Expected {
         groups: Groups,
         maximum: usize,
         urls: Vec<Vec<&'static str>>,
+        /// The words of the comment about wishes that are ignored.
+        ignoring: &'static str,
     },
 }
+
+/// The protocols that the operators allow; `None`: no rule says so.
+type Allowed<'p> = Option<&'p [&'static str]>;
+
+/// Which of its wishes an answer follows: the excluded countries, the family.
+type Followed = (bool, bool);
 
 pub(crate) struct Oracle<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) hosts: &'a [Host],
     pub(crate) rules: &'a Rules,
     pub(crate) question: &'a Question,
+    /// What health files say of the family of `ip_version=`.
+    pub(crate) asked_family: Option<Reach<'a>>,
+    /// What health files say of IPv6.
+    pub(crate) ipv6: Option<Reach<'a>>,
 }
 
 impl Oracle<'_> {
@@ -134,9 +148,15 @@ impl Oracle<'_> {
     }
 
     /// The hosts in groups, and whether `usable` says of a host that it counts to the minimum.
-    fn groups(&self, rule: Option<&Client>, minimum: usize, usable: &dyn Fn(usize) -> bool) -> Groups {
+    fn groups(
+        &self,
+        rule: Option<&Client>,
+        minimum: usize,
+        usable: &dyn Fn(usize) -> bool,
+        is_excluded: &dyn Fn(usize) -> bool,
+    ) -> Groups {
         let candidates: Vec<usize> = (0..self.hosts.len())
-            .filter(|host| self.is_candidate(*host, rule))
+            .filter(|host| self.is_candidate(*host, rule) && !is_excluded(*host))
             .collect();
         let among = |wanted: &dyn Fn(usize) -> bool| -> BTreeSet<usize> {
             candidates.iter().copied().filter(|host| wanted(*host)).collect()
@@ -163,7 +183,8 @@ impl Oracle<'_> {
             .iter()
             .flatten()
             .map(|country| country.to_uppercase());
-        let asked: Vec<String> = asked.filter(|country| !country.is_empty()).collect();
+        let is_place = |country: &String| !country.is_empty() && !country.trim().starts_with('!');
+        let asked: Vec<String> = asked.filter(is_place).collect();
         if !asked.is_empty() {
             let is_there = |host: usize| {
                 public(host)
@@ -283,8 +304,94 @@ impl Oracle<'_> {
         all.take(1).collect()
     }
 
+    /// The countries that the request excludes.
+    fn excluded_countries(&self) -> Vec<String> {
+        let entries = self.question.countries.iter().flatten();
+        let excluded = entries.filter_map(|entry| entry.trim().strip_prefix('!'));
+        excluded.map(|country| country.trim().to_uppercase()).collect()
+    }
+
+    /// What the answer can list of a host, before it takes the first few.
+    fn listable(&self, host: usize, allowed: Allowed<'_>) -> Vec<&'static str> {
+        let protocols = self.hosts[host].protocols.iter().copied();
+        protocols
+            .filter(|protocol| !self.listed_of(host, vec![*protocol], allowed).is_empty())
+            .collect()
+    }
+
+    /// What the answer lists of a host if it has URLs of these protocols only.
+    fn listed_of(&self, host: usize, protocols: Vec<&'static str>, allowed: Allowed<'_>) -> Vec<&'static str> {
+        let alone = [Host {
+            protocols,
+            ..self.hosts[host].clone()
+        }];
+        let alone = Oracle { hosts: &alone, ..*self };
+        alone.listed(0, allowed)
+    }
+
+    fn is_beyond(&self, reach: Option<Reach<'_>>, host: usize, allowed: Allowed<'_>) -> bool {
+        let listable = self.listable(host, allowed);
+        let reaches = |protocol: &&str| reach.is_none_or(|reach| reach.reaches(host, protocol));
+        !listable.is_empty() && !listable.iter().any(reaches)
+    }
+
+    fn is_excluded(&self, host: usize, (by_country, by_family): Followed, allowed: Allowed<'_>) -> bool {
+        let excluded = self.excluded_countries();
+        let is_there = |places: Vec<&str>| {
+            places
+                .iter()
+                .all(|place| excluded.iter().any(|country| country == place))
+        };
+        by_country && self.places(host).is_some_and(is_there)
+            || by_family && self.is_beyond(self.asked_family, host, allowed)
+    }
+
+    /// What the answer lists of a host, from the URLs within reach if there are any.
+    fn listed_within(&self, host: usize, reach: Option<Reach<'_>>, allowed: Allowed<'_>) -> Vec<&'static str> {
+        let mut protocols = self.hosts[host].protocols.clone();
+        if let Some(reach) = reach
+            && !self.is_beyond(Some(reach), host, allowed)
+        {
+            protocols.retain(|protocol| reach.reaches(host, protocol));
+        }
+        self.listed_of(host, protocols, allowed)
+    }
+
+    /// The first answer that lists something, from all wishes to none: the family is given up first, then the countries.
     fn attempt(
         &self,
+        client: Option<&Client>,
+        repository: Option<&Repository>,
+        with_protocols: bool,
+    ) -> Option<Expected> {
+        let has_countries = self.excluded_countries().iter().any(|country| country.len() == 2);
+        let attempts = [(true, true), (true, false), (false, true), (false, false)];
+        let (followed, expected) = attempts.into_iter().find_map(|followed| {
+            let expected = self.attempt_following(followed, client, repository, with_protocols)?;
+            Some((followed, expected))
+        })?;
+        let words = match (followed.0 || !has_countries, followed.1 || self.asked_family.is_none()) {
+            (true, true) => "",
+            (false, true) => "Ignoring excluded countries",
+            (true, false) => "Ignoring ip_version",
+            (false, false) => "Ignoring excluded countries and ip_version",
+        };
+        Some(match expected {
+            Expected::Refused => expected,
+            Expected::Listed {
+                groups, maximum, urls, ..
+            } => Expected::Listed {
+                groups,
+                maximum,
+                urls,
+                ignoring: words,
+            },
+        })
+    }
+
+    fn attempt_following(
+        &self,
+        followed: Followed,
         client: Option<&Client>,
         repository: Option<&Repository>,
         with_protocols: bool,
@@ -302,10 +409,25 @@ impl Oracle<'_> {
             .or(repository.and_then(|rule| rule.minimum));
         let maximum = client
             .and_then(|rule| rule.maximum)
-            .or(repository.and_then(|rule| rule.maximum));
+            .or(repository.and_then(|rule| rule.maximum))
+            .or(self.question.settings.maximum.map(NonZeroUsize::get));
         let usable = |host: usize| !self.usable(host, allowed).is_empty();
-        let mut groups = self.groups(client, minimum.unwrap_or(self.question.settings.minimum), &usable);
-        let urls: Vec<_> = (0..self.hosts.len()).map(|host| self.listed(host, allowed)).collect();
+        let is_excluded = |host: usize| self.is_excluded(host, followed, allowed);
+        let minimum = minimum.unwrap_or(self.question.settings.minimum);
+        let mut groups = self.groups(client, minimum, &usable, &is_excluded);
+        let reach = self.asked_family.filter(|_| followed.1);
+        let urls = (0..self.hosts.len()).map(|host| self.listed_within(host, reach, allowed));
+        let urls: Vec<_> = urls.collect();
+        let is_native = self.question.address.contains(':');
+        if self.question.settings.prefer_family && self.asked_family.is_none() && is_native {
+            let split = |is_beyond: bool| {
+                let is_of = move |host: &usize| self.is_beyond(self.ipv6, *host, allowed) == is_beyond;
+                groups
+                    .iter()
+                    .map(move |group| group.iter().copied().filter(is_of).collect())
+            };
+            groups = split(false).chain(split(true)).collect();
+        }
         for group in &mut groups {
             group.retain(|host| !urls[*host].is_empty());
         }
@@ -314,7 +436,12 @@ impl Oracle<'_> {
             Endpoint::Metalink => maximum.map_or(usize::MAX, |maximum| maximum.max(5)),
             Endpoint::Mirrorlist => maximum.unwrap_or(usize::MAX),
         };
-        (!groups.is_empty()).then_some(Expected::Listed { groups, maximum, urls })
+        (!groups.is_empty()).then_some(Expected::Listed {
+            groups,
+            maximum,
+            urls,
+            ignoring: "",
+        })
     }
 
     fn repository_protocols(&self, rule: &Repository) -> Option<Vec<&'static str>> {
@@ -359,6 +486,7 @@ impl Oracle<'_> {
             groups: Vec::new(),
             maximum: 0,
             urls: Vec::new(),
+            ignoring: "",
         }
     }
 }

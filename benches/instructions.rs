@@ -3,6 +3,7 @@
 #![allow(
     missing_docs,
     clippy::panic,
+    clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark that can't run fails"
@@ -10,10 +11,12 @@
 
 use std::hint::black_box;
 use std::process::Command;
+use std::time::Instant;
 
 use mirrorlist_server::mirrorlist::locate::locate;
 use mirrorlist_server::mirrorlist::target::resolve;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Scratch, answer, choose};
+use mirrorlist_server::settings::HealthSettings;
 
 #[allow(dead_code, reason = "the other benchmark needs the files too")]
 mod world;
@@ -25,6 +28,9 @@ const STAGES: [&str; 5] = ["parse", "resolve", "locate", "choose", "render"];
 
 /// Runs through all stages, with a health file.
 const BAD_HOSTS: &str = "bad-hosts";
+
+/// Runs through all stages, with a file of rules.
+const RULES: &str = "rules";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -45,6 +51,7 @@ fn print_table() {
     }
     println!("all: {before}");
     println!("all with a tenth of the hosts bad: {}", count(BAD_HOSTS));
+    println!("all with 1,000 rules of 10,000 networks: {}", count(RULES));
 }
 
 /// Instructions for a request until the end of a stage.
@@ -68,6 +75,19 @@ fn run_until(stage: &str) {
     if stage == BAD_HOSTS {
         world.snapshot = world.snapshot.with_health_files(&world.health);
         assert!(world.snapshot.health().table_at(0).is_some());
+    }
+    if stage == RULES {
+        let path = world.files.cache.with_file_name("rules.toml");
+        std::fs::write(&path, world::rules()).unwrap();
+        world.files.rules = Some(path);
+        let started = Instant::now();
+        world.snapshot = world
+            .snapshot
+            .reload(&world.files, &HealthSettings::default())
+            .finish(true)
+            .unwrap();
+        eprintln!("loading the rules took {:?}", started.elapsed());
+        assert_eq!(world.snapshot.rules().unwrap().all().len(), 1_000);
     }
     let mut run = Run {
         last_stage: STAGES.iter().position(|known| *known == stage).unwrap_or(STAGES.len()),

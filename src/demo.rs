@@ -2,6 +2,7 @@
 //! and AS numbers that are set aside for documentation (RFC 5737, RFC 3849, RFC 5398).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use prost::Message;
 
@@ -12,6 +13,7 @@ use crate::cache::proto::{
     StringStringMap,
 };
 use crate::geo::{AsTable, ContinentTable, GeoIp};
+use crate::rules::RulesFile;
 use crate::snapshot::{Catalogue, DataSet, Loaded, Snapshot, age};
 use crate::warnings::Warnings;
 
@@ -75,6 +77,14 @@ const NAME: &str = "(inside the program)";
 /// # Errors
 /// A reader refuses what is made from the tables above, which is a defect.
 pub fn snapshot() -> Result<Snapshot, CacheError> {
+    snapshot_with_rules(Loaded::without_file(RulesFile::default()))
+}
+
+/// The same with an operator's rules.
+///
+/// # Errors
+/// As [`snapshot()`].
+pub fn snapshot_with_rules(rules: Arc<Loaded<RulesFile>>) -> Result<Snapshot, CacheError> {
     let mut warnings = Warnings::default();
     let catalogue = Catalogue::read(cache_file().as_slice(), &mut warnings)?;
     // Reading from memory can't fail.
@@ -86,6 +96,7 @@ pub fn snapshot() -> Result<Snapshot, CacheError> {
         global_netblocks: Loaded::built_in(NAME, netblocks),
         country_continent: Loaded::built_in(NAME, continents),
         geoip: Loaded::without_file(GeoIp::empty()),
+        rules,
     }))
 }
 

@@ -13,6 +13,8 @@
 //! [`reload`] renews the snapshot under load, [`metrics`] count, [`readiness`] tells a proxy whether to send requests, and the
 //! [`admin`] listener shows all three.
 //!
+//! Operators add [`rules`] to the choice: for clients, mirrors and repositories.
+//!
 //! Beside it, [`probe`] asks the mirrors of a cache how they are, and writes a file of their [`health`].
 //!
 //! Around this: [`settings`] of both programs, [`logging`], [`server`] (a server's life), [`check`], [`compare`] (two servers),
@@ -44,6 +46,7 @@ pub mod mirrorlist;
 pub mod probe;
 pub mod readiness;
 pub mod reload;
+pub mod rules;
 pub mod server;
 pub mod settings;
 pub mod snapshot;

@@ -220,6 +220,7 @@ fn a_country_has_a_source() {
         global_netblocks: files.global_netblocks(),
         country_continent: files.country_continent(),
         geoip: files.geoip(),
+        rules: None,
     };
     let snapshot = Snapshot::load(&paths, &HealthSettings::default()).unwrap();
     let client = |address: &str| {

@@ -47,6 +47,7 @@ fn paths(folder: &Path) -> DataPaths {
         global_netblocks: folder.join("global_netblocks.txt"),
         country_continent: folder.join("country_continent.csv"),
         geoip: folder.join("country.mmdb"),
+        rules: None,
     }
 }
 

@@ -28,10 +28,13 @@ const METRICS: [&str; 2] = [
 const LABELS: [&str; 2] = ["| label | values |\n|---|---|\n", "<!-- /labels -->"];
 
 /// Labels whose values depend on who asks or what is built, so that the document describes them in words.
-const OPEN_LABELS: [&str; 3] = ["country", "path", "version"];
+const OPEN_LABELS: [&str; 4] = ["country", "path", "rule", "version"];
 
 /// A health file that knows no mirror.
 const HEALTH_FILE: &str = r#"{"format": 1, "made": 1700000000, "valid_until": 9000000000, "urls": []}"#;
+
+/// A rule that changes nothing here.
+const RULES: &str = "[[mirrors]]\nname = \"out\"\nhost = \"unknown.example\"\nout = true\n";
 
 /// A metric, as Prometheus' text format has it.
 #[derive(Default)]
@@ -46,10 +49,11 @@ fn exposed() -> BTreeMap<String, Family> {
     let data = DataFiles::new(&fixture::cache_message());
     let health = data.cache().with_file_name("health.json");
     fs::write(&health, HEALTH_FILE).unwrap();
-    let server = Server::start(
-        &data,
-        &["--reload.watch", "off", "--health.files", health.to_str().unwrap()],
-    );
+    let rules = data.cache().with_file_name("rules.toml");
+    fs::write(&rules, RULES).unwrap();
+    let (health, rules) = (health.to_str().unwrap(), rules.to_str().unwrap());
+    let settings = ["--reload.watch", "off", "--health.files", health, "--rules", rules];
+    let server = Server::start(&data, &settings);
     for target in [
         "/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.1",
         "/metalink?repo=linux-1&arch=x86_64&ip=2001:db8::1",

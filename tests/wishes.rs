@@ -18,125 +18,26 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use answers::assert_readable;
-use mirrorlist_server::health::file::FORMAT;
-use mirrorlist_server::health::{HealthFile, Standing, UrlHealth, Verdict};
+use mirrorlist_server::health::HealthFile;
 use mirrorlist_server::mirrorlist::explain::explain;
 use mirrorlist_server::mirrorlist::explain::reason::Reason;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
-use mirrorlist_server::settings::{ChoiceSettings, HealthSettings, Share};
-use mirrorlist_server::snapshot::{Snapshot, age};
+use mirrorlist_server::settings::ChoiceSettings;
+use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
-use proptest::sample::subsequence;
+use random_world::families::{Reach, Said, snapshot_of, world};
 use random_world::{
-    Host, PROTOCOLS, Question, Tiers, edit, host, host_and_protocol, query, question_with_wishes, request,
-    tiers_without, urls,
+    Host, PROTOCOLS, Question, Tiers, host_and_protocol, query, question_with_wishes, request, tiers_without, urls,
 };
 
-const WEB: [&str; 2] = ["https", "http"];
-
-/// What a file says of the https and the http URL of each host; `None`: the families are not known. A URL with none is dead.
-type Said = Vec<[Option<Vec<&'static str>>; 2]>;
-
-fn said(hosts: usize) -> impl Strategy<Value = Said> {
-    let families = subsequence(&["ipv4", "ipv6"][..], 1..=2);
-    let only_ipv4 = Just(vec!["ipv4"]);
-    let url = prop::option::weighted(0.8, prop_oneof![1 => families, 1 => only_ipv4]);
-    prop::collection::vec([url.clone(), url], hosts)
+/// What depends on the request, too.
+trait ReachOfRequest {
+    fn listable(&self, host: usize, question: &Question) -> Vec<&'static str>;
+    fn is_excluded(&self, host: usize, question: &Question) -> bool;
+    fn listed(&self, host: usize, question: &Question) -> Vec<&'static str>;
 }
 
-fn world() -> impl Strategy<Value = (Vec<Host>, Vec<Said>)> {
-    prop::collection::vec(host(), 1..14).prop_flat_map(|hosts| {
-        let files = prop::collection::vec(said(hosts.len()), 1..=2);
-        (Just(hosts), files)
-    })
-}
-
-fn health_file(said: &Said) -> HealthFile {
-    let urls = said.iter().enumerate().flat_map(|(host, urls)| {
-        urls.iter().zip(WEB).map(move |(families, protocol)| {
-            let verdict = match families {
-                Some(families) if families.is_empty() => Verdict::Dead,
-                _ => Verdict::Good,
-            };
-            let families = families.clone().unwrap_or_default();
-            UrlHealth {
-                url: format!("{protocol}://{host}"),
-                standing: Standing {
-                    verdict,
-                    ..Standing::new(7)
-                },
-                families: families.into_iter().map(str::to_owned).collect(),
-                ..UrlHealth::default()
-            }
-        })
-    });
-    HealthFile {
-        format: FORMAT,
-        made: age::now(),
-        valid_until: age::now() + 3_600,
-        urls: urls.collect(),
-        ..HealthFile::default()
-    }
-}
-
-fn snapshot_of(hosts: &[Host], files: &[Said]) -> Snapshot {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = files.iter().enumerate().map(|(number, said)| {
-        let path = folder.path().join(number.to_string());
-        std::fs::write(&path, health_file(said).to_json().unwrap()).unwrap();
-        path
-    });
-    let settings = HealthSettings {
-        files: paths.collect(),
-        max_bad: Share::percent(100),
-        ..HealthSettings::default()
-    };
-    let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, hosts));
-    snapshot.with_health_files(&settings)
-}
-
-/// The rules of docs/requests.md, "Only what IPv4 or IPv6 reaches".
-struct Reach<'a> {
-    hosts: &'a [Host],
-    files: &'a [Said],
-    family: &'static str,
-}
-
-impl Reach<'_> {
-    /// How many hosts a file reaches by a family.
-    fn reached(&self, said: &Said, family: &str) -> usize {
-        let is_reached = |(row, urls): &(&Host, &[Option<Vec<&str>>; 2])| {
-            let mut urls = WEB.iter().zip(*urls);
-            let names = |families: &Option<Vec<&str>>| families.as_ref().is_some_and(|f| f.contains(&family));
-            !row.private && urls.any(|(web, families)| row.protocols.contains(web) && names(families))
-        };
-        self.hosts.iter().zip(said).filter(is_reached).count()
-    }
-
-    /// Whether a file says something of the family.
-    fn counts(&self, said: &Said) -> bool {
-        let other = if self.family == "ipv4" { "ipv6" } else { "ipv4" };
-        self.reached(said, self.family) > 0 || self.reached(said, other) < 5
-    }
-
-    /// Whether the family reaches a URL; `None` if no file knows.
-    fn known(&self, host: usize, protocol: &str) -> Option<bool> {
-        let row = &self.hosts[host];
-        let place = WEB.iter().position(|web| *web == protocol)?;
-        if row.private || !row.protocols.contains(&protocol) {
-            return None;
-        }
-        let files = self.files.iter().filter(|said| self.counts(said));
-        let known: Vec<_> = files.filter_map(|said| said[host][place].as_ref()).collect();
-        (!known.is_empty()).then(|| known.iter().any(|families| families.contains(&self.family)))
-    }
-
-    fn reaches(&self, host: usize, protocol: &str) -> bool {
-        let known = WEB.map(|web| self.known(host, web));
-        let untried = known == [None, None] || known.contains(&Some(true));
-        self.known(host, protocol).unwrap_or(untried)
-    }
-
+impl ReachOfRequest for Reach<'_> {
     /// The protocols of a host that the answer can list, before it takes the first few.
     fn listable(&self, host: usize, question: &Question) -> Vec<&'static str> {
         let by = |protocol: &&'static str| {
@@ -221,7 +122,7 @@ proptest! {
         prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
         let mut question = question;
         question.settings.maximum = None;
-        let snapshot = snapshot_of(&hosts, &files);
+        let snapshot = snapshot_of(&hosts, &files, "");
         let (family, further) = if ipv6 { ("ipv6", "&ip_version=6") } else { ("ipv4", "&ip_version=%34") };
         let reach = Reach { hosts: &hosts, files: &files, family };
         let (status, body, found) = ask(&snapshot, &question, further);
@@ -279,7 +180,7 @@ proptest! {
     #[test]
     fn ipv6_clients_get_first_what_ipv6_reaches_and_others_nothing_new((hosts, files) in world(), question in question_with_wishes()) {
         prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
-        let snapshot = snapshot_of(&hosts, &files);
+        let snapshot = snapshot_of(&hosts, &files, "");
         let plain = Question { redirect: false, ..question };
         let mut whole = plain.clone();
         whole.settings.maximum = None;
@@ -353,7 +254,11 @@ fn hosts_of(answer: &(u16, String, Vec<(usize, String)>)) -> Vec<usize> {
 fn a_dead_host_is_beyond_the_reach_of_both_families_and_comes_last_without_them() {
     let hosts = ["DE", "DE", "DE"].map(|country| public_host(country, &["http"]));
     let ipv4 = Some(vec!["ipv4"]);
-    let snapshot = snapshot_of(&hosts, &[vec![[None, Some(Vec::new())], [None, ipv4], [None, None]]]);
+    let snapshot = snapshot_of(
+        &hosts,
+        &[vec![[None, Some(Vec::new())], [None, ipv4], [None, None]]],
+        "",
+    );
     let question = plain_question("2001:db8::1");
     let ask_with = |settings: ChoiceSettings, further: &str| {
         let question = Question {
@@ -385,7 +290,7 @@ fn a_dead_host_is_beyond_the_reach_of_both_families_and_comes_last_without_them(
 fn an_unknown_family_is_ignored_and_of_several_the_last_counts() {
     let hosts = ["DE", "DE"].map(|country| public_host(country, &["http"]));
     let families = |family| [None, Some(vec![family])];
-    let snapshot = snapshot_of(&hosts, &[vec![families("ipv4"), families("ipv6")]]);
+    let snapshot = snapshot_of(&hosts, &[vec![families("ipv4"), families("ipv6")]], "");
     let question = plain_question("192.0.2.1");
     for (further, expected) in [
         ("&ip_version=6", 1),
@@ -413,7 +318,7 @@ fn a_probe_without_ipv6_says_nothing_of_it() {
         let mut said: Said = vec![[None, Some(vec!["ipv4"])]; hosts];
         // One that no probe has tried.
         said.push([None, None]);
-        let snapshot = snapshot_of(&rows, &[said]);
+        let snapshot = snapshot_of(&rows, &[said], "");
         hosts_of(&ask(&snapshot, &plain_question("192.0.2.1"), "&ip_version=6")).len()
     };
     assert_eq!([ipv4_only(4), ipv4_only(5)], [1, 6]);

@@ -42,6 +42,7 @@ impl World {
             global_netblocks: file("global_netblocks.txt"),
             country_continent: file("country_continent.csv"),
             geoip: file("country.mmdb"),
+            rules: None,
         };
         Self {
             snapshot: Snapshot::load(&files, &HealthSettings::default()).unwrap(),
@@ -54,6 +55,42 @@ impl World {
             _folder: folder,
         }
     }
+}
+
+/// So many rules, with ten times as many networks.
+const RULES: u32 = 1_000;
+
+/// A file of rules of all kinds. The networks are a part of those from which requests come.
+pub(crate) fn rules() -> String {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+    let mut text = String::new();
+    for number in 0..RULES {
+        let host = rng.random_range(1..400);
+        let networks: Vec<String> = std::iter::repeat_with(|| {
+            let [a, b, c]: [u8; 3] = rng.random();
+            format!("\"{}.{b}.{c}.0/{}\"", a % 223 + 1, 16 + u32::from(c % 9))
+        })
+        .take(if number % 10 < 8 { 12 } else { 2 })
+        .collect();
+        let networks = networks.join(", ");
+        text += &match number % 10 {
+            0..3 => format!("[[clients]]\nname = \"{number}\"\nnetworks = [{networks}]\nprefer = [{host}]\n"),
+            3..5 => format!(
+                "[[clients]]\nname = \"{number}\"\nnetworks = [{networks}]\nonly = [{host}, {}]\n",
+                host + 1
+            ),
+            5..7 => format!(
+                "[[clients]]\nname = \"{number}\"\nnetworks = [{networks}]\nrepositories = [\"*-{number}\"]\nnever = [{host}, \"DE\"]\n"
+            ),
+            7 => format!("[[clients]]\nname = \"{number}\"\nnetworks = [{networks}]\nmaximum = 20\n"),
+            8 => format!(
+                "[[mirrors]]\nname = \"{number}\"\nhost = {host}\nnetworks = [{networks}]\nweight = {}\nnever_for = {{ networks = [{networks}] }}\n",
+                host * 7
+            ),
+            _ => format!("[[repositories]]\nname = \"{number}\"\nmatch = \"no-such-{number}-*\"\nhttps_at_least = 5\n"),
+        };
+    }
+    text
 }
 
 /// A request for a metalink.

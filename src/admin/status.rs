@@ -15,7 +15,7 @@ use crate::logging::level_name;
 use crate::mirrorlist::described::host_name;
 use crate::readiness::ReadinessStatus;
 use crate::snapshot::health::table::HealthTable;
-use crate::snapshot::{Snapshot, age};
+use crate::snapshot::{Rules, Snapshot, age};
 
 pub(super) async fn livez() -> HttpResponse {
     text(StatusCode::OK, "alive\n")
@@ -62,7 +62,29 @@ pub(super) async fn status(admin: Data<Admin>) -> HttpResponse {
     {
         status.insert("health".to_owned(), health_status(snapshot));
     }
+    if let Some(rules) = snapshot.as_deref().and_then(Snapshot::rules)
+        && let Some(status) = status.as_object_mut()
+    {
+        status.insert("rules".to_owned(), rule_statuses(rules));
+    }
     HttpResponse::Ok().json(status)
+}
+
+/// The operators' rules. `until`, in seconds since 1970, is there if a rule ends.
+fn rule_statuses(rules: &Rules) -> Value {
+    let now = age::now();
+    let statuses = rules.all().iter().map(|rule| {
+        json!({
+            "name": rule.name,
+            "kind": rule.kind.name(),
+            "comment": rule.comment,
+            "until": rule.until,
+            "holds": rule.holds_at(now),
+            "hits": rule.hits(),
+            "warnings": rule.warnings,
+        })
+    });
+    statuses.collect()
 }
 
 /// The health files, and the hosts that they call bad together.

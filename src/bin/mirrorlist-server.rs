@@ -10,10 +10,11 @@ use mirrorlist_server::admin::client;
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::compare;
 use mirrorlist_server::compare::run::CompareError;
+use mirrorlist_server::rules::RulesFile;
 use mirrorlist_server::server::{Data, ServerError};
 use mirrorlist_server::settings::{CompareOptions, ServerCommand, ServerConfig};
-use mirrorlist_server::snapshot::Snapshot;
-use mirrorlist_server::{check, demo, logging, server};
+use mirrorlist_server::snapshot::{Loaded, Snapshot};
+use mirrorlist_server::{check, demo, logging, server, snapshot};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -50,15 +51,7 @@ fn main() -> ExitCode {
             client::ask(PROGRAM, &admin.listen, &Method::POST, &target)
         }
         Ok(ServerCommand::Serve(config)) => serve(&config, Data::Files, |_| {}),
-        Ok(ServerCommand::Demo(config)) => match demo::snapshot() {
-            Ok(snapshot) => {
-                let snapshot = snapshot.with_health_files(&config.health);
-                serve(&config, Data::BuiltIn(Box::new(snapshot)), |address| {
-                    print(&demo::examples(address));
-                })
-            }
-            Err(error) => fail(BAD_DATA, &error),
-        },
+        Ok(ServerCommand::Demo(config)) => demonstrate(&config),
         Err(error) => fail(USAGE, &error),
     }
 }
@@ -66,6 +59,27 @@ fn main() -> ExitCode {
 fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {
     match Snapshot::load(&config.files, &config.health) {
         Ok(snapshot) => then(&snapshot),
+        Err(error) => fail(BAD_DATA, &error),
+    }
+}
+
+/// Serves the data inside the binary, with the rules and health files that are set.
+fn demonstrate(config: &ServerConfig) -> ExitCode {
+    let rules = match &config.files.rules {
+        Some(path) => snapshot::load(path),
+        None => Ok(Loaded::without_file(RulesFile::default())),
+    };
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(error) => return fail(BAD_DATA, &error),
+    };
+    match demo::snapshot_with_rules(rules) {
+        Ok(snapshot) => {
+            let snapshot = snapshot.with_health_files(&config.health);
+            serve(config, Data::BuiltIn(Box::new(snapshot)), |address| {
+                print(&demo::examples(address));
+            })
+        }
         Err(error) => fail(BAD_DATA, &error),
     }
 }

@@ -11,11 +11,13 @@ use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntG
 use crate::clock::since_epoch;
 use crate::mirrorlist::{Answer, Content, Endpoint};
 use crate::snapshot::health::source::HealthState;
-use crate::snapshot::{DataFile, MirrorHealth, Snapshot, age};
+use crate::snapshot::{DataFile, MirrorHealth, Rules, Snapshot, age};
 use requests::{CountryCounters, RequestCounters};
+use rules::RuleHits;
 use table::{CounterBy, label_values, metric_table};
 
 mod requests;
+mod rules;
 pub(crate) mod table;
 
 metric_table! {
@@ -71,6 +73,10 @@ metric_table! {
         health_file_set_aside: IntGaugeVec = "mirrorlist_health_file_set_aside", &["path"];
         /// Time since the probe ended the round that a health file tells of.
         health_file_age: GaugeVec = "mirrorlist_health_file_age_seconds", &["path"];
+        /// Answers that a rule took part in, by the rule's name; it starts from 0 when a name comes into the file of rules.
+        rule_hits: RuleHits = "mirrorlist_rule_hits_total", &["rule"];
+        /// Whether a rule holds (1) or its time is over (0).
+        rule_holds: IntGaugeVec = "mirrorlist_rule_holds", &["rule"];
         /// Memory that the tables of directories and their hosts take.
         snapshot_bytes: IntGauge = "mirrorlist_snapshot_directory_bytes";
     }
@@ -177,7 +183,9 @@ impl ServerMetrics {
     /// # Errors
     /// None in practice: writing to memory can't fail.
     pub fn render(&self, snapshot: Option<&Snapshot>) -> prometheus::Result<Vec<u8>> {
+        let _rules = self.rule_hits.lock();
         if let Some(snapshot) = snapshot {
+            self.describe_rules(snapshot.rules());
             snapshot.files().for_each(|file| self.describe(file));
             self.snapshot_bytes.set(signed(snapshot.catalogue().directory_bytes()));
             self.describe_health(snapshot.health());
@@ -185,6 +193,17 @@ impl ServerMetrics {
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(out)
+    }
+
+    /// Shows the rules of a snapshot and no others. The caller holds the lock of `rule_hits`.
+    fn describe_rules(&self, rules: Option<&Rules>) {
+        let (rules, now) = (rules.map_or(&[][..], Rules::all), age::now());
+        self.rule_hits.show(rules);
+        self.rule_holds.reset();
+        for rule in rules {
+            let holds = self.rule_holds.with_label_values(&[&*rule.name]);
+            holds.set(rule.holds_at(now).into());
+        }
     }
 
     fn describe_health(&self, health: &MirrorHealth) {

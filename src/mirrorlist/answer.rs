@@ -10,6 +10,7 @@ use super::render::links::{Header, redirect_headers};
 use super::render::{Body, Content, json, metalink, metalink4, text};
 use super::target::Asked;
 use crate::geo::CountryCode;
+use crate::snapshot::rules::rule::Rule;
 use crate::snapshot::{Catalogue, Snapshot};
 
 /// An answer, ready to be sent.
@@ -89,8 +90,14 @@ pub fn answer<'a>(
     };
     let choice = match choose(snapshot, request, scratch, &mut ()) {
         Ok(choice) => choice,
-        Err(refusal) => return refused(refusal),
+        Err(refusal) => {
+            count_refusing_rule(snapshot, &refusal);
+            return refused(refusal);
+        }
     };
+    if let Some(rules) = &choice.rules {
+        rules.took_part(&choice.selection.hosts).for_each(Rule::hit);
+    }
     let format = request
         .query
         .format
@@ -140,6 +147,12 @@ fn redirect<'a>(catalogue: &Catalogue, content: Content, choice: &Choice<'a>, ur
         headers: redirect_headers(catalogue, choice, &url),
         location: Some(url),
         ..chosen(catalogue, content, choice)
+    }
+}
+
+fn count_refusing_rule(snapshot: &Snapshot, refusal: &Refusal<'_>) {
+    if let (Some(rules), Refusal::NoMirrorLeft { rule }) = (snapshot.rules(), refusal) {
+        rules.rule(*rule).hit();
     }
 }
 

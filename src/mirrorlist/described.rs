@@ -12,7 +12,8 @@ use super::refusal::Refusal;
 use super::render::text;
 use super::target::{Asked, Target};
 use crate::geo::{CountryCode, GeoIpField};
-use crate::snapshot::{Carrier, Catalogue, Host, Snapshot};
+use crate::snapshot::rules::mirrors::MirrorStage;
+use crate::snapshot::{Carrier, Catalogue, Snapshot};
 
 /// The location of a client.
 #[derive(Debug, Clone, Serialize)]
@@ -55,6 +56,9 @@ pub struct DescribedTier<H> {
     /// Whether these are the tier's hosts that IPv6 does not reach, which come after all others for this client (`prefer_family`).
     #[serde(skip_serializing_if = "is_false")]
     pub without_ipv6: bool,
+    /// Whether a rule puts these hosts before others.
+    #[serde(skip_serializing_if = "is_false")]
+    pub preferred: bool,
     /// Its hosts, in the order of one draw.
     pub hosts: Vec<H>,
 }
@@ -73,7 +77,7 @@ pub struct DescribedHost<'a> {
     pub name: &'a str,
     /// Its country.
     pub country: Option<CountryCode>,
-    /// Its weight in the tiers that are shuffled by weight: the bandwidth in Mbit/s.
+    /// Its weight in the tiers that are shuffled by weight: the bandwidth in Mbit/s, or what a rule says.
     pub weight: u32,
     /// Whether it is listed for clients of its own networks and AS only.
     pub private: bool,
@@ -134,13 +138,15 @@ impl<'a> DescribedTarget<'a> {
 }
 
 impl<'a> DescribedHost<'a> {
-    /// Describes a host as it is in a directory.
-    pub fn new(catalogue: &'a Catalogue, carrier: &Carrier, host: &Host) -> Self {
+    /// Describes a host as it is in a directory, by the rules about mirrors if there are any.
+    pub fn new(snapshot: &'a Snapshot, rules: Option<&MirrorStage>, carrier: &Carrier) -> Self {
+        let catalogue = snapshot.catalogue();
+        let host = catalogue.host(carrier.host);
         Self {
             host_id: host.id,
             name: host_name(catalogue, carrier),
             country: host.country,
-            weight: host.bandwidth,
+            weight: snapshot.weight(rules, carrier.host),
             private: !carrier.public,
         }
     }
@@ -164,8 +170,9 @@ pub fn host_name<'a>(catalogue: &'a Catalogue, carrier: &Carrier) -> &'a str {
 }
 
 /// The hosts that one shuffle puts in order: a tier, those that are demoted or come behind others apart.
-pub fn part(host: RankedHost) -> (Tier, bool, bool) {
-    (host.tier(), host.is_demoted(), host.is_behind())
+pub fn part(host: RankedHost) -> (Tier, bool, bool, bool) {
+    let (is_bad, is_behind) = (host.is_demoted(), host.is_behind());
+    (host.tier(), is_bad, is_behind, host.is_after_preferred())
 }
 
 /// The tiers of a choice in order, with their hosts as `hosts` describes them. Tiers without described hosts are left out.
@@ -175,13 +182,15 @@ pub fn tiers<H>(
     mut hosts: impl FnMut(&[RankedHost]) -> Vec<H>,
 ) -> Vec<DescribedTier<H>> {
     let demotes = choice.demotes(catalogue);
+    let prefers = choice.rules.as_ref().is_some_and(|rules| rules.prefers());
     let chunks = choice.selection.hosts.chunk_by(|a, b| part(*a) == part(*b));
     let described = chunks.filter_map(|chunk| {
-        let (tier, is_bad, is_behind) = part(*chunk.first()?);
+        let (tier, is_bad, is_behind, is_after_preferred) = part(*chunk.first()?);
         Some(DescribedTier {
             tier,
             demoted: is_bad && demotes,
             without_ipv6: is_behind,
+            preferred: prefers && !is_after_preferred,
             hosts: hosts(chunk),
         })
     });

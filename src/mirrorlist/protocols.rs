@@ -35,6 +35,16 @@ impl ProtocolFilter {
         }
     }
 
+    /// The filter by an operator's rule: the protocols that both allow, or the rule's alone if there are none.
+    #[must_use]
+    pub(super) fn ruled(self, allowed: ProtocolSet) -> Self {
+        let both = self.protocols.intersection(allowed);
+        Self {
+            protocols: if both.is_empty() { allowed } else { both },
+            ..self
+        }
+    }
+
     /// Whether a host with URLs of these protocols has one that is listed.
     pub fn takes_any(&self, protocols: ProtocolSet) -> bool {
         !self.protocols.intersection(protocols).is_empty()

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::snapshot::rules::rule::RuleIndex;
+
 /// Why a request gets no mirrors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal<'a> {
@@ -33,6 +35,11 @@ pub enum Refusal<'a> {
     NoWebMirror,
     /// No host has a URL of a protocol that was asked for, and the format needs one.
     NoMirror,
+    /// A rule of the operators' leaves no mirror, and says that there is to be none then. Clients don't learn its name.
+    NoMirrorLeft {
+        /// The rule.
+        rule: RuleIndex,
+    },
     /// The path ends neither in /mirrorlist nor in /metalink.
     UnknownEndpoint,
     /// The method is neither GET nor HEAD.
@@ -53,6 +60,7 @@ impl Refusal<'_> {
             | Self::NoSuchFile
             | Self::NoWebMirror
             | Self::NoMirror
+            | Self::NoMirrorLeft { .. }
             | Self::UnknownEndpoint => 404,
         }
     }

@@ -31,7 +31,7 @@ impl Watch {
         let thread = Background::spawn("watch", move || {
             let mut watcher = Watcher::new(&reloader);
             while stopped.recv_timeout(settings.interval) == Err(RecvTimeoutError::Timeout) {
-                let has_expired = || reloader.shared.current().health().has_expired(age::now());
+                let has_expired = || reloader.shared.current().has_expired(age::now());
                 if (watcher.look(settings.settle) || has_expired())
                     && let Some(report) = reloader.reload(Cause::Watch, false)
                 {

@@ -90,6 +90,8 @@ settings! {
             .default("/var/lib/mirrormanager/country_continent.csv");
         /// GeoIP country database in MaxMind DB format
         geoip: PathBuf = Setting::new("geoip", "FILE", path).default("/usr/share/GeoIP/GeoLite2-Country.mmdb");
+        /// rules for clients, mirrors and repositories, in TOML (docs/rules.md); empty: none
+        rules: Option<PathBuf> = Setting::new("rules", "FILE", |text| optional(text, path));
     }
 }
 

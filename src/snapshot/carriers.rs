@@ -73,6 +73,9 @@ impl Carrier {
     }
 }
 
+/// All carriers of a cache.
+pub(crate) type CarrierTable = IndexTable<CarrierIndex, Carrier>;
+
 /// A carrier while a cache is read: its group, and its bit there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CarrierMember {

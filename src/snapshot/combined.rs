@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use super::age;
+use super::carriers::CarrierTable;
 use super::catalogue::Catalogue;
 use super::data_file::{DataFile, DataTable as _};
 use super::data_set::DataSet;
@@ -13,8 +14,11 @@ use super::health::MirrorHealth;
 use super::health::families::UnreachableUrls;
 use super::health::source::ReadHealthFile;
 use super::health::table::HealthView;
+use super::hosts::HostIndex;
 use super::load_error::LoadError;
 use super::masks::{CarrierMasks, CarrierWord};
+use super::rules::Rules;
+use super::rules::mirrors::MirrorStage;
 use crate::geo::{AsTable, Continent, ContinentTable, CountryCode, GeoIp};
 use crate::health::{AddressFamily, HealthFile};
 use crate::settings::{DataPaths, HealthSettings};
@@ -25,23 +29,43 @@ pub struct Snapshot {
     continents: ContinentTable,
     masks: CarrierMasks,
     health: MirrorHealth,
+    rules: Option<Box<Rules>>,
+    /// The description of the file of rules, with warnings about what the cache does not have.
+    rules_file: Option<DataFile>,
+    /// When the rules were found to hold or to have ended, in seconds since the Unix epoch.
+    ruled_at: u64,
 }
 
 impl Snapshot {
     /// Combines the tables of all data files, without health files.
     pub fn new(data_set: DataSet) -> Self {
+        Self::after(data_set, None)
+    }
+
+    /// The same, with the rules' counters of the snapshot before.
+    fn after(data_set: DataSet, before: Option<&Self>) -> Self {
         let catalogue = &data_set.cache.table;
         let mut continents = data_set.country_continent.table.clone();
         for (country, continent) in catalogue.continent_redirects() {
             continents.set(country, continent);
         }
         let masks = CarrierMasks::new(&catalogue.sets.bases, catalogue.carriers.rows(), &continents);
-        Self {
+        let ruled_at = age::now();
+        let before = before.and_then(Self::rules);
+        let rules = Rules::new(&data_set.rules, catalogue, &continents, ruled_at, before).map(Box::new);
+        let file = data_set.rules.file.as_ref();
+        let snapshot = Self {
+            rules_file: rules.as_ref().zip(file).map(|(rules, file)| rules.describe(file)),
+            rules,
+            ruled_at,
             data_set,
             continents,
             masks,
             health: MirrorHealth::default(),
-        }
+        };
+        // The tables of the rules that hold now are ready before the first request.
+        snapshot.mirror_rules(ruled_at);
+        snapshot
     }
 
     /// Reads all data files. A health file that can't be used is left out.
@@ -67,7 +91,8 @@ impl Snapshot {
     pub fn reload<'a>(&'a self, paths: &DataPaths, health: &'a HealthSettings) -> SnapshotReload<'a> {
         let read = DataSet::reload(paths, &self.data_set);
         let mut changed = read.changed;
-        let new = read.data_set.filter(|_| !changed.is_empty()).map(Self::new);
+        let new = read.data_set.filter(|_| !changed.is_empty());
+        let new = new.map(|data_set| Self::after(data_set, Some(self)));
         let files = ReadHealthFile::read_all(&health.files, self.health.sources());
         let mut pairs = files.iter().zip(self.health.sources());
         let other_files = pairs.any(|(file, source)| file.is_new(source));
@@ -79,7 +104,7 @@ impl Snapshot {
             current: self,
             settings: health,
             new,
-            health_is_new: other_files || self.health.has_expired(age::now()),
+            is_outdated: other_files || self.has_expired(age::now()),
             files,
             changed,
             refused: read.refused,
@@ -88,7 +113,27 @@ impl Snapshot {
 
     /// The data files, in the order of reading.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
-        self.data_set.files()
+        self.data_set.files().map(|file| match &self.rules_file {
+            Some(described) if described.key == file.key => described,
+            _ => file,
+        })
+    }
+
+    /// The operators' rules; `None` if there are none.
+    #[inline]
+    pub fn rules(&self) -> Option<&Rules> {
+        self.rules.as_deref()
+    }
+
+    /// What the rules about mirrors say at a time in seconds since the Unix epoch; `None` if they say nothing.
+    #[inline]
+    pub fn mirror_rules(&self, now: u64) -> Option<&MirrorStage> {
+        self.rules()?.mirrors_at(self.catalogue(), &self.continents, now)
+    }
+
+    /// Whether a health file or a rule has ended since this snapshot was made, so that another would differ.
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.health.has_expired(now) || self.rules().is_some_and(|rules| rules.have_ended(self.ruled_at, now))
     }
 
     /// The health of mirrors.
@@ -113,16 +158,31 @@ impl Snapshot {
         &self.data_set.cache.table
     }
 
-    /// The carriers of a directory, and which of them are in a country or elsewhere on a continent.
-    pub fn carriers_near(
-        &self,
+    /// The carriers, with the weights that rules give them.
+    pub(crate) fn carrier_table<'a>(&'a self, rules: Option<&'a MirrorStage>) -> &'a CarrierTable {
+        let ruled = rules.and_then(|rules| rules.carriers.as_ref());
+        ruled.unwrap_or(&self.catalogue().carriers)
+    }
+
+    /// The weight of a host in weighted shuffles: what a rule says, or its bandwidth in Mbit/s.
+    pub fn weight(&self, rules: Option<&MirrorStage>, host: HostIndex) -> u32 {
+        let ruled = rules.and_then(|rules| rules.weight(host));
+        ruled.unwrap_or_else(|| self.catalogue().host(host).bandwidth)
+    }
+
+    /// The carriers of a directory, and which of them are in a country or elsewhere on a continent, by the rules about mirrors if
+    /// there are any.
+    pub fn carriers_near<'a>(
+        &'a self,
+        rules: Option<&'a MirrorStage>,
         directory: DirectoryIndex,
         country: Option<CountryCode>,
         continent: Option<Continent>,
-    ) -> impl Iterator<Item = CarrierWord> {
+    ) -> impl Iterator<Item = CarrierWord> + use<'a> {
         let Catalogue { sets, directories, .. } = self.catalogue();
         let runs = sets.runs(directories.carriers(directory));
-        runs.flat_map(move |run| self.masks.words(run, country, continent))
+        let masks = rules.map_or(&self.masks, |rules| &rules.masks);
+        runs.flat_map(move |run| masks.words(run, country, continent))
     }
 
     /// Address to AS number.
@@ -173,7 +233,8 @@ pub struct SnapshotReload<'a> {
     settings: &'a HealthSettings,
     new: Option<Snapshot>,
     files: Vec<ReadHealthFile>,
-    health_is_new: bool,
+    /// Whether health files are new, or one or a rule has ended.
+    is_outdated: bool,
     /// Whether a file, one of health files included, could not be read for a reason that may pass.
     pub is_passing: bool,
     /// The keys of the files that are not those of the current snapshot.
@@ -191,7 +252,10 @@ impl SnapshotReload<'_> {
     /// The snapshot that replaces the current one, with the new data files if they are taken; `None` if there is nothing new.
     pub fn finish(self, takes_data: bool) -> Option<Snapshot> {
         let new = self.new.filter(|_| takes_data);
-        let keeps_data = || self.health_is_new.then(|| Snapshot::new(self.current.data_set.clone()));
+        let keeps_data = || {
+            let data_set = self.is_outdated.then(|| self.current.data_set.clone())?;
+            Some(Snapshot::after(data_set, Some(self.current)))
+        };
         Some(new.or_else(keeps_data)?.with_health(self.files, self.settings))
     }
 }

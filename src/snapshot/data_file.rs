@@ -34,6 +34,11 @@ pub trait DataTable: Sized {
     /// The file can't be read, or there is no entry that can be used.
     fn read_file(file: BufReader<File>, warnings: &mut Warnings) -> Result<Self, LoadProblem>;
 
+    /// The table of a kind that may be left out, if no file is named.
+    fn without_file() -> Option<Self> {
+        None
+    }
+
     /// When the content was made, in seconds since the Unix epoch, if the file says so.
     fn created_at(&self) -> Option<u64> {
         None

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -16,6 +16,7 @@ use super::data_file::{DataFile, DataTable, FileIdentity, Loaded, load};
 use super::load_error::{LoadError, LoadProblem};
 use super::shrink::{Count, cache_counts};
 use crate::geo::{AsTable, ContinentTable, GeoIp};
+use crate::rules::RulesFile;
 use crate::settings::DataPaths;
 use crate::threads::join;
 use crate::warnings::Warnings;
@@ -25,9 +26,10 @@ use crate::warnings::Warnings;
 macro_rules! data_files {
     ($(#[$first_doc:meta])* $first:ident: $First:ty, $($(#[$doc:meta])* $name:ident: $Table:ty,)*) => {
         impl DataPaths {
-            /// The key of the setting of each file, and its path.
+            /// The key of the setting of each file that is set, and its path.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-                [(<$First>::KEY, self.$first.as_path()), $((<$Table>::KEY, self.$name.as_path()),)*].into_iter()
+                let paths = [(<$First>::KEY, self.$first.set()), $((<$Table>::KEY, self.$name.set()),)*];
+                paths.into_iter().filter_map(|(key, path)| Some((key, path?)))
             }
         }
 
@@ -67,13 +69,31 @@ macro_rules! data_files {
 
         fn read(paths: &DataPaths, current: Option<&DataSet>) -> (Attempt<$First>, $(Attempt<$Table>,)*) {
             thread::scope(|scope| {
-                let others = scope.spawn(|| ($(Attempt::read(&paths.$name, current.map(|set| &set.$name)),)*));
-                let $first = Attempt::read(&paths.$first, current.map(|set| &set.$first));
+                let others = scope.spawn(|| ($(Attempt::read(paths.$name.set(), current.map(|set| &set.$name)),)*));
+                let $first = Attempt::read(paths.$first.set(), current.map(|set| &set.$first));
                 let ($($name,)*) = join(others);
                 ($first, $($name,)*)
             })
         }
     };
+}
+
+/// The path of a data file, as its setting gives it.
+trait DataPath {
+    /// The path; `None` if the setting is empty.
+    fn set(&self) -> Option<&Path>;
+}
+
+impl DataPath for PathBuf {
+    fn set(&self) -> Option<&Path> {
+        Some(self)
+    }
+}
+
+impl DataPath for Option<PathBuf> {
+    fn set(&self) -> Option<&Path> {
+        self.as_deref()
+    }
 }
 
 data_files! {
@@ -83,6 +103,8 @@ data_files! {
     country_continent: ContinentTable,
     /// The GeoIP country database: addresses and countries.
     geoip: GeoIp,
+    /// The operators' rules; empty without such a file.
+    rules: RulesFile,
     /// `global_netblocks.txt`: networks and AS numbers. It comes last, since making its table leaves freed memory that a file read after
     /// it does not fit into: 4 MB at Fedora's size.
     global_netblocks: AsTable,
@@ -106,7 +128,16 @@ struct Attempt<T> {
 }
 
 impl<T: DataTable> Attempt<T> {
-    fn read(path: &Path, current: Option<&Arc<Loaded<T>>>) -> Self {
+    fn read(path: Option<&Path>, current: Option<&Arc<Loaded<T>>>) -> Self {
+        let path = match (path, T::without_file()) {
+            (None, Some(table)) => {
+                return Self {
+                    is_changed: false,
+                    loaded: Ok(Loaded::without_file(table)),
+                };
+            }
+            (path, _) => path.unwrap_or(Path::new("")),
+        };
         let is_same = |loaded: &&Arc<Loaded<T>>| {
             let identity = FileIdentity::at(path).ok();
             let file = loaded.file.as_ref();

@@ -8,6 +8,7 @@ use super::age::CreatedAhead;
 use crate::budget::{OverBudget, ReadError};
 use crate::cache::error::CacheError;
 use crate::health::HealthFileError;
+use crate::rules::error::RulesError;
 
 /// A data file that is refused.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,7 @@ impl LoadError {
             | LoadProblem::Cache(_)
             | LoadProblem::GeoIp(_)
             | LoadProblem::Health(_)
+            | LoadProblem::Rules(_)
             | LoadProblem::NothingUsable(_) => false,
         }
     }
@@ -74,6 +76,8 @@ pub enum LoadProblem {
     GeoIp(#[from] maxminddb::MaxMindDbError),
     #[error(transparent)]
     Health(#[from] HealthFileError),
+    #[error("no usable rules: {0}; correct the file")]
+    Rules(#[from] RulesError),
     #[error("nothing in it is usable; expected {0}")]
     NothingUsable(String),
 }

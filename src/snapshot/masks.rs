@@ -18,8 +18,29 @@ use crate::index_table::{IndexTable, TableIndex, part};
 struct GroupMasks {
     public: BitWords,
     restricted: BitWords,
+    /// Those that a rule puts into every country.
+    everywhere: BitWords,
     countries: HashMap<CountryCode, BitWords, FixedState>,
     continents: HashMap<Continent, BitWords, FixedState>,
+}
+
+/// The countries that a rule puts a host into, in the place of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Places {
+    /// Each country there is.
+    Everywhere,
+    /// These countries.
+    In(Box<[CountryCode]>),
+}
+
+impl Places {
+    /// Whether something holds for all countries there: never for a host that is everywhere, which is always in one more.
+    pub fn are_all(&self, holds: impl Fn(&CountryCode) -> bool) -> bool {
+        match self {
+            Self::Everywhere => false,
+            Self::In(countries) => countries.iter().all(holds),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -44,7 +65,14 @@ pub struct CarrierWord {
 }
 
 impl CarrierWord {
+    /// The carrier of the lowest bit.
+    #[inline]
+    pub fn first(&self) -> CarrierIndex {
+        self.first
+    }
+
     /// Takes the carriers of some bits out of all masks.
+    #[inline]
     pub fn withdraw(&mut self, bits: u64) {
         let Self {
             first: _,
@@ -68,8 +96,19 @@ impl CarrierWord {
 impl CarrierMasks {
     /// The masks of carriers that stand group by group.
     pub(super) fn new(bases: &GroupBases, carriers: &[Carrier], continents: &ContinentTable) -> Self {
-        let groups: Vec<GroupMasks> = groups(bases, carriers)
-            .map(|carriers| GroupMasks::new(carriers, continents))
+        Self::with_places(bases, carriers, continents, &HashMap::default())
+    }
+
+    /// The same with carriers that rules put into other countries.
+    pub(super) fn with_places(
+        bases: &GroupBases,
+        carriers: &[Carrier],
+        continents: &ContinentTable,
+        places: &HashMap<CarrierIndex, Places, FixedState>,
+    ) -> Self {
+        let groups = groups(bases, carriers).zip(bases.rows());
+        let groups: Vec<GroupMasks> = groups
+            .map(|(carriers, base)| GroupMasks::new(carriers, continents, |bit| places.get(&base.plus(bit))))
             .collect();
         Self { groups: groups.into() }
     }
@@ -105,7 +144,7 @@ impl CarrierMasks {
         let numbers = (run.first_word..).zip((0..).step_by(64));
         numbers.zip(run.words).map(move |((number, first), carriers)| {
             let near = |mask: Option<&BitWords>| carriers & mask.map_or(0, |mask| mask.word(number));
-            let in_country = near(in_country);
+            let in_country = near(in_country) | carriers & masks.everywhere.word(number);
             CarrierWord {
                 first: run.first.plus(first),
                 carriers: *carriers,
@@ -125,14 +164,13 @@ fn groups<'a>(bases: &'a GroupBases, carriers: &'a [Carrier]) -> impl Iterator<I
 }
 
 impl GroupMasks {
-    fn new(carriers: &[Carrier], continents: &ContinentTable) -> Self {
+    fn new<'p>(carriers: &[Carrier], continents: &ContinentTable, places: impl Fn(u32) -> Option<&'p Places>) -> Self {
         let mut masks = Self::default();
         for (bit, carrier) in (0..).zip(carriers) {
-            if let Some(country) = carrier.country {
-                masks.countries.entry(country).or_default().set(bit);
-                if let Some(continent) = continents.of(country) {
-                    masks.continents.entry(continent).or_default().set(bit);
-                }
+            match places(bit) {
+                None => masks.locate(bit, carrier.country.as_slice(), continents),
+                Some(Places::In(countries)) => masks.locate(bit, countries, continents),
+                Some(Places::Everywhere) => _ = masks.everywhere.set(bit),
             }
             if carrier.public {
                 masks.public.set(bit);
@@ -142,5 +180,14 @@ impl GroupMasks {
             }
         }
         masks
+    }
+
+    fn locate(&mut self, bit: u32, countries: &[CountryCode], continents: &ContinentTable) {
+        for country in countries {
+            self.countries.entry(*country).or_default().set(bit);
+            if let Some(continent) = continents.of(*country) {
+                self.continents.entry(continent).or_default().set(bit);
+            }
+        }
     }
 }

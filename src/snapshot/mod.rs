@@ -8,6 +8,7 @@
 //! - [`age`]: how old data is, and which of it is from the future
 //! - [`shrink`]: whether new data has lost too much
 //! - [`health`]: which URLs the probes call bad
+//! - [`rules`]: the operators' rules for the hosts of this cache
 //!
 //! A cache:
 //!
@@ -32,10 +33,12 @@ pub mod hosts;
 pub mod load_error;
 pub mod masks;
 pub mod repositories;
+pub mod rules;
 pub mod shrink;
 pub mod text_arena;
 pub mod urls;
 
+pub(crate) use carriers::CarrierTable;
 pub use carriers::{Carrier, CarrierIndex};
 pub use catalogue::{Catalogue, CatalogueCounts};
 pub use combined::{SharedSnapshot, Snapshot};
@@ -46,6 +49,7 @@ pub use file_details::{FileDetails, FileVersion};
 pub use health::MirrorHealth;
 pub use hosts::{Host, HostIndex};
 pub use load_error::LoadError;
-pub use masks::CarrierWord;
+pub use masks::{CarrierWord, Places};
 pub use repositories::Repository;
+pub use rules::Rules;
 pub use urls::{ProtocolSet, Url};

@@ -31,6 +31,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         ]),
         "query" => requests().into_iter().map(|(_, query)| query.into_bytes()).collect(),
         "repomd" => texts(&REPOMDS),
+        "rules_file" => texts(&RULES_FILES),
         "settings_file" => settings_files(),
         _ => Vec::new(),
     }
@@ -91,6 +92,17 @@ const REPOMDS: [&str; 5] = [
     "<r:repomd xmlns:r=\"x\"><r:data><r:timestamp>1<!-- --></r:timestamp></r:data></r:repomd>",
     "<html><head><title>404</title></head><body>not here",
     "<repomd><data><timestamp>99999999999999999999</timestamp><timestamp/></data></repomd>",
+];
+
+const RULES_FILES: [&str; 6] = [
+    "# none\n",
+    "[[clients]]\nname = \"farm\"\ncomment = \"x\"\nuntil = 2099-12-31\nnetworks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\nas = [64496, \"AS64497\"]\n\
+     countries = [\"us\"]\nrepositories = [\"example-*\"]\nonly = [7, \"mirror.berlin.example\"]\nprotocols = [\"ftp\"]\notherwise = \"none\"\n",
+    "[[clients]]\nname = \"a\"\nnetworks = [\"0.0.0.0/0\", \"::/0\"]\nprefer = [\"9\"]\nnever = [\"DE\", 5, \"mirror.tokyo.example\"]\nminimum = 0\nmaximum = 1\n",
+    "[[mirrors]]\nname = \"cdn\"\nhost = 7\ncountries = [\"*\"]\nnetworks = [\"198.51.100.7\"]\nweight = 1000000\n\
+     [[mirrors]]\nname = \"b\"\nhost = 5\nout = true\nuntil = 2001-01-01T00:00:00-12:00\nnever_for = { as = [64496], countries = [\"CO\"] }\n",
+    "[[repositories]]\nname = \"s\"\nmatch = \"*a*a*a*a*[!x]?\"\nhttps_at_least = 2\nprotocols = [\"rsync\"]\nminimum = 9\n",
+    "clients = [{ name = \"\\u0000\", networks = [] }]\n[[mirrors]]\nname = 1\n\"\\n\" = 2\n",
 ];
 
 const NETBLOCK_TEXTS: [&str; 18] = [

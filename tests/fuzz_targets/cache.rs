@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use mirrorlist_server::geo::{AsTable, ContinentTable, GeoIp};
 use mirrorlist_server::mirrorlist::MirrorQuery;
+use mirrorlist_server::rules::RulesFile;
 use mirrorlist_server::snapshot::{Catalogue, DataSet, Loaded, Snapshot};
 use mirrorlist_server::warnings::Warnings;
 
@@ -42,6 +43,7 @@ pub(crate) fn check(bytes: &[u8]) {
         global_netblocks: Arc::clone(&GLOBAL_NETBLOCKS),
         country_continent: Arc::clone(&CONTINENTS),
         geoip: Loaded::without_file(GeoIp::empty()),
+        rules: Loaded::without_file(RulesFile::default()),
     });
     ask(&snapshot);
 }

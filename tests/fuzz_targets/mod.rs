@@ -24,13 +24,14 @@ pub(crate) mod netblock_text;
 pub(crate) mod netblocks;
 pub(crate) mod query;
 pub(crate) mod repomd;
+pub(crate) mod rules_file;
 pub(crate) mod settings_file;
 
 /// A target's name, which is that of its program in `fuzz/` and of its folder in `fuzz/corpus`, and its function.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 12] = [
+pub(crate) const TARGETS: [Target; 13] = [
     ("cache", cache::check),
     ("connection", connection::check),
     ("csv", csv::check),
@@ -42,6 +43,7 @@ pub(crate) const TARGETS: [Target; 12] = [
     ("netblocks", netblocks::check),
     ("query", query::check),
     ("repomd", repomd::check),
+    ("rules_file", rules_file::check),
     ("settings_file", settings_file::check),
 ];
 

@@ -7,6 +7,8 @@
     reason = "each test crate uses a part; a helper that fails fails the test"
 )]
 
+pub mod families;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;

@@ -6,7 +6,6 @@ use super::rank::{RankedHost, Tier};
 use super::select::Selector;
 use super::{Observer, Selection};
 use crate::geo::{Continent, CountryCode};
-use crate::snapshot::Carrier;
 
 /// How requests and comment lines name the whole world among countries.
 pub(super) const GLOBAL: &str = "global";
@@ -40,11 +39,10 @@ pub(super) fn asked_countries(text: &str) -> Vec<AskedCountry<'_>> {
 
 impl<O: Observer> Selector<'_, '_, O> {
     pub(super) fn by_country<'a>(&mut self, asked: &[AskedCountry<'a>]) -> Selection<'a> {
-        let (hosts, found) = self.take(Tier::Country, |carrier, _| {
-            asked.iter().any(|asked| match asked.country {
-                None => carrier.public,
-                country => carrier.country == country,
-            })
+        let countries: Vec<CountryCode> = asked.iter().filter_map(|asked| asked.country).collect();
+        let takes_all = countries.len() < asked.len();
+        let (hosts, found) = self.take(Tier::Country, takes_all, &countries, |country| {
+            countries.contains(&country)
         });
         if !hosts.is_empty() {
             self.report_network_tiers_off();
@@ -57,8 +55,10 @@ impl<O: Observer> Selector<'_, '_, O> {
         let table = self.snapshot.continents();
         let continents = asked.iter().filter_map(|asked| table.of(asked.country?));
         let continents: Vec<Continent> = continents.collect();
-        let (hosts, found) = self.take(Tier::Continent, |_, continent| {
-            continent.is_some_and(|continent| continents.contains(&continent))
+        let (hosts, found) = self.take(Tier::Continent, false, &[], |country| {
+            table
+                .of(country)
+                .is_some_and(|continent| continents.contains(&continent))
         });
         if hosts.is_empty() {
             // Compatibility: `country=` turns the network tiers off even if its countries have no host; `tests/golden` pins it
@@ -84,25 +84,28 @@ impl<O: Observer> Selector<'_, '_, O> {
         }
     }
 
-    /// Takes the hosts for which a condition on carrier and continent holds, shuffled by bandwidth. Returns those that are offered
-    /// to the client, and the countries of all.
+    /// Takes the hosts of which a country is taken, and all public ones if `takes_all`, shuffled by bandwidth. Returns those that are
+    /// offered to the client, and the countries of all. A host that is everywhere is in the countries of `everywhere`.
     fn take(
         &mut self,
         tier: Tier,
-        takes: impl Fn(&Carrier, Option<Continent>) -> bool,
+        takes_all: bool,
+        everywhere: &[CountryCode],
+        takes: impl Fn(CountryCode) -> bool,
     ) -> (Vec<RankedHost>, Vec<CountryCode>) {
         let (mut hosts, mut countries) = (Vec::new(), Vec::new());
-        let snapshot = self.snapshot;
-        for (index, carrier) in snapshot.catalogue().carriers(self.directory) {
-            if !self.exclusions.is_empty() && self.excludes(index, carrier) {
+        let (snapshot, table) = (self.snapshot, self.table);
+        for (index, _) in snapshot.catalogue().carriers(self.directory) {
+            let carrier = table.at(index);
+            if !self.is_candidate(index, carrier) {
                 continue;
             }
-            let continent = carrier.country.and_then(|country| snapshot.continents().of(country));
-            if !takes(carrier, continent) {
+            let located = self.countries_of(index, carrier, everywhere);
+            if !(takes_all && carrier.public || located.iter().any(|country| takes(*country))) {
                 continue;
             }
-            countries.extend(carrier.country);
-            if self.offers(carrier) {
+            countries.extend(located);
+            if self.offers_by_rules(index, carrier) {
                 self.add_weighted(tier, index, carrier, &mut hosts);
             } else {
                 self.observer.limited(tier, index);

@@ -21,7 +21,7 @@ const USUAL_HOSTS: usize = 128;
 
 /// How many hosts have a URL of a protocol that is asked for.
 #[derive(Clone, Copy, Default)]
-struct Usable {
+pub(super) struct Usable {
     all: usize,
     bad: usize,
     /// Those that are not bad and have a URL that the answer can list: a redirect lists no ftp. Not counted without health files.
@@ -48,19 +48,18 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             selection.asn = client_as(snapshot, address);
             let near = near_hosts(snapshot, address, selection.asn);
             self.scratch.near_hosts.fill(near);
+            self.add_ruled_networks();
         }
         let (snapshot, client) = (self.snapshot, self.client());
         let home = client.and_then(|country| snapshot.continents().of(country));
         let mut countries = Vec::new();
         let (mut usable, mut any_public) = (Usable::default(), false);
+        let stage = self.rules.as_ref().and_then(|rules| rules.stage);
         self.scratch.global.clear();
-        for mut word in snapshot.carriers_near(self.directory, client, home) {
-            if !self.exclusions.is_empty() {
-                self.withdraw_excluded(&mut word);
-            }
+        for mut word in snapshot.carriers_near(stage, self.directory, client, home) {
+            self.withdraw_left_out(&mut word);
             if self.names_countries {
-                let near = self.carriers(word, word.in_country | word.on_continent);
-                countries.extend(near.filter_map(|(_, _, carrier)| carrier.country));
+                self.name_countries(&word, client, home, &mut countries);
             }
             self.withdraw_limited(&mut word);
             any_public |= word.public != 0;
@@ -68,6 +67,9 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
                 self.add_near_hosts(&mut word, &mut selection.hosts, &mut usable);
             }
             self.add_nearby(&word, &mut selection.hosts, &mut usable);
+            if self.rules.is_some() {
+                self.add_preferred(&mut word, &mut selection.hosts, &mut usable);
+            }
             word.public &= !word.in_country & !word.on_continent;
             if word.public != 0 {
                 self.scratch.global.push(word);
@@ -75,7 +77,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         }
         self.scratch.near_hosts.clear();
         selection.countries = names(countries, client);
-        if usable.are_less_than(self.settings.minimum) {
+        if usable.are_less_than(self.minimum) {
             self.fall_back_to_global(&mut selection, usable, any_public);
         }
         selection
@@ -88,7 +90,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         if any_public {
             self.add_global(&mut selection.hosts, &mut usable_with_global);
         }
-        if usable.all >= self.settings.minimum && usable_with_global.good == 0 {
+        if usable.all >= self.minimum && usable_with_global.good == 0 {
             selection.hosts.truncate(near);
             return;
         }
@@ -101,31 +103,23 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     /// Tells the observer that no host is chosen for its network.
     pub(super) fn report_network_tiers_off(&mut self) {
         let (snapshot, address) = (self.snapshot, self.location.address);
+        let stage = self.rules.as_ref().and_then(|rules| rules.stage);
         self.observer.network_tiers_off(|| {
             let near = near_hosts(snapshot, address, client_as(snapshot, address));
+            let ruled = stage.into_iter().flat_map(|stage| stage.netblock_hosts(address));
             near.map(|(host, _)| host)
+                .chain(ruled.flat_map(|(_, hosts)| hosts).copied())
         });
     }
 
     /// The carriers of some bits of a word.
-    fn carriers(
+    pub(super) fn carriers(
         &self,
         word: CarrierWord,
         bits: u64,
     ) -> impl Iterator<Item = (u64, CarrierIndex, &'s Carrier)> + use<'s, O> {
-        let catalogue = self.snapshot.catalogue();
-        word.indexes(bits)
-            .map(|(bit, index)| (bit, index, catalogue.carrier(index)))
-    }
-
-    /// Takes excluded hosts out of all masks.
-    #[cold]
-    fn withdraw_excluded(&mut self, word: &mut CarrierWord) {
-        for (bit, index, carrier) in self.carriers(*word, word.carriers) {
-            if self.excludes(index, carrier) {
-                word.withdraw(bit);
-            }
-        }
+        let table = self.table;
+        word.indexes(bits).map(|(bit, index)| (bit, index, table.at(index)))
     }
 
     /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.
@@ -155,7 +149,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
                     RankedHost::in_netblock(length, self.scratch.rng.next_u32(), index)
                 }
                 Some(Proximity::AutonomousSystem) => {
-                    let key = match self.settings.as_order {
+                    let key = match self.as_order {
                         AsOrder::Random => self.scratch.rng.next_u32(),
                         AsOrder::Bandwidth => self.weighted_key(carrier),
                     };
@@ -198,7 +192,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 
     /// Counts a host.
     #[inline(always)]
-    fn count(&self, carrier: &Carrier, is_bad: bool, usable: &mut Usable) {
+    pub(super) fn count(&self, carrier: &Carrier, is_bad: bool, usable: &mut Usable) {
         usable.all += usize::from(self.protocols.takes_any(carrier.protocols));
         if let Some(health) = &self.health {
             usable.bad += usize::from(is_bad);

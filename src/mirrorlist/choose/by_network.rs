@@ -14,6 +14,16 @@ pub(super) enum Proximity {
     AutonomousSystem,
 }
 
+impl Proximity {
+    fn is_nearer_than(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Netblock(length), Self::Netblock(known)) => length > known,
+            (Self::Netblock(_), Self::AutonomousSystem) => true,
+            (Self::AutonomousSystem, _) => false,
+        }
+    }
+}
+
 /// The AS that announces an address, if any host is in it.
 pub(super) fn client_as(snapshot: &Snapshot, address: IpAddr) -> Option<AsNumber> {
     let (_, asn) = snapshot.autonomous_systems().lookup(address)?;
@@ -45,15 +55,22 @@ pub(super) struct NearHosts {
 }
 
 impl NearHosts {
-    /// Fills the table; the first word about a host counts.
+    /// Fills the table; the nearest word about a host counts.
     pub(super) fn fill(&mut self, hosts: impl Iterator<Item = (HostIndex, Proximity)>) {
         self.clear();
+        self.add(hosts);
+    }
+
+    /// Adds hosts, of which the nearest word counts.
+    pub(super) fn add(&mut self, hosts: impl Iterator<Item = (HostIndex, Proximity)>) {
         for (host, proximity) in hosts {
             if self.by_host.len() <= host.get() {
                 self.by_host.resize(host.get() + 1, None);
             }
             if let Some(entry) = self.by_host.get_mut(host.get()) {
-                entry.get_or_insert(proximity);
+                if entry.is_none_or(|known| proximity.is_nearer_than(known)) {
+                    *entry = Some(proximity);
+                }
                 self.hosts.push(host);
             }
         }

@@ -1,12 +1,12 @@
 //! Which hosts no tier takes, whatever the tiers' own rules: those in a country that the request excludes (`country=!ru`), and those
 //! beyond the reach of its family of addresses (`ip_version=6`).
 //!
-//! [`Exclusions::of`] is the one place that excludes a host, before any tier looks at it. What happens if no host is left is decided in
-//! `attempts`.
+//! [`Exclusions::of`] is the one place that excludes a host for the request's sake, before any tier looks at it; what operators' rules
+//! leave out is gone by then ([`super::rules`]). What happens if no host is left is decided in `attempts`.
 
 use super::families::FamilyFilter;
 use crate::geo::CountryCode;
-use crate::snapshot::{Carrier, CarrierIndex, Catalogue};
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Places};
 
 /// Why a host is excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,16 +79,23 @@ impl<'s> Exclusions<'s> {
         (!self.countries.is_empty() || !ignored.countries) && (self.family.is_some() || !ignored.ip_version)
     }
 
-    /// Why no tier takes a host; nothing if tiers may.
+    /// Why no tier takes a host, which a rule may have put into other places; nothing if tiers may.
     pub(super) fn of(
         &self,
         catalogue: &Catalogue,
         index: CarrierIndex,
         carrier: &Carrier,
+        places: Option<&Places>,
     ) -> impl Iterator<Item = Exclusion> + use<> {
-        // A private host is listed under no country.
-        let country = carrier.country.or_else(|| catalogue.host(carrier.host).country);
-        let in_country = country.is_some_and(|country| self.countries.binary_search(&country).is_ok());
+        let is_excluded = |country: &CountryCode| self.countries.binary_search(country).is_ok();
+        let in_country = match places {
+            // A private host is listed under no country.
+            None => {
+                let country = carrier.country.or_else(|| catalogue.host(carrier.host).country);
+                country.as_ref().is_some_and(is_excluded)
+            }
+            Some(places) => places.are_all(is_excluded),
+        };
         let is_beyond_reach = |family: &FamilyFilter<'_>| family.is_beyond_reach(catalogue, index, carrier);
         let by_country = (!self.ignored.countries && in_country).then_some(Exclusion::Country);
         let by_family = self

@@ -1,4 +1,4 @@
-//! The setting `maximum`: how many hosts an answer lists at most.
+//! The setting `maximum`, or that of a rule: how many hosts an answer lists at most.
 
 use std::num::NonZeroUsize;
 

@@ -8,9 +8,11 @@
 //!
 //! Wishes and settings: `exclusions` keeps hosts out of all tiers, `attempts` gives that up where none is left, `families` knows which
 //! family of addresses reaches a host, `sticky` puts a network's own order in place of a random one, `maximum` cuts the list off.
+//! [`rules`] are what operators' rules add, and `bounds` says which of a setting, a rule and a parameter counts.
 
 mod absent;
 mod attempts;
+mod bounds;
 mod by_country;
 mod by_location;
 mod by_network;
@@ -19,6 +21,7 @@ mod families;
 mod health;
 mod maximum;
 pub mod rank;
+pub mod rules;
 mod select;
 mod sticky;
 
@@ -42,11 +45,13 @@ use crate::health::AddressFamily;
 use crate::settings::ChoiceSettings;
 use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
 use absent::is_known_to_be_absent;
+use bounds::Bounds;
 use by_country::asked_countries;
 use by_network::NearHosts;
 use exclusions::Exclusions;
 use families::{FamilyFilter, is_native_ipv6};
 use health::HealthOfHosts;
+use rules::{AppliedRules, choose_by_rules};
 use select::Selector;
 
 /// A client's request.
@@ -89,6 +94,17 @@ pub struct Choice<'a> {
     pub selection: Selection<'a>,
     /// The URLs that are not listed where a host has better ones; `None` if there are none.
     health: Option<HealthOfHosts<'a>>,
+    /// The operators' rules that count for the request; `None` if there are no rules at all.
+    pub rules: Option<Box<AppliedRules<'a>>>,
+}
+
+/// A request whose target and client are found.
+#[derive(Clone)]
+struct Prepared<'a> {
+    target: Target<'a>,
+    /// Of the file that a metalink is asked for.
+    details: Option<&'a FileDetails>,
+    location: ClientLocation,
 }
 
 /// Hosts in order, best first, and what the comment line says about them.
@@ -106,7 +122,7 @@ pub struct Selection<'a> {
     pub countries: Vec<Cow<'a, str>>,
     /// The wishes that are not followed, since no mirror would be left.
     pub ignored: IgnoredWishes,
-    /// The hosts that are left out because of the setting `maximum`, in the order in which they would follow.
+    /// The hosts that are left out because of the setting `maximum` or a rule's, in the order in which they would follow.
     pub cut_off: Vec<RankedHost>,
 }
 
@@ -142,37 +158,58 @@ pub fn choose<'a>(
     scratch: &mut Scratch,
     observer: &mut impl Observer,
 ) -> Result<Choice<'a>, Refusal<'a>> {
-    let &MirrorRequest {
-        endpoint,
-        query,
-        settings,
-        ..
-    } = request;
     let catalogue = snapshot.catalogue();
-    let target = resolve(catalogue, endpoint, query, &mut scratch.key)?;
-    let details = match endpoint {
+    let target = resolve(catalogue, request.endpoint, request.query, &mut scratch.key)?;
+    let details = match request.endpoint {
         Endpoint::Mirrorlist => None,
         Endpoint::Metalink => Some(file_details(catalogue, &target)?),
     };
-    if query.redirect && endpoint == Endpoint::Mirrorlist && settings.refuses_absent_files {
+    let is_redirect = request.endpoint == Endpoint::Mirrorlist && request.query.redirect;
+    if is_redirect && request.settings.refuses_absent_files {
         is_not_absent(catalogue, &target)?;
     }
-    let location = locate(snapshot, request.address);
-    let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
-    let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
-    let listed = if redirect { protocols.for_redirects() } else { protocols };
-    let family = asked_family(query).and_then(|family| family_filter(snapshot, family, request.now, listed));
+    let prepared = Prepared {
+        target,
+        details,
+        location: locate(snapshot, request.address),
+    };
+    match snapshot.rules() {
+        None => select_hosts(snapshot, request, prepared, None, scratch, observer),
+        Some(rules) => choose_by_rules(snapshot, rules, request, prepared, scratch, observer),
+    }
+}
+
+/// Selects the hosts for a request, by the rules that count for it.
+fn select_hosts<'a>(
+    snapshot: &'a Snapshot,
+    request: &MirrorRequest<'a>,
+    prepared: Prepared<'a>,
+    rules: Option<Box<AppliedRules<'a>>>,
+    scratch: &mut Scratch,
+    observer: &mut impl Observer,
+) -> Result<Choice<'a>, Refusal<'a>> {
+    let &MirrorRequest { endpoint, query, .. } = request;
+    let Prepared {
+        target,
+        details,
+        location,
+    } = prepared;
+    let bounds = Bounds::new(request, rules.as_deref());
+    let family = asked_family(query).and_then(|family| family_filter(snapshot, family, request.now, bounds.listed));
     let mut selector = Selector {
         snapshot,
         directory: target.directory,
         location,
-        protocols,
-        listed,
+        protocols: bounds.usable,
+        listed: bounds.listed,
         network_off: query.network_off,
-        settings,
-        names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
+        minimum: bounds.minimum,
+        as_order: request.settings.as_order,
+        names_countries: endpoint == Endpoint::Mirrorlist && !bounds.is_redirect,
         exclusions: Exclusions::new(query.country.as_deref(), family),
-        health: HealthOfHosts::new(snapshot.health_of(target.directory, request.now), family, listed),
+        health: HealthOfHosts::new(snapshot.health_of(target.directory, request.now), family, bounds.listed),
+        table: snapshot.carrier_table(rules.as_ref().and_then(|rules| rules.stage)),
+        rules,
         scratch,
         observer,
     };
@@ -183,12 +220,13 @@ pub fn choose<'a>(
         selection,
         target,
         location,
-        protocols: listed,
+        protocols: bounds.listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
+        rules: selector.rules,
     };
-    choice.put_in_order(snapshot, request, redirect);
-    if redirect {
-        let url = choice.urls(catalogue).next().ok_or(Refusal::NoWebMirror)?;
+    choice.put_in_order(snapshot, request, &bounds);
+    if bounds.is_redirect {
+        let url = choice.urls(snapshot.catalogue()).next().ok_or(Refusal::NoWebMirror)?;
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
@@ -232,23 +270,27 @@ fn is_not_absent<'a>(catalogue: &Catalogue, target: &Target<'_>) -> Result<(), R
 }
 
 impl Choice<'_> {
-    /// Sorts the hosts by rank, after the settings that change it, and cuts the list off.
-    fn put_in_order(&mut self, snapshot: &Snapshot, request: &MirrorRequest<'_>, redirect: bool) {
+    /// Sorts the hosts by rank, after the rules and settings that change it, and cuts the list off.
+    fn put_in_order(&mut self, snapshot: &Snapshot, request: &MirrorRequest<'_>, bounds: &Bounds) {
         let (catalogue, settings) = (snapshot.catalogue(), request.settings);
         let hosts = &mut self.selection.hosts;
-        if redirect && settings.sticky_redirects {
-            sticky::stick(hosts, catalogue, self.location.address, settings);
+        if let Some(rules) = &self.rules {
+            rules.rank(hosts);
+        }
+        if bounds.is_redirect && settings.sticky_redirects {
+            let stage = self.rules.as_ref().and_then(|rules| rules.stage);
+            sticky::stick(hosts, snapshot, stage, self.location.address, settings);
         }
         if settings.prefer_family
             && is_native_ipv6(self.location.address)
             && asked_family(request.query).is_none()
-            && let Some(ipv6) = family_filter(snapshot, AddressFamily::Ipv6, request.now, self.protocols)
+            && let Some(ipv6) = family_filter(snapshot, AddressFamily::Ipv6, request.now, bounds.listed)
         {
             ipv6.put_behind(catalogue, hosts);
         }
         hosts.sort_unstable();
-        if let Some(maximum) = settings.maximum.filter(|_| !redirect) {
-            let is_listed = |host: RankedHost| self.protocols.takes_any(catalogue.carrier(host.carrier()).protocols);
+        if let Some(maximum) = bounds.maximum {
+            let is_listed = |host: RankedHost| bounds.listed.takes_any(catalogue.carrier(host.carrier()).protocols);
             self.selection.cut_off = maximum::cut_off(hosts, maximum, request.endpoint, is_listed);
         }
     }

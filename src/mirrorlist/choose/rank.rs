@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::settings::{AsOrder, ChoiceSettings};
-use crate::snapshot::{CarrierIndex, Host};
+use crate::snapshot::CarrierIndex;
 
 /// Why a host is listed, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -23,19 +23,20 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// The weight of a host in the shuffle of this tier. In the netblock tier it counts among hosts with the same length of prefix.
-    pub fn weight(self, host: &Host, settings: &ChoiceSettings) -> f64 {
+    /// The weight of a host in the shuffle of this tier, from its weight in those that are weighted ([`crate::snapshot::Snapshot::weight`]). In the netblock
+    /// tier it counts among hosts with the same length of prefix.
+    pub fn weight(self, weight: u32, settings: &ChoiceSettings) -> f64 {
         match (self, settings.as_order) {
             (Self::Netblock, _) | (Self::AutonomousSystem, AsOrder::Random) => 1.0,
             (Self::AutonomousSystem, AsOrder::Bandwidth) | (Self::Country | Self::Continent | Self::Global, _) => {
-                f64::from(host.bandwidth)
+                f64::from(weight)
             }
         }
     }
 }
 
-/// A chosen host: whether it is demoted (1 bit), whether it comes behind the preferred ones (1), tier (6), key within the tier (32),
-/// carrier (24).
+/// A chosen host, in bits: whether it is demoted (1), whether it is beyond the reach of the client's family of addresses (1), whether a
+/// rule prefers others (1), tier (5), key within the tier (32), carrier (24).
 ///
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,10 +63,16 @@ impl RankedHost {
         Self(self.0 | u64::from(is_bad) << 63)
     }
 
-    /// The same host, after all that are preferred and before all that are demoted.
+    /// The same host, after all that the client's family of addresses reaches and before all that are demoted.
     #[must_use]
     pub(super) fn behind_if(self, is_behind: bool) -> Self {
         Self(self.0 | u64::from(is_behind) << 62)
+    }
+
+    /// The same host, after those that a rule prefers among the hosts that are alike in reach.
+    #[must_use]
+    pub(super) fn after_preferred(self) -> Self {
+        Self(self.0 | 1 << 61)
     }
 
     /// The same host with another key within its tier; in the netblock tier, among hosts with the same length of prefix.
@@ -77,6 +84,11 @@ impl RankedHost {
         };
         let mask = ((1_u64 << bits) - 1) << 24;
         Self(self.0 & !mask | u64::from(key) << 24)
+    }
+
+    /// Whether a rule prefers other hosts.
+    pub fn is_after_preferred(self) -> bool {
+        self.0 >> 61 & 1 == 1
     }
 
     /// Whether it comes behind others because the client's family of addresses does not reach it.
@@ -91,7 +103,7 @@ impl RankedHost {
 
     /// The tier that lists it.
     pub fn tier(self) -> Tier {
-        match self.0 >> 56 & 0x3f {
+        match self.0 >> 56 & 0x1f {
             0 => Tier::Netblock,
             1 => Tier::AutonomousSystem,
             2 => Tier::Country,
@@ -133,29 +145,31 @@ mod tests {
     }
 
     #[test]
-    fn preferred_hosts_come_before_others_of_any_tier_and_bad_ones_last() {
+    fn bad_hosts_come_last_before_them_those_beyond_reach_and_preferred_ones_first_whatever_their_tiers() {
         let host = |tier| RankedHost::new(tier, 7, CarrierIndex::from_number(9));
-        let (near, far) = (host(Tier::Netblock), host(Tier::Global));
-        let hosts = [
-            near,
-            far,
-            near.behind_if(true),
-            far.behind_if(true),
-            near.demoted_if(true),
-        ];
-        assert!(hosts.is_sorted());
-        for (host, (tier, is_behind)) in hosts.iter().zip([
-            (Tier::Netblock, false),
-            (Tier::Global, false),
-            (Tier::Netblock, true),
-            (Tier::Global, true),
-            (Tier::Netblock, false),
-        ]) {
-            assert_eq!(
-                (host.tier(), host.is_behind(), host.carrier().get()),
-                (tier, is_behind, 9)
-            );
+        let mut hosts = Vec::new();
+        for (is_bad, is_behind, is_after) in [
+            (false, false, false),
+            (false, false, true),
+            (false, true, false),
+            (false, true, true),
+            (true, false, false),
+            (true, false, true),
+            (true, true, false),
+            (true, true, true),
+        ] {
+            for tier in [Tier::Netblock, Tier::Global] {
+                let host = host(tier).demoted_if(is_bad).behind_if(is_behind);
+                let host = if is_after { host.after_preferred() } else { host };
+                assert_eq!((host.tier(), host.carrier().get()), (tier, 9));
+                assert_eq!(
+                    (host.is_demoted(), host.is_behind(), host.is_after_preferred()),
+                    (is_bad, is_behind, is_after)
+                );
+                hosts.push(host);
+            }
         }
+        assert!(hosts.is_sorted());
     }
 
     #[test]

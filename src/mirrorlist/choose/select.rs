@@ -12,16 +12,17 @@ use super::Scratch;
 use super::exclusions::{Exclusion, Exclusions};
 use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
+use super::rules::AppliedRules;
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::ClientLocation;
 use crate::mirrorlist::protocols::ProtocolFilter;
-use crate::settings::ChoiceSettings;
-use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, HostIndex, Snapshot};
+use crate::settings::AsOrder;
+use crate::snapshot::{Carrier, CarrierIndex, CarrierTable, CarrierWord, DirectoryIndex, HostIndex, Snapshot};
 
 /// Watches a choice: what keeps a host out is reported where the rule is applied, never worked out a second time. An answer needs
 /// no observer: `()` ignores everything and costs nothing (`cargo bench --bench instructions`).
 pub trait Observer {
-    /// The choice starts over without some of its exclusions: earlier reports no longer count.
+    /// The choice starts over without some of its exclusions, or without a rule: earlier reports no longer count.
     fn started_over(&mut self) {}
 
     /// No tier takes this host, since the request excludes it. Reported for each reason, and for each host of the directory.
@@ -52,13 +53,19 @@ pub(super) struct Selector<'s, 'r, O> {
     /// Whether the netblock and AS tiers are off.
     pub(super) network_off: bool,
     /// When fewer usable hosts than the minimum are in the nearer tiers, the global tier is added.
-    pub(super) settings: &'r ChoiceSettings,
+    pub(super) minimum: usize,
+    /// The order of the AS tier.
+    pub(super) as_order: AsOrder,
     /// Whether the answer names the countries in which hosts were found.
     pub(super) names_countries: bool,
     /// Which hosts no tier takes.
     pub(super) exclusions: Exclusions<'s>,
     /// `None` if all URLs can be listed.
     pub(super) health: Option<HealthOfHosts<'s>>,
+    /// The carriers, with the weights that rules give them.
+    pub(super) table: &'s CarrierTable,
+    /// The operators' rules for this request.
+    pub(super) rules: Option<Box<AppliedRules<'s>>>,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: &'r mut O,
 }
@@ -82,10 +89,39 @@ impl<O: Observer> Selector<'_, '_, O> {
             .is_some_and(|health| health.is_bad(catalogue, index, carrier, tier))
     }
 
-    /// Whether no tier takes a host. Tells the observer each reason.
-    pub(super) fn excludes(&mut self, index: CarrierIndex, carrier: &Carrier) -> bool {
+    /// Takes the hosts that no tier takes out of all masks of a word: those that rules leave out, then those that the request excludes.
+    #[inline(always)]
+    pub(super) fn withdraw_left_out(&mut self, word: &mut CarrierWord) {
+        if let Some(rules) = &mut self.rules {
+            rules.restrict(word);
+        }
+        if !self.exclusions.is_empty() {
+            self.withdraw_excluded(word);
+        }
+    }
+
+    #[cold]
+    fn withdraw_excluded(&mut self, word: &mut CarrierWord) {
+        for (bit, index, carrier) in self.carriers(*word, word.carriers) {
+            if self.excludes(index, carrier) {
+                word.withdraw(bit);
+            }
+        }
+    }
+
+    /// Whether a tier can take a host. What [`Selector::withdraw_left_out`] is for words, this is for one host.
+    #[inline]
+    pub(super) fn is_candidate(&mut self, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let is_kept = self.rules.as_mut().is_none_or(|rules| rules.keeps(index));
+        is_kept && (self.exclusions.is_empty() || !self.excludes(index, carrier))
+    }
+
+    /// Whether the request excludes a host. Tells the observer each reason.
+    fn excludes(&mut self, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let places = self.stage().and_then(|stage| stage.places(index));
+        let exclusions = self.exclusions.of(self.snapshot.catalogue(), index, carrier, places);
         let mut is_excluded = false;
-        for exclusion in self.exclusions.of(self.snapshot.catalogue(), index, carrier) {
+        for exclusion in exclusions {
             self.observer.excluded(index, exclusion);
             is_excluded = true;
         }

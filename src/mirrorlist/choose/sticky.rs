@@ -13,19 +13,27 @@ use siphasher::sip::SipHasher24;
 
 use super::rank::RankedHost;
 use crate::settings::ChoiceSettings;
-use crate::snapshot::Catalogue;
+use crate::snapshot::Snapshot;
+use crate::snapshot::rules::mirrors::MirrorStage;
 
-/// Gives each host its key for the network of an address.
-pub(super) fn stick(hosts: &mut [RankedHost], catalogue: &Catalogue, address: IpAddr, settings: &ChoiceSettings) {
+/// Gives each host its key for the network of an address, with the weights that rules give.
+pub(super) fn stick(
+    hosts: &mut [RankedHost],
+    snapshot: &Snapshot,
+    rules: Option<&MirrorStage>,
+    address: IpAddr,
+    settings: &ChoiceSettings,
+) {
+    let catalogue = snapshot.catalogue();
     let hasher = SipHasher24::new_with_keys(0, 0);
     let network = network_of(address);
     for ranked in hosts {
-        let host = catalogue.host(catalogue.carrier(ranked.carrier()).host);
-        let hash = hasher.hash(&message(network, catalogue.created(), host.id));
+        let host = catalogue.carrier(ranked.carrier()).host;
+        let hash = hasher.hash(&message(network, catalogue.created(), catalogue.host(host).id));
         *ranked = ranked.with_key(match ranked.prefix_length() {
             // Hosts with the same length of prefix are alike.
             Some(_) => upper_half(hash),
-            None => weighted_key(hash, ranked.tier().weight(host, settings)),
+            None => weighted_key(hash, ranked.tier().weight(snapshot.weight(rules, host), settings)),
         });
     }
 }

@@ -1,12 +1,13 @@
 //! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
 //! and reported.
 //!
-//! [`client`] tells where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
+//! [`client`] tells where the client is, [`reason`] why a host is not listed, [`rules`] which rules took part, and [`host`] what the cache knows of a host whatever
 //! the request.
 
 pub mod client;
 pub mod host;
 pub mod reason;
+pub mod rules;
 
 use std::collections::HashSet;
 
@@ -18,9 +19,11 @@ use super::render::text;
 use super::target::{Target, resolve};
 use crate::settings::ChoiceSettings;
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
+use crate::snapshot::rules::mirrors::MirrorStage;
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Snapshot};
 use client::ExplainedClient;
 use reason::{Chosen, Observations, Reason};
+use rules::{ExplainedRule, explained_rules};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
@@ -29,6 +32,9 @@ pub struct Explanation<'a> {
     pub client: ExplainedClient<'a>,
     /// The target; `None` if there is none in the cache.
     pub target: Option<ExplainedTarget<'a>>,
+    /// The operators' rules that took part; `None` if there are no rules at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<ExplainedRule<'a>>>,
     /// The tiers that list hosts, in order; empty for a refusal.
     pub tiers: Vec<DescribedTier<ListedHost<'a>>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
@@ -82,10 +88,12 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
     let (tiers, not_listed, refused) = match &choice {
         Ok(choice) => {
             let explained = ExplainedChoice {
+                snapshot,
                 catalogue,
                 choice,
                 suffix: text::suffix(catalogue, &choice.target),
                 verdicts: Verdicts::new(snapshot.health(), request.now),
+                mirror_rules: snapshot.mirror_rules(request.now),
                 settings: request.settings,
             };
             (explained.tiers(), explained.not_listed(&observations), None)
@@ -96,6 +104,7 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
     Explanation {
         client: ExplainedClient::new(snapshot, request.address),
         target: target.ok().map(|target| explained_target(catalogue, &target)),
+        rules: explained_rules(snapshot, &choice),
         tiers,
         not_listed,
         refused,
@@ -110,10 +119,12 @@ fn explained_target<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Explai
 }
 
 struct ExplainedChoice<'c, 'a> {
+    snapshot: &'a Snapshot,
     catalogue: &'a Catalogue,
     choice: &'c Choice<'a>,
     suffix: String,
     verdicts: Option<Verdicts<'a>>,
+    mirror_rules: Option<&'a MirrorStage>,
     settings: &'c ChoiceSettings,
 }
 
@@ -129,7 +140,7 @@ impl<'a> ExplainedChoice<'_, 'a> {
         let listed = hosts.iter().map(|(ranked, carrier)| {
             let host = self.catalogue.host(carrier.host);
             ListedHost {
-                summary: DescribedHost::new(self.catalogue, carrier, host),
+                summary: DescribedHost::new(self.snapshot, self.mirror_rules, carrier),
                 bandwidth: host.bandwidth,
                 first_probability: probability(*ranked),
                 urls: self.urls(*ranked),
@@ -146,7 +157,7 @@ impl<'a> ExplainedChoice<'_, 'a> {
         carriers.filter(|(_, carrier)| is_listed(carrier)).collect()
     }
 
-    /// The probability of each host of a part to be the first of it, those included that the setting `maximum` cut off in this draw.
+    /// The probability of each host of a part to be the first of it, those included that `maximum` cut off in this draw.
     fn first_probability(&self, listed: &[(RankedHost, &Carrier)]) -> impl Fn(RankedHost) -> f64 + use<'_, 'a> {
         let first = listed.first().map(|(host, _)| *host);
         let is_drawn = |host: &RankedHost| first.is_some_and(|first| part(first) == part(*host));
@@ -156,8 +167,9 @@ impl<'a> ExplainedChoice<'_, 'a> {
         let is_sticky = self.settings.sticky_redirects && matches!(self.choice.form, AnswerForm::Redirect(_));
         let weight = move |host: RankedHost| {
             let can_be_first = host.prefix_length() == longest && (!is_sticky || Some(host) == first);
-            let row = self.catalogue.host(self.catalogue.carrier(host.carrier()).host);
-            f64::from(u8::from(can_be_first)) * host.tier().weight(row, self.settings)
+            let row = self.catalogue.carrier(host.carrier()).host;
+            let ruled = self.snapshot.weight(self.mirror_rules, row);
+            f64::from(u8::from(can_be_first)) * host.tier().weight(ruled, self.settings)
         };
         let total: f64 = listed.iter().chain(&cut_off).map(|(host, _)| weight(*host)).sum();
         move |host| weight(host) / total

@@ -8,7 +8,7 @@ use crate::mirrorlist::choose::{Choice, Exclusion, Observer, Tier};
 use crate::snapshot::{Carrier, CarrierIndex, HostIndex};
 
 /// Why a host is not listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It has no usable URL at all.
@@ -19,7 +19,7 @@ pub enum Reason {
     ExcludedCountry,
     /// The family of addresses that the request is limited to (`ip_version=`) reaches no URL of it that the answer can list.
     IpVersion,
-    /// As many hosts as the setting `maximum` allows come before it.
+    /// As many hosts as the setting `maximum`, or that of a rule, allows come before it.
     Maximum,
     /// It is near the client by network, but `netblock=` or `country=` turns the netblock and AS tiers off.
     NetworkTiersOff,
@@ -29,6 +29,8 @@ pub enum Reason {
     CountryLimit,
     /// It is public, but in no tier that the answer needs.
     NotInTier,
+    /// A rule of the operators leaves it out: the key and the rule's name.
+    Rule(String),
 }
 
 /// Whether a carrier of the directory was chosen.
@@ -36,7 +38,7 @@ pub enum Reason {
 pub(super) enum Chosen {
     /// It is in the list, in which hosts without a URL are passed over.
     Listed,
-    /// It comes after as many hosts as the setting `maximum` allows.
+    /// It comes after as many hosts as `maximum` allows.
     CutOff,
     /// No tier took it.
     No,
@@ -115,6 +117,10 @@ impl Observations {
             }
             Chosen::No => {}
         }
+        if let Some(rule) = choice.rules.as_ref().and_then(|rules| rules.reason_against(index)) {
+            reasons.push(Reason::Rule(rule));
+            return reasons;
+        }
         if self.neighbours.contains(&carrier.host) {
             reasons.push(Reason::NetworkTiersOff);
         }
@@ -123,9 +129,9 @@ impl Observations {
             (Exclusion::Family, Reason::IpVersion),
         ];
         let exclusions = exclusions
-            .iter()
+            .into_iter()
             .filter(|(exclusion, _)| self.excluded.contains(&(index, *exclusion)));
-        let exclusions: Vec<Reason> = exclusions.map(|(_, reason)| *reason).collect();
+        let exclusions: Vec<Reason> = exclusions.map(|(_, reason)| reason).collect();
         if !exclusions.is_empty() {
             // No tier has looked at it.
             reasons.extend(exclusions);

@@ -83,6 +83,9 @@ pub fn words(refusal: &Refusal<'_>) -> String {
         Refusal::NoSuchFile => text.push_str("error: the directory has no such file"),
         Refusal::NoMirror => text.push_str("error: no mirror with a URL of these protocols"),
         Refusal::NoWebMirror => text.push_str("error: no mirror with an http or https URL"),
+        Refusal::NoMirrorLeft { .. } => {
+            text.push_str("error: a rule of the operators leaves no mirror for this client");
+        }
         Refusal::UnknownEndpoint => text.push_str("error: the path must end in /mirrorlist or /metalink"),
         Refusal::MethodNotAllowed => text.push_str("error: the method must be GET or HEAD"),
     }

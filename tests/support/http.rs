@@ -61,10 +61,11 @@ pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Response {
     connection.write_all(request).unwrap();
     let mut bytes = Vec::new();
     connection.read_to_end(&mut bytes).unwrap();
-    parse(&bytes)
+    parse(&bytes, request.starts_with(b"HEAD "))
 }
 
-fn parse(bytes: &[u8]) -> Response {
+/// The answer to a HEAD request has the length of a body that does not follow.
+fn parse(bytes: &[u8], is_to_head: bool) -> Response {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.unwrap_or_else(|| panic!("no HTTP answer: {:?}", String::from_utf8_lossy(bytes)));
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
@@ -83,7 +84,7 @@ fn parse(bytes: &[u8]) -> Response {
         None,
         "this client reads no chunks"
     );
-    if let Some(length) = response.header("Content-Length") {
+    if let Some(length) = response.header("Content-Length").filter(|_| !is_to_head) {
         assert_eq!(length, response.body.len().to_string(), "the body is cut short");
     }
     response

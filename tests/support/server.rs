@@ -31,6 +31,13 @@ impl Server {
         Self::start_with(files, further_arguments, &[])
     }
 
+    /// Starts a demonstration, on the data inside the program.
+    pub(crate) fn start_demo(further_arguments: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--demo", "--log", "/dev/null"]);
+        Self::launch(command, further_arguments, &[])
+    }
+
     /// Starts a server with environment variables, too.
     pub(crate) fn start_with(files: &DataFiles, further_arguments: &[&str], environment: &[(&str, &OsStr)]) -> Self {
         let command = Command::new(PROGRAM);
@@ -51,8 +58,12 @@ impl Server {
         further_arguments: &[&str],
         environment: &[(&str, &OsStr)],
     ) -> Self {
+        command.args(files.arguments());
+        Self::launch(command, further_arguments, environment)
+    }
+
+    fn launch(mut command: Command, further_arguments: &[&str], environment: &[(&str, &OsStr)]) -> Self {
         command
-            .args(files.arguments())
             .args(["--port", "0", "--admin.listen", "127.0.0.1:0", "--log_format", "json"])
             // Tests of the drain set their own; others don't wait.
             .args(["--shutdown.grace", "0s"])

@@ -31,5 +31,5 @@ pub use centroid::centroid;
 pub use continent::{Continent, ContinentTable};
 pub use coordinates::{Coordinates, Direction};
 pub use country::CountryCode;
-pub use geoip::{GeoIp, GeoIpField};
+pub use geoip::{GeoIp, GeoIpField, GeoIpPlace};
 pub use network_table::NetworkTable;

@@ -13,7 +13,8 @@ use std::process::Command;
 
 use mirrorlist_server::mirrorlist::locate::locate;
 use mirrorlist_server::mirrorlist::target::resolve;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Scratch, answer, choose};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Scratch, answer, choose};
+use mirrorlist_server::settings::{ChoiceSettings, HostOrder};
 
 #[allow(dead_code, reason = "the other benchmark needs the files too")]
 mod world;
@@ -25,6 +26,9 @@ const STAGES: [&str; 5] = ["parse", "resolve", "locate", "choose", "render"];
 
 /// Runs through all stages, with a health file.
 const BAD_HOSTS: &str = "bad-hosts";
+
+/// Runs through all stages, in the order by distance.
+const BY_DISTANCE: &str = "by-distance";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -45,6 +49,7 @@ fn print_table() {
     }
     println!("all: {before}");
     println!("all with a tenth of the hosts bad: {}", count(BAD_HOSTS));
+    println!("all with order = distance: {}", count(BY_DISTANCE));
 }
 
 /// Instructions for a request until the end of a stage.
@@ -70,6 +75,14 @@ fn run_until(stage: &str) {
         assert!(world.snapshot.health().table_at(0).is_some());
     }
     let mut run = Run {
+        settings: ChoiceSettings {
+            order: if stage == BY_DISTANCE {
+                HostOrder::Distance
+            } else {
+                HostOrder::Bandwidth
+            },
+            ..ChoiceSettings::STANDARD
+        },
         last_stage: STAGES.iter().position(|known| *known == stage).unwrap_or(STAGES.len()),
         answerer: Answerer::seeded(1),
         scratch: Scratch::seeded(1),
@@ -82,6 +95,7 @@ fn run_until(stage: &str) {
 }
 
 struct Run {
+    settings: ChoiceSettings,
     last_stage: usize,
     answerer: Answerer,
     scratch: Scratch,
@@ -103,7 +117,10 @@ impl Run {
         for (query, address) in &world.requests {
             let query = black_box(MirrorQuery::parse(query));
             let snapshot = &world.snapshot;
-            let request = world::metalink_request(&query, *address);
+            let request = MirrorRequest {
+                settings: &self.settings,
+                ..world::metalink_request(&query, *address)
+            };
             match self.last_stage {
                 0 => continue,
                 1 | 2 => {

@@ -618,7 +618,7 @@ proptest! {
     #[test]
     fn answers_differ_in_nothing_from_themselves(here in any::<u64>(), there in any::<u64>(), minimum in 0_usize..12) {
         let snapshot = fixture::snapshot();
-        let settings = ChoiceSettings { minimum };
+        let settings = ChoiceSettings { minimum, ..ChoiceSettings::STANDARD };
         let requests = from_cache::requests(&snapshot, std::num::NonZeroUsize::new(60));
         let (mut own, mut other) = (OwnServer::new(&snapshot, &settings, here), OwnServer::new(&snapshot, &settings, there));
         for request in &requests {

@@ -21,7 +21,18 @@ use support::data::DataFiles;
 use support::mmdb::mmdb_with;
 
 fn explain(snapshot: &Snapshot, query: &str, minimum: usize) -> Value {
-    serde_json::from_str(&explain_text(snapshot, query, &ChoiceSettings { minimum }).unwrap()).unwrap()
+    serde_json::from_str(
+        &explain_text(
+            snapshot,
+            query,
+            &ChoiceSettings {
+                minimum,
+                ..ChoiceSettings::STANDARD
+            },
+        )
+        .unwrap(),
+    )
+    .unwrap()
 }
 
 /// The reasons why a host of the fixture is not listed in its repository; `null` if it is.

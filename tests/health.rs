@@ -216,7 +216,10 @@ impl Oracle<'_> {
         let is_short = bad > 0 && good < self.question.settings.minimum;
         if is_short && !is_by_country && !tiers.iter().any(|(tier, _)| *tier == Tier::Global) {
             let larger = Question {
-                settings: ChoiceSettings { minimum: all + 1_000 },
+                settings: ChoiceSettings {
+                    minimum: all + 1_000,
+                    ..ChoiceSettings::STANDARD
+                },
                 ..self.question.clone()
             };
             let with_global = expected(snapshot, self.hosts, &larger);
@@ -368,7 +371,10 @@ fn plain_question() -> Question {
         protocols: None,
         netblock: true,
         redirect: false,
-        settings: ChoiceSettings { minimum: 1 },
+        settings: ChoiceSettings {
+            minimum: 1,
+            ..ChoiceSettings::STANDARD
+        },
         endpoint: Endpoint::Mirrorlist,
         seed: 1,
     }

@@ -17,7 +17,7 @@ use super::own::OwnServer;
 use super::requests::{RequestTarget, RequestsError, from_log, from_targets};
 use super::summary::Tally;
 use crate::mirrorlist::Endpoint;
-use crate::settings::{ChoiceSettings, CompareOptions};
+use crate::settings::{ChoiceSettings, CompareOptions, HostOrder};
 use crate::snapshot::Snapshot;
 use crate::snapshot::age::Utc;
 
@@ -70,6 +70,12 @@ pub fn run(
     settings: &ChoiceSettings,
     options: &CompareOptions,
 ) -> Result<ComparisonReport, CompareError> {
+    // By distance, chance decides which hosts are listed at all. Other servers don't have that order.
+    let settings = &ChoiceSettings {
+        order: HostOrder::Bandwidth,
+        max_share: None,
+        ..settings.clone()
+    };
     let requests = requests(snapshot, options)?;
     let against = &options.against;
     let other = OtherServer::new(against, options.timeout, CONNECTIONS);

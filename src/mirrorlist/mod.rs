@@ -2,7 +2,7 @@
 //! seed.
 //!
 //! [`MirrorQuery::parse`] (text to parameters) -> [`choose`](choose::choose): [`target`] (repository or path to a directory),
-//! [`locate`] (address to country), the hosts in order -> [`render`] (mirrorlist, metalink or redirect). [`answer`](answer())
+//! [`locate`] (address to country; [`place`] to coordinates), the hosts in order -> [`render`] (mirrorlist, metalink or redirect). [`answer`](answer())
 //! walks this way once, on one snapshot. [`explain`](explain::explain) makes the same choice and tells why. A request that gets
 //! no mirrors is a [`Refusal`].
 
@@ -10,6 +10,7 @@ pub mod answer;
 pub mod choose;
 pub mod explain;
 pub mod locate;
+pub mod place;
 pub mod protocols;
 pub mod query;
 pub mod refusal;

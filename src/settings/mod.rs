@@ -33,6 +33,7 @@ pub use server::{
 pub use server_command::{CompareOptions, ServerCommand};
 pub use setting::{ConfigError, Definition};
 pub use values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, LogFormat, Share, TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, HostOrder, LogFormat, Share, TrustedProxies,
+    WatchSettings,
 };
 pub(crate) use values::{LEVELS, host_name};

@@ -17,7 +17,7 @@ use super::parsers::{
 use super::raw::RawSettings;
 use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 use super::values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, HostOrder, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
 };
 
 /// The definitions of all settings, in the order of the documentation.
@@ -59,12 +59,33 @@ settings! {
         /// add hosts worldwide when the nearer tiers give fewer than this many
         minimum: usize = Setting::new("minimum", "HOSTS", |text| number(text, "a number of hosts, 0 or more"))
             .short('m').default("5");
+        /// order of hosts below the netblock and AS tiers: `bandwidth` (country, continent, world), or `distance` (own country, then
+        /// all others by bandwidth and distance; docs/selection.md)
+        order: HostOrder = Setting::new("order", "ORDER", |text| {
+            choice(text, &[("bandwidth", HostOrder::Bandwidth), ("distance", HostOrder::Distance)])
+        }).default("bandwidth");
+        /// with `order = distance`, let no host be the first for more than this share of a country's clients while others at most
+        /// 1000 km farther have room; empty: any share
+        max_share: Option<Share> = Setting::new("max_share", "PERCENT", |text| optional(text, first_share));
     }
 }
 
 impl ChoiceSettings {
     /// The defaults.
-    pub const STANDARD: Self = Self { minimum: 5 };
+    pub const STANDARD: Self = Self {
+        minimum: 5,
+        order: HostOrder::Bandwidth,
+        max_share: None,
+    };
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        match (self.order, self.max_share) {
+            (HostOrder::Bandwidth, Some(share)) => Err(ConfigError::new(format!(
+                "max_share = {share}: it counts with order = distance only; set that, or leave max_share empty"
+            ))),
+            _ => Ok(self),
+        }
+    }
 }
 
 settings! {
@@ -97,7 +118,7 @@ settings! {
         /// countries and their continents, lines like `DE,EU`
         country_continent: PathBuf = Setting::new("cccsv", "FILE", path)
             .default("/var/lib/mirrormanager/country_continent.csv");
-        /// GeoIP country database in MaxMind DB format
+        /// GeoIP country or City database in MaxMind DB format
         geoip: PathBuf = Setting::new("geoip", "FILE", path).default("/usr/share/GeoIP/GeoLite2-Country.mmdb");
     }
 }
@@ -245,6 +266,12 @@ settings! {
     }
 }
 
+/// A share of first places. None at all would be no order.
+fn first_share(text: &str) -> Result<Share, Expected> {
+    let limit = share(text).ok().filter(|share| *share != Share::percent(0));
+    limit.ok_or_else(|| "a percentage above 0% and up to 100%, like 50%".into())
+}
+
 /// The number of worker threads. More than any machine has processors only cost memory.
 fn threads(text: &str) -> Result<NonZeroUsize, Expected> {
     const EXPECTED: &str = "a number of threads from 1 to 512";
@@ -336,7 +363,7 @@ impl ServerConfig {
             deadlines: Deadlines::check(raw)?,
             files: DataPaths::check(raw)?,
             health: HealthSettings::check(raw)?.checked()?,
-            choice: ChoiceSettings::check(raw)?,
+            choice: ChoiceSettings::check(raw)?.checked()?,
             public: PublicSettings::check(raw)?,
             access_log: OtherFileSettings::check(raw)?.access_log,
             admin: admin.listen.map(|listen| AdminConfig {

@@ -311,6 +311,18 @@ mod tests {
             ("mirrorlist-server --log_level loud", "log_level = \"loud\""),
             ("mirrorlist-server serve", "'serve'"),
             (
+                "mirrorlist-server --max_share 50%",
+                "max_share = 50%: it counts with order = distance only",
+            ),
+            (
+                "mirrorlist-server --order distance --max_share 0",
+                "expected a percentage above 0%",
+            ),
+            (
+                "mirrorlist-server --order nearest",
+                "expected one of bandwidth, distance",
+            ),
+            (
                 "mirrorlist-server --health.files /a,/b --health.quorum 3",
                 "health.quorum = 3: health.files names 2",
             ),

@@ -131,7 +131,10 @@ pub fn question() -> impl Strategy<Value = Question> {
                 protocols,
                 netblock,
                 redirect,
-                settings: ChoiceSettings { minimum },
+                settings: ChoiceSettings {
+                    minimum,
+                    ..ChoiceSettings::STANDARD
+                },
                 endpoint,
                 seed,
             },

@@ -202,9 +202,7 @@ fn judge(row: &HostRow, site: Option<&SiteRow>, warnings: &mut RowWarnings) -> J
 /// The coordinates of a host. Those that are no place are missing, with a warning; a row that has none is as usual.
 fn coordinates(row: &HostRow, warnings: &mut RowWarnings) -> Option<Coordinates> {
     let [latitude, longitude] = [&row.latitude, &row.longitude].map(Option::as_deref);
-    if latitude.or(longitude).is_none() {
-        return None;
-    }
+    latitude.or(longitude)?;
     let coordinates = Coordinates::parse(latitude.unwrap_or_default(), longitude.unwrap_or_default());
     if coordinates.is_none() {
         let [latitude, longitude] = [latitude, longitude].map(|text| text.unwrap_or("NULL"));

@@ -1,13 +1,17 @@
 //! Which hosts a client gets, and in which order. Answers, explanations and benchmarks all use [`choose`]; nothing here makes
 //! text.
 //!
-//! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
-//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
-//! finds without a good URL come last. An [`Observer`] learns why hosts are left out.
+//! `select` puts each host of the directory into the best tier that takes it: `by_country` where `country=` is asked for, and elsewhere
+//! `by_location` or, with `order = distance`, `by_distance`, which look at `by_network` first. [`distance`] is the law of the order by distance,
+//! [`first_share`] the limit of first places. [`rank`] is what one sort then puts in order. Hosts that `health` finds without a good
+//! URL come last. An [`Observer`] learns why hosts are left out.
 
 mod by_country;
+mod by_distance;
 mod by_location;
 mod by_network;
+pub mod distance;
+pub mod first_share;
 mod health;
 pub mod rank;
 mod select;
@@ -15,9 +19,10 @@ mod select;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng as _, SeedableRng};
 
+pub use distance::DistanceChoice;
 pub use rank::{RankedHost, Tier};
 pub use select::Observer;
 
@@ -75,6 +80,8 @@ pub struct Choice<'a> {
     pub selection: Selection<'a>,
     /// The bad URLs of hosts, which are not listed where a host has a good one; `None` if there are none.
     health: Option<HealthView<'a>>,
+    /// How hosts were measured; `None` if the order is not by distance.
+    pub distance: Option<DistanceChoice>,
 }
 
 /// Hosts in order, best first, and what the comment line says about them.
@@ -99,6 +106,8 @@ pub struct Scratch {
     near_hosts: NearHosts,
     /// Words with hosts that the global tier would add, which are their `public` bits.
     global: Vec<CarrierWord>,
+    /// Hosts of other countries, in an order by distance.
+    elsewhere: Vec<RankedHost>,
     key: String,
 }
 
@@ -109,8 +118,15 @@ impl Scratch {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             near_hosts: NearHosts::default(),
             global: Vec::new(),
+            elsewhere: Vec::new(),
             key: String::new(),
         }
+    }
+
+    /// A random number.
+    #[inline]
+    fn next_u32(&mut self) -> u32 {
+        self.rng.next_u32()
     }
 }
 
@@ -147,7 +163,10 @@ pub fn choose<'a>(
         location,
         protocols,
         network_off: query.network_off,
-        minimum: settings.minimum,
+        settings,
+        listed,
+        measure: None,
+        distance: None,
         names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
         health: health.map(|view| HealthOfHosts { view, listed }),
         scratch,
@@ -156,8 +175,9 @@ pub fn choose<'a>(
     let asked = query.country.as_deref().map(asked_countries);
     let mut selection = match asked.filter(|asked| !asked.is_empty()) {
         Some(asked) => selector.by_country(&asked),
-        None => selector.by_location(),
+        None => selector.in_order(),
     };
+    let distance = selector.distance.take();
     selection.hosts.sort_unstable();
     let mut choice = Choice {
         selection,
@@ -166,6 +186,7 @@ pub fn choose<'a>(
         protocols: listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
         health,
+        distance,
     };
     if redirect {
         let url = choice.urls(catalogue).next().ok_or(Refusal::NoWebMirror)?;

@@ -9,11 +9,13 @@ use rand::RngExt;
 use rand_distr::Exp1;
 
 use super::Scratch;
+use super::distance::{DistanceChoice, DistanceMeasure};
 use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::ClientLocation;
 use crate::mirrorlist::protocols::ProtocolFilter;
+use crate::settings::ChoiceSettings;
 use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, HostIndex, Snapshot};
 
 /// Watches a choice: what keeps a host out is reported where the rule is applied, never worked out a second time. An answer needs
@@ -41,12 +43,17 @@ pub(super) struct Selector<'s, 'r, O> {
     pub(super) protocols: ProtocolFilter,
     /// Whether the netblock and AS tiers are off.
     pub(super) network_off: bool,
-    /// When fewer usable hosts than this are in the nearer tiers, the global tier is added.
-    pub(super) minimum: usize,
+    pub(super) settings: &'r ChoiceSettings,
+    /// Which URLs the answer lists.
+    pub(super) listed: ProtocolFilter,
     /// Whether the answer names the countries in which hosts were found.
     pub(super) names_countries: bool,
     /// `None` if no URL is bad.
     pub(super) health: Option<HealthOfHosts<'s>>,
+    /// Measures hosts from the client; `None` while the order is not by distance.
+    pub(super) measure: Option<DistanceMeasure>,
+    /// How a finished choice by distance came about.
+    pub(super) distance: Option<DistanceChoice>,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: &'r mut O,
 }

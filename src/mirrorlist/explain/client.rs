@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::distance::ExplainedPlace;
 use crate::geo::GeoIpField;
 use crate::mirrorlist::locate::{CountrySource, locate};
 use crate::snapshot::{HostIndex, Snapshot};
@@ -17,6 +18,9 @@ pub struct ExplainedClient {
     /// The operators' network, or the field of the GeoIP record.
     country_source: Option<String>,
     continent: Option<String>,
+    /// Where it is; `None` if the order is not by distance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<ExplainedPlace>,
     /// The number of the autonomous system that announces the address.
     asn: Option<u32>,
     /// The prefix that gave the number.
@@ -35,7 +39,7 @@ struct ExplainedNetblock {
 }
 
 impl ExplainedClient {
-    pub(super) fn new(snapshot: &Snapshot, address: IpAddr) -> Self {
+    pub(super) fn new(snapshot: &Snapshot, address: IpAddr, place: Option<ExplainedPlace>) -> Self {
         let (catalogue, continents) = (snapshot.catalogue(), snapshot.continents());
         let location = locate(snapshot, address);
         let country = location.country_code();
@@ -57,6 +61,7 @@ impl ExplainedClient {
             continent: country
                 .and_then(|country| continents.of(country))
                 .map(|continent| continents.name(continent).to_owned()),
+            place,
             asn: announced.map(|(_, asn)| asn.get()),
             asn_prefix: announced.map(|(network, _)| network.to_string()),
             asn_hosts: announced.map_or_else(Vec::new, |(_, asn)| ids(catalogue.as_hosts(asn))),

@@ -1,10 +1,11 @@
 //! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
 //! and reported.
 //!
-//! [`client`] tells where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
+//! [`client`] and [`distance`] tell where the client is and how far its hosts are, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
 //! the request.
 
 pub mod client;
+pub mod distance;
 pub mod host;
 pub mod reason;
 
@@ -18,6 +19,7 @@ use super::target::{Asked, Target, resolve};
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
 use client::ExplainedClient;
+use distance::{ExplainedDistance, ExplainedPlace};
 use host::host_name;
 use reason::{Observations, Reason};
 
@@ -51,7 +53,7 @@ pub struct ExplainedTarget {
 /// A tier and its hosts.
 #[derive(Debug, Serialize)]
 pub struct ExplainedTier<'a> {
-    /// `netblock`, `as`, `country`, `continent` or `global`.
+    /// `netblock`, `as`, `country`, `continent`, `global` or `distance`.
     pub tier: Tier,
     /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
     #[serde(skip_serializing_if = "is_false")]
@@ -76,6 +78,9 @@ pub struct ListedHost<'a> {
     bandwidth: u32,
     /// The probability that it is the first of its tier.
     pub first_probability: f64,
+    /// Its distance; `None` if the order is not by distance.
+    #[serde(flatten)]
+    pub distance: Option<ExplainedDistance>,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
     pub urls: Vec<String>,
     /// What the health files say of its URLs; `None` if there are no health files.
@@ -123,9 +128,11 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
             (Vec::new(), Vec::new(), Some(ExplainedRefusal { status, text }))
         }
     };
+    let distance = choice.as_ref().ok().and_then(|choice| choice.distance.as_ref());
+    let place = distance.map(|distance| ExplainedPlace::new(distance.measure.place));
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
-        client: ExplainedClient::new(snapshot, request.address),
+        client: ExplainedClient::new(snapshot, request.address, place),
         target: target.ok().map(|target| explained_target(catalogue, &target)),
         tiers,
         not_listed,
@@ -178,10 +185,11 @@ impl<'a> ExplainedChoice<'_, 'a> {
         let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
         let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
         let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
-        let weight = |ranked: RankedHost, host: &Host| match ranked.tier() {
-            Tier::Netblock => f64::from(u8::from(ranked.prefix_length() == longest)),
-            Tier::AutonomousSystem => 1.0,
-            Tier::Country | Tier::Continent | Tier::Global => f64::from(host.bandwidth),
+        let weight = |ranked: RankedHost, host: &Host| match (ranked.tier(), self.distance(ranked)) {
+            (Tier::Netblock, _) => f64::from(u8::from(ranked.prefix_length() == longest)),
+            (_, Some(distance)) => distance.weight,
+            (Tier::AutonomousSystem, None) => 1.0,
+            (_, None) => f64::from(host.bandwidth),
         };
         let total: f64 = listed.iter().map(|(ranked, _, host)| weight(*ranked, host)).sum();
         let listed = listed.iter().map(|(ranked, carrier, host)| ListedHost {
@@ -190,10 +198,16 @@ impl<'a> ExplainedChoice<'_, 'a> {
             country: host.country.map(|country| country.to_string()),
             bandwidth: host.bandwidth,
             first_probability: weight(*ranked, host) / total,
+            distance: self.distance(*ranked),
             urls: self.urls(*ranked),
             health: self.health(carrier),
         });
         listed.collect()
+    }
+
+    fn distance(&self, host: RankedHost) -> Option<ExplainedDistance> {
+        let choice = self.choice.distance.as_ref()?;
+        Some(ExplainedDistance::new(choice, self.catalogue, host))
     }
 
     fn urls(&self, host: RankedHost) -> Vec<String> {

@@ -23,6 +23,8 @@ pub enum Reason {
     CountryLimit,
     /// It is public, but in no tier that the answer needs.
     NotInTier,
+    /// By distance: enough hosts were drawn before it.
+    Farther,
 }
 
 /// The reports of a choice about the hosts that it left out.
@@ -81,14 +83,19 @@ impl Observations {
         if chosen {
             return reasons;
         }
+        let has_url = reasons.is_empty();
         if self.neighbours.contains(&carrier.host) {
             reasons.push(Reason::NetworkTiersOff);
         }
-        reasons.push(match self.is_limited(index) {
-            true => Reason::CountryLimit,
-            false if carrier.in_public_list() => Reason::NotInTier,
-            false => Reason::Private,
-        });
+        if self.is_limited(index) {
+            reasons.push(Reason::CountryLimit);
+        } else if !carrier.in_public_list() {
+            reasons.push(Reason::Private);
+        } else if choice.distance.is_none() {
+            reasons.push(Reason::NotInTier);
+        } else if has_url {
+            reasons.push(Reason::Farther);
+        }
         reasons
     }
 }

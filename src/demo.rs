@@ -67,6 +67,8 @@ const BOGOTA: i64 = 9;
 const CAMPUS: i64 = 10;
 
 const TOP_DIRECTORY: &str = "pub/example";
+/// The directory of the images, all of which have details.
+const IMAGES: &str = "pub/example/1/iso";
 const NETBLOCK_COUNTRIES: [(&str, &str); 5] = [
     ("192.0.2.0/24", "DE"),
     ("198.51.100.0/24", "US"),
@@ -122,6 +124,7 @@ fn cache_file() -> Vec<u8> {
         file_details_cache: directories()
             .filter(|directory| directory.ends_with("/repodata"))
             .map(repomd)
+            .chain([images()])
             .collect(),
         disabled_repository_cache: vec![StringBoolMap {
             key: "example-0".to_owned(),
@@ -191,7 +194,8 @@ fn directories() -> impl Iterator<Item = String> {
         let repodata = format!("{directory}/repodata");
         [directory, repodata]
     });
-    std::iter::once(TOP_DIRECTORY.to_owned()).chain(of_repositories)
+    let others = [TOP_DIRECTORY, IMAGES].map(str::to_owned);
+    others.into_iter().chain(of_repositories)
 }
 
 /// Makes a directory that every mirror carries.
@@ -231,6 +235,28 @@ fn urls(host: i64, mirror: &Mirror) -> impl Iterator<Item = IntStringMap> {
             key,
             value: format!("{protocol}://{}/{TOP_DIRECTORY}", mirror.name),
         })
+}
+
+/// Makes details of invented images.
+fn images() -> FileDetailsCacheDirectoryType {
+    let image = |name: &str, size, digit: &str| FileDetailsCacheFilesType {
+        filename: name.to_owned(),
+        file_details: vec![FileDetailsType {
+            time_stamp: 1_767_225_600,
+            size,
+            sha1: None,
+            md5: None,
+            sha256: Some(digit.repeat(64)),
+            sha512: None,
+        }],
+    };
+    FileDetailsCacheDirectoryType {
+        directory: IMAGES.to_owned(),
+        file_details_cache_files: vec![
+            image("example-1-dvd.iso", 4_000_000_000, "c"),
+            image("example-1-netinst.iso", 700_000_000, "d"),
+        ],
+    }
 }
 
 /// Makes details of an invented `repomd.xml` and of its version before.

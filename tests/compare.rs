@@ -106,6 +106,16 @@ fn a_server_with_the_same_data_differs_in_nothing() {
 }
 
 #[test]
+fn settings_of_order_and_a_maximum_here_are_no_difference() {
+    let files = data();
+    let server = Server::start(&files, &["--redirect.sticky", "true", "--as_order", "bandwidth"]);
+    let further = ["--count", "200", "--maximum", "2", "--prefer_family", "true"];
+    let output = compare(&files, &server.url(""), &further);
+    assert_eq!(output.status.code(), Some(0), "{}", describe(&output));
+    assert_eq!(classes(&output), [""; 0]);
+}
+
+#[test]
 fn a_server_below_a_prefix_is_asked_there() {
     let files = data();
     let server = Server::start(&files, &[]);
@@ -239,6 +249,20 @@ fn another_minimum_is_named() {
         assert_eq!(output.status.code(), Some(1), "{}", describe(&output));
         assert_eq!(classes(&output), ["minimum"], "{}", describe(&output));
     }
+}
+
+#[test]
+fn a_redirect_to_a_file_that_is_absent_is_on_purpose() {
+    let mut cache = fixture::cache_message();
+    let files = ["dvd.iso", "netinst.iso"].map(|name| (name, vec![fixture::details(1, "a")]));
+    let entry = fixture::files("pub/linux/1/source/tree", files.to_vec());
+    cache.file_details_cache.push(entry);
+    let files = DataFiles::new(&cache);
+    let server = Server::start(&files, &["--redirect.absent", "redirect"]);
+    let targets = ["/mirrorlist?path=pub/linux/1/source/tree/old.iso&redirect=1&ip=192.0.2.9"];
+    let output = compare_targets(&files, &server.url(""), &targets, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", describe(&output));
+    assert_eq!(classes(&output), ["absent-file"], "{}", describe(&output));
 }
 
 const LIST: &str = "/mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.9";

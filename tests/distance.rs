@@ -25,7 +25,7 @@ use mirrorlist_server::geo::{AsTable, ContinentTable, CountryCode, GeoIp, centro
 use mirrorlist_server::health::file::{FORMAT, HealthFile, UrlHealth};
 use mirrorlist_server::health::verdict::{Standing, Verdict};
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Scratch, Tier, answer, choose};
-use mirrorlist_server::settings::{ChoiceSettings, HealthSettings, HostOrder, Share};
+use mirrorlist_server::settings::{AsOrder, ChoiceSettings, HealthSettings, HostOrder, Share};
 use mirrorlist_server::snapshot::{Catalogue, DataSet, Loaded, Snapshot, age};
 use mirrorlist_server::warnings::Warnings;
 use prost::Message as _;
@@ -664,9 +664,10 @@ fn an_explanation_shows_places_kilometres_and_weights() {
         "{weight}"
     );
     assert_eq!(tiers[1]["hosts"][1]["kilometres"], serde_json::Value::Null);
-    // What is not by distance is explained as ever.
+    // What is not by distance is explained as ever: the weight is the bandwidth.
     let text = explain(&ChoiceSettings::STANDARD).to_string();
-    for word in ["kilometres", "weight", "place", "first_share"] {
+    assert!(text.contains(r#""weight":1000}"#), "{text}");
+    for word in ["kilometres", "place", "first_share"] {
         assert!(!text.contains(word), "{word}: {text}");
     }
 }
@@ -768,4 +769,251 @@ fn in_an_as_the_hosts_of_the_own_country_are_near_wherever_they_are() {
         .collect();
     assert_eq!((weights[&0], weights[&1], weights[&2]), (300.0, 100.0, 1.0));
     assert!(weights[&3] < 1e-5, "{weights:?}");
+}
+
+/// The parameters that make a redirect by the settings of `redirect.sticky`, from many networks of New Zealand, which has no host.
+fn sticky_firsts(snapshot: &Snapshot, settings: &ChoiceSettings) -> BTreeMap<usize, f64> {
+    const NETWORKS: u32 = 10_000;
+    let settings = ChoiceSettings {
+        sticky_redirects: true,
+        ..settings.clone()
+    };
+    let mut shares = BTreeMap::new();
+    for network in 0..NETWORKS {
+        let address = |host: u32| std::net::Ipv4Addr::from_bits(0x0a00_0000 + (network << 8) + host).to_string();
+        let [one, other] = [(1, 5), (200, 6)].map(|(host, seed)| {
+            let mut scratch = Scratch::seeded(seed);
+            chosen(snapshot, &address(host), "&redirect=1", &settings, &mut scratch)
+        });
+        assert_eq!(one, other, "{network}");
+        *shares.entry(one[0].1).or_insert(0.0) += 1.0 / f64::from(NETWORKS);
+    }
+    shares
+}
+
+/// A cache whose clients in 10.0.0.0/8 are in a country.
+fn with_clients_in(country: &str, hosts: &[Host]) -> MirrorList {
+    let mut cache = cache(hosts);
+    cache.netblock_country_cache.push(StringStringMap {
+        key: "10.0.0.0/8".to_owned(),
+        value: country.to_owned(),
+    });
+    cache
+}
+
+#[test]
+fn sticky_redirects_keep_the_mirror_of_a_network_with_the_shares_of_the_law() {
+    let near = (51.0, 9.0);
+    let mut hosts: Vec<Host> = (0..60).map(|_| host("PL", Some(near), 10)).collect();
+    hosts.push(host("FR", Some(near), 600));
+    hosts.push(host("FR", Some((51.0, 24.0)), 10_000));
+    let snapshot_of_many = snapshot_of(&with_clients_in("DE", &hosts), &[]);
+    let shares = sticky_firsts(&snapshot_of_many, &by_distance());
+    let all: Vec<f64> = hosts.iter().map(|host| weight(near, 500.0, host)).collect();
+    let total: f64 = all.iter().sum();
+    let of = |host: usize| shares.get(&host).copied().unwrap_or(0.0);
+    assert!((of(60) - all[60] / total).abs() < 0.02, "{shares:?}");
+    assert!((of(61) - all[61] / total).abs() < 0.02, "{shares:?}");
+
+    // `max_share` says who is first, in the same way.
+    let hosts = [
+        host("DE", None, 1),
+        host("FR", Some((50.0, 8.0)), 300),
+        host("CZ", Some((50.0, 10.0)), 100),
+        host("NZ", None, 10_000),
+    ];
+    let limited = ChoiceSettings {
+        max_share: Some(Share::percent(60)),
+        ..by_distance()
+    };
+    let snapshot_of_four = snapshot_of(&with_clients_in("DE", &hosts), &[]);
+    let shares = sticky_firsts(&snapshot_of_four, &limited);
+    assert_near(&shares, &[(0, 0.6), (1, 0.3), (2, 0.1)]);
+}
+
+#[test]
+fn excluded_countries_are_left_out_before_the_nearest_are_looked_for() {
+    let mut hosts: Vec<Host> = (0..30).map(|_| host("FR", None, 10_000)).collect();
+    hosts.extend([
+        host("DE", None, 10),
+        host("DE", None, 10),
+        host("NZ", None, 10),
+        host("PL", None, 10),
+    ]);
+    hosts[29].private = true;
+    let mut cache = cache(&hosts);
+    cache.host_asn_cache = vec![IntRepeatedIntMap {
+        key: 64496,
+        value: vec![29, 31],
+    }];
+    let snapshot = snapshot_of(&cache, &[]);
+    let found = |parameters: &str, seed| {
+        chosen(
+            &snapshot,
+            IN_GERMANY,
+            parameters,
+            &by_distance(),
+            &mut Scratch::seeded(seed),
+        )
+    };
+    for seed in 0..20 {
+        assert_eq!(
+            found("&country=!fr", seed),
+            [
+                (Tier::AutonomousSystem, 31),
+                (Tier::Country, 30),
+                (Tier::Distance, 33),
+                (Tier::Distance, 32)
+            ]
+        );
+        let without_home = found("&country=!de", seed);
+        assert_eq!(without_home[0], (Tier::AutonomousSystem, 29));
+        assert_eq!(without_home.len(), 20);
+        // All are excluded: the choice starts over.
+        assert_eq!(found("&country=!fr,!de,!nz,!pl", seed).len(), 20);
+        // The excluded country is the one asked for, and so is its continent: the choice by distance gives nothing, and that of the
+        // countries all of them.
+        let other = found("&country=de,!de,!fr,!pl,!nz", seed);
+        assert!(other.iter().all(|(tier, _)| *tier == Tier::Country), "{other:?}");
+    }
+    let query = format!("path={DIRECTORY}&ip={IN_GERMANY}");
+    let explain = |parameters: &str, settings: &ChoiceSettings| -> serde_json::Value {
+        serde_json::from_str(&explain_text(&snapshot, &format!("{query}{parameters}"), settings).unwrap()).unwrap()
+    };
+    let reasons = |explained: &serde_json::Value, reason: &str| {
+        let unlisted = explained["not_listed"].as_array().unwrap();
+        unlisted
+            .iter()
+            .filter(|host| host["reasons"] == serde_json::json!([reason]))
+            .count()
+    };
+    assert_eq!(
+        reasons(&explain("&country=!fr", &by_distance()), "excluded_country"),
+        30
+    );
+    // What was given up on the way leaves no trace.
+    let started_over = explain("&country=de,!de,!fr,!pl,!nz", &by_distance());
+    assert!(!started_over.to_string().contains("kilometres") && started_over["client"]["place"].is_null());
+    // A maximum cuts the end of the list off; those beyond enough hosts are still farther.
+    let at_most_five = ChoiceSettings {
+        maximum: std::num::NonZeroUsize::new(5),
+        ..by_distance()
+    };
+    let explained = explain("", &at_most_five);
+    let listed: usize = explained["tiers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tier| tier["hosts"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(
+        (listed, reasons(&explained, "maximum"), reasons(&explained, "farther")),
+        (5, 15, 14)
+    );
+    // Chances count the hosts that this draw left out.
+    let chances: Vec<f64> = explained["tiers"][2]["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| host["first_probability"].as_f64().unwrap())
+        .collect();
+    assert!(
+        chances.iter().all(|chance| (chance - 1.0 / 29.0).abs() < 0.001),
+        "{chances:?}"
+    );
+}
+
+#[test]
+fn the_as_tier_is_by_distance_whatever_as_order_says() {
+    let hosts = [host("DE", None, 100), host("DE", None, 300), host("NZ", None, 10_000)];
+    let mut cache = cache(&hosts);
+    cache.host_asn_cache = vec![IntRepeatedIntMap {
+        key: 64496,
+        value: vec![0, 1, 2],
+    }];
+    let snapshot = snapshot_of(&cache, &[]);
+    for as_order in [AsOrder::Random, AsOrder::Bandwidth] {
+        let settings = ChoiceSettings {
+            as_order,
+            ..by_distance()
+        };
+        assert_near(&firsts(&snapshot, IN_GERMANY, &settings), &[(0, 0.25), (1, 0.75)]);
+        // Without a place of the client, it is as without distance.
+        cache.netblock_country_cache.clear();
+        let nowhere = snapshot_of(&cache, &[]);
+        let shares = match as_order {
+            AsOrder::Random => [1.0 / 3.0; 3],
+            AsOrder::Bandwidth => [0.01, 0.03, 0.96],
+        };
+        let shares: Vec<(usize, f64)> = shares.into_iter().enumerate().collect();
+        assert_near(&firsts(&nowhere, IN_GERMANY, &settings), &shares);
+    }
+}
+
+#[test]
+fn what_ipv6_reaches_comes_first_even_if_it_is_far_or_alone_has_a_limit() {
+    let mut hosts: Vec<Host> = (0..25).map(|_| host("DE", None, 10_000)).collect();
+    hosts.extend((0..25).map(|_| host("CZ", None, 10_000)));
+    hosts.extend([host("NZ", None, 10), host("NZ", None, 30)]);
+    let folder = tempfile::tempdir().unwrap();
+    let said = |id: usize| UrlHealth {
+        url: format!("https://{id}"),
+        standing: Standing {
+            verdict: Verdict::Good,
+            ..Standing::new(7)
+        },
+        families: match id < 50 {
+            true => vec!["ipv4".to_owned()],
+            false => vec!["ipv4".to_owned(), "ipv6".to_owned()],
+        },
+        ..UrlHealth::default()
+    };
+    let file = HealthFile {
+        format: FORMAT,
+        program: String::new(),
+        place: String::new(),
+        made: age::now(),
+        valid_until: age::now() + 3_600,
+        cache_created: 0,
+        urls: (0..52).map(said).collect(),
+    };
+    let path = folder.path().join("health.json");
+    std::fs::write(&path, file.to_json().unwrap()).unwrap();
+    let files = HealthSettings {
+        files: vec![path],
+        max_bad: Share::percent(100),
+        ..HealthSettings::default()
+    };
+    let mut cache = cache(&hosts);
+    cache.netblock_country_cache.push(StringStringMap {
+        key: "2001:db8::/32".to_owned(),
+        value: "DE".to_owned(),
+    });
+    let snapshot = snapshot_of(&cache, &[]).with_health_files(&files);
+    let prefers = ChoiceSettings {
+        prefer_family: true,
+        ..by_distance()
+    };
+    let limited = ChoiceSettings {
+        max_share: Some(Share::percent(50)),
+        ..prefers
+    };
+    assert_near(&firsts(&snapshot, "2001:db8::1", &prefers), &[(50, 0.25), (51, 0.75)]);
+    assert_near(&firsts(&snapshot, "2001:db8::1", &limited), &[(50, 0.5), (51, 0.5)]);
+    let found = chosen(&snapshot, "2001:db8::1", "", &limited, &mut Scratch::seeded(1));
+    assert!(found[..2].iter().all(|(_, id)| *id >= 50), "{found:?}");
+    assert_eq!(found.iter().filter(|(tier, _)| *tier == Tier::Country).count(), 25);
+    assert!(firsts(&snapshot, IN_GERMANY, &prefers).keys().all(|id| *id < 25));
+}
+
+#[test]
+fn the_first_that_max_share_draws_stays_in_the_list_if_the_country_has_enough_hosts() {
+    let mut hosts: Vec<Host> = (0..25).map(|_| host("DE", None, 100)).collect();
+    hosts.push(host("CZ", None, 100));
+    let settings = ChoiceSettings {
+        max_share: Some(Share::percent(3)),
+        ..by_distance()
+    };
+    let shares = firsts(&snapshot(&hosts), IN_GERMANY, &settings);
+    assert!((shares[&25] - 0.03).abs() < 0.01, "{shares:?}");
 }

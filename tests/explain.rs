@@ -70,6 +70,24 @@ fn a_limit_to_other_countries_is_no_reason_where_no_tier_takes_the_host() {
 }
 
 #[test]
+fn an_excluded_country_is_the_reason_unless_it_is_not_followed() {
+    let unchanged = |_: &mut MirrorList| {};
+    let excluded = json!(["excluded_country"]);
+    assert_eq!(reasons(unchanged, 4, "country=!us&ip=192.0.2.1", 5), excluded);
+    assert_eq!(reasons(unchanged, 4, "country=global,!us&ip=192.0.2.1", 5), excluded);
+    // A private host in the client's network.
+    assert_eq!(reasons(unchanged, 8, "country=!de&ip=192.0.2.200", 5), excluded);
+    assert_eq!(
+        reasons(unchanged, 5, "country=!us&ip=192.0.2.1", 5),
+        json!(["protocol", "excluded_country"])
+    );
+    // No mirror would be left.
+    let nothing = "country=!de,!fr,!us,!jp,!au,!il,!it&ip=192.0.2.1";
+    assert_eq!(reasons(unchanged, 4, nothing, 0), json!(["not_in_tier"]));
+    assert_eq!(reasons(unchanged, 1, nothing, 0), Value::Null);
+}
+
+#[test]
 fn a_private_host_in_the_clients_network_is_out_because_those_tiers_are_off() {
     let unchanged = |_: &mut MirrorList| {};
     let both = json!(["network_tiers_off", "private"]);

@@ -6,6 +6,7 @@
 mod fixture;
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,19 +18,25 @@ use mirrorlist_server::clock::Clock;
 use mirrorlist_server::geo::network;
 use mirrorlist_server::http::public::{Public, PublicWorker};
 use mirrorlist_server::metrics::ServerMetrics;
-use mirrorlist_server::settings::{AccessLogTarget, ChoiceSettings, PublicSettings, TrustedProxies};
+use mirrorlist_server::settings::{
+    AccessLogTarget, AllowedOrigins, AsOrder, ChoiceSettings, HealthSettings, PublicSettings, TrustedProxies,
+};
 use mirrorlist_server::snapshot::{SharedSnapshot, Snapshot};
 use slog::{Discard, Logger, o};
 
 const NOW: u64 = 1_769_903_999;
 const LOOPBACK: &str = "127.0.0.1:40000";
 
-/// A request: its line, the peer, the X-Forwarded-For headers.
+/// A request: its line, the peer, the X-Forwarded-For headers; and the server's settings and health file.
 struct Case {
     name: &'static str,
     request: &'static str,
     peer: &'static str,
     forwarded_for: &'static [&'static str],
+    /// The settings that are not the defaults, as a configuration file has them.
+    settings: &'static str,
+    choice: ChoiceSettings,
+    has_health_file: bool,
 }
 
 const fn case(name: &'static str, request: &'static str) -> Case {
@@ -38,6 +45,25 @@ const fn case(name: &'static str, request: &'static str) -> Case {
         request,
         peer: LOOPBACK,
         forwarded_for: &[],
+        settings: "",
+        choice: ChoiceSettings::STANDARD,
+        has_health_file: false,
+    }
+}
+
+const fn with_health(name: &'static str, request: &'static str) -> Case {
+    Case {
+        has_health_file: true,
+        ..case(name, request)
+    }
+}
+
+/// A case with settings, and with a health file.
+const fn configured(name: &'static str, request: &'static str, settings: &'static str, choice: ChoiceSettings) -> Case {
+    Case {
+        settings,
+        choice,
+        ..with_health(name, request)
     }
 }
 
@@ -48,10 +74,9 @@ const fn forwarded(
     forwarded_for: &'static [&'static str],
 ) -> Case {
     Case {
-        name,
-        request,
         peer,
         forwarded_for,
+        ..case(name, request)
     }
 }
 
@@ -141,6 +166,134 @@ const CASES: &[Case] = &[
     case(
         "country-whose-only-host-is-not-for-the-client",
         "GET /mirrorlist?path=pub/linux/italy&country=IT&ip=192.0.2.1",
+    ),
+    case(
+        "country-excluded",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&country=!us,!fr",
+    ),
+    case(
+        "country-excluded-with-its-private-hosts",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&country=!de",
+    ),
+    case(
+        "country-excluded-percent-encoded-in-any-case",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&country=%21De%2C%20!%20jP%20",
+    ),
+    case(
+        "country-excluded-from-the-world",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=global,!us,!DE",
+    ),
+    case(
+        "country-excluded-from-itself-gives-continent-without-it",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=de,!de",
+    ),
+    case(
+        "country-excluded-from-its-continent",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=CH,!fr,!il",
+    ),
+    case(
+        "country-excluded-unknown-is-ignored",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&country=!xx1,!global,!,!!de",
+    ),
+    case(
+        "country-excluded-leaves-nothing",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=!de,!fr,!us,!jp,!au,!il&protocol=https",
+    ),
+    case(
+        "country-excluded-leaves-nothing-metalink",
+        "GET /metalink?repo=linux-1&arch=x86_64&country=!de,!fr,!us,!jp,!au,!il&protocol=https",
+    ),
+    case(
+        "country-excluded-last-parameter-counts",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=!us&country=us",
+    ),
+    case(
+        "country-excluded-redirect",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=us,de,!us&redirect=1",
+    ),
+    // Families
+    with_health(
+        "ip-version-6",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&ip_version=6",
+    ),
+    with_health(
+        "ip-version-4",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&ip_version=4",
+    ),
+    with_health(
+        "ip-version-6-metalink",
+        "GET /metalink?repo=linux-1&arch=x86_64&country=de,fr&ip_version=6",
+    ),
+    with_health(
+        "ip-version-unknown-is-ignored",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=de&ip_version=5",
+    ),
+    with_health(
+        "ip-version-leaves-nothing",
+        "GET /mirrorlist?path=pub/linux/odd%20dir/50%25%20%C3%BC&ip_version=4&protocol=https",
+    ),
+    with_health(
+        "ip-version-and-excluded-countries-leave-nothing",
+        "GET /mirrorlist?path=pub/linux/odd%20dir/50%25%20%C3%BC&ip_version=4&country=!de&protocol=https",
+    ),
+    case(
+        "ip-version-without-a-health-file",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=de&ip_version=6",
+    ),
+    // Settings
+    configured(
+        "setting-maximum",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200",
+        "maximum = 2",
+        ChoiceSettings {
+            maximum: NonZeroUsize::new(2),
+            ..ChoiceSettings::STANDARD
+        },
+    ),
+    configured(
+        "setting-maximum-metalink-has-five",
+        "GET /metalink?repo=linux-1&arch=x86_64&ip=192.0.2.200",
+        "maximum = 2",
+        ChoiceSettings {
+            maximum: NonZeroUsize::new(2),
+            ..ChoiceSettings::STANDARD
+        },
+    ),
+    configured(
+        "setting-prefer-family",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=2001:db8::1",
+        "prefer_family = true",
+        ChoiceSettings {
+            prefer_family: true,
+            ..ChoiceSettings::STANDARD
+        },
+    ),
+    configured(
+        "setting-prefer-family-is-nothing-to-ipv4",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=::ffff:192.0.2.200",
+        "prefer_family = true",
+        ChoiceSettings {
+            prefer_family: true,
+            ..ChoiceSettings::STANDARD
+        },
+    ),
+    configured(
+        "setting-as-order-bandwidth",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.1",
+        "as_order = \"bandwidth\"",
+        ChoiceSettings {
+            as_order: AsOrder::Bandwidth,
+            ..ChoiceSettings::STANDARD
+        },
+    ),
+    configured(
+        "setting-redirect-sticky",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=198.51.100.200&redirect=1&country=global",
+        "redirect.sticky = true",
+        ChoiceSettings {
+            sticky_redirects: true,
+            ..ChoiceSettings::STANDARD
+        },
     ),
     // Protocols
     case(
@@ -271,6 +424,84 @@ const CASES: &[Case] = &[
     case("metalink-unknown-repo", "GET /metalink?repo=--%3E%3Cb%3E%26--&arch=%00"),
     case("metalink-disabled", "GET /metalink?repo=linux-0&arch=x86_64"),
     case("metalink-nothing-specified", "GET /metalink?arch=x86_64"),
+    // Formats
+    case(
+        "format-json-mirrorlist",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=192.0.2.200&format=json",
+    ),
+    case(
+        "format-json-metalink",
+        "GET /metalink?repo=linux-1&arch=x86_64&ip=192.0.2.200&format=json",
+    ),
+    case(
+        "format-json-path",
+        "GET /mirrorlist?path=pub/linux/odd%20dir/50%25%20%C3%BC/a%0A%22b%5C.rpm&country=de&format=json",
+    ),
+    case(
+        "format-json-redirect",
+        "GET /mirrorlist?path=pub/linux/1/iso/a%20%26%20b.iso&country=DE&redirect=1&format=json",
+    ),
+    case(
+        "format-json-protocol-unknown-gives-no-tier",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&protocol=gopher&format=json",
+    ),
+    case(
+        "format-json-unknown-repo",
+        "GET /mirrorlist?repo=%22%00%3C&arch=x86_64&format=json",
+    ),
+    case(
+        "format-json-disabled",
+        "GET /metalink?repo=linux-0&arch=x86_64&format=json",
+    ),
+    case(
+        "format-json-ip-invalid",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=x&format=json",
+    ),
+    case("format-json-unknown-endpoint", "GET /?format=json"),
+    case(
+        "format-json-method-post",
+        "POST /metalink?repo=linux-1&arch=x86_64&format=json",
+    ),
+    case(
+        "format-json-method-head",
+        "HEAD /mirrorlist?repo=linux-1&arch=x86_64&country=US&format=json",
+    ),
+    case(
+        "format-metalink4",
+        "GET /metalink?repo=linux-1&arch=x86_64&ip=192.0.2.200&format=metalink4",
+    ),
+    case(
+        "format-metalink4-file-with-markup-and-unknown-details",
+        "GET /metalink?path=pub/linux/1/iso/a%20%26%20b.iso&country=US&format=metalink4",
+    ),
+    case(
+        "format-metalink4-protocol-unknown",
+        "GET /metalink?repo=linux-1&arch=x86_64&protocol=gopher&format=metalink4",
+    ),
+    case(
+        "format-metalink4-of-an-unknown-file",
+        "GET /metalink?path=pub/linux/1/iso/%3Cx%3E--%26-&format=metalink4",
+    ),
+    case(
+        "format-metalink4-unknown-repo",
+        "GET /metalink?repo=nope&arch=x86_64&format=metalink4",
+    ),
+    case(
+        "format-metalink4-mirrorlist-has-none",
+        "GET /mirrorlist?repo=linux-1&arch=x86_64&country=US&format=metalink4",
+    ),
+    case(
+        "format-unknown-is-as-absent",
+        "GET /metalink?repo=linux-1&arch=x86_64&country=JP&format=json&format=yaml",
+    ),
+    case(
+        "redirect-to-a-file-with-details",
+        "GET /mirrorlist?path=pub/linux/1/iso/a%20%26%20b.iso&ip=192.0.2.1&redirect=1",
+    ),
+    case(
+        "redirect-names-four-more-mirrors",
+        "GET /below/mirrorlist?path=pub/linux/1/x86_64/os/repodata/repomd.xml&ip=192.0.2.200&redirect=1",
+    ),
     // Errors of the request itself
     case("ip-invalid", "GET /mirrorlist?repo=linux-1&arch=x86_64&ip=300.1.1.1"),
     case(
@@ -323,10 +554,15 @@ fn settings(ip_from_trusted_only: bool) -> PublicSettings {
     PublicSettings {
         trusted_proxies: TrustedProxies::new(trusted.collect()),
         ip_from_trusted_only,
+        cors: AllowedOrigins::None,
     }
 }
 
 fn worker(snapshot: Snapshot, settings: PublicSettings) -> PublicWorker {
+    worker_that_chooses(snapshot, settings, ChoiceSettings::STANDARD)
+}
+
+fn worker_that_chooses(snapshot: Snapshot, settings: PublicSettings, choice: ChoiceSettings) -> PublicWorker {
     let logger = Logger::root(Discard, o!());
     let log = tempfile::NamedTempFile::new().unwrap();
     let metrics = Arc::new(ServerMetrics::new().unwrap());
@@ -335,7 +571,7 @@ fn worker(snapshot: Snapshot, settings: PublicSettings) -> PublicWorker {
     let public = Public {
         snapshot: Arc::new(SharedSnapshot::new(snapshot)),
         settings: Arc::new(settings),
-        choice: Arc::new(ChoiceSettings::STANDARD),
+        choice: Arc::new(choice),
         access_log: access_log.lines(),
         metrics,
         logger,
@@ -369,10 +605,42 @@ fn answer(worker: &PublicWorker, case: &Case) -> String {
     text
 }
 
+/// A health file of the fixture's hosts: IPv6 reaches https of de1, fr1 and il1, IPv4 all others and http of de1. No probe has tried
+/// jp1 and au1.
+const HEALTH: &str = r#"{"format": 1, "made": 1700000000, "valid_until": 4102444800, "urls": [
+    {"url": "https://de1.example/pub/linux", "families": ["ipv6"], "standing": {"verdict": "good", "since": 1}},
+    {"url": "http://de1.example/pub/linux", "families": ["ipv4"], "standing": {"verdict": "good", "since": 1}},
+    {"url": "http://de2.example/pub/linux", "families": ["ipv4"], "standing": {"verdict": "good", "since": 1}},
+    {"url": "https://fr1.example/pub/linux", "families": ["ipv4", "ipv6"], "standing": {"verdict": "good", "since": 1}},
+    {"url": "http://fr1.example/pub/linux", "families": ["ipv4"], "standing": {"verdict": "good", "since": 1}},
+    {"url": "https://us1.example/pub/linux", "families": ["ipv4"], "standing": {"verdict": "good", "since": 1}},
+    {"url": "https://il1.example/pub/linux", "families": ["ipv6"], "standing": {"verdict": "good", "since": 1}}
+]}"#;
+
+fn snapshot_of(case: &Case) -> Snapshot {
+    let snapshot = fixture::snapshot();
+    if !case.has_health_file {
+        return snapshot;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), HEALTH).unwrap();
+    let settings = HealthSettings {
+        files: vec![file.path().to_owned()],
+        ..HealthSettings::default()
+    };
+    snapshot.with_health_files(&settings)
+}
+
 fn golden_text(case: &Case, answer: &str) -> String {
     let mut text = format!("{}\npeer: {}\n", case.request, case.peer);
     for value in case.forwarded_for {
         writeln!(text, "x-forwarded-for: {value}").unwrap();
+    }
+    if !case.settings.is_empty() {
+        writeln!(text, "setting: {}", case.settings).unwrap();
+    }
+    if case.has_health_file {
+        text.push_str("with a health file\n");
     }
     format!("{text}\n{answer}")
 }
@@ -383,7 +651,8 @@ fn answers_are_what_the_files_say() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut different = Vec::new();
     for case in CASES {
-        let found = golden_text(case, &answer(&worker(fixture::snapshot(), settings(false)), case));
+        let worker = worker_that_chooses(snapshot_of(case), settings(false), case.choice.clone());
+        let found = golden_text(case, &answer(&worker, case));
         let path = folder.join(format!("{}.txt", case.name));
         if update {
             std::fs::write(&path, &found).unwrap();

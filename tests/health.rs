@@ -313,7 +313,7 @@ proptest! {
             false => prop_assert_eq!(&urls, &found),
         }
         for host in listed {
-            let id = usize::try_from(host.host_id).unwrap();
+            let id = usize::try_from(host.summary.host_id).unwrap();
             let mut told = BTreeMap::<(&str, bool), Vec<Verdict>>::new();
             for verdict in host.health.as_ref().unwrap() {
                 if verdict.directory == Some("everybody's") {
@@ -520,6 +520,47 @@ fn urls_beyond_the_sixty_fourth_of_a_host_are_good() {
             .collect::<Vec<_>>(),
         [1, 0, 0, 0]
     );
+}
+
+#[test]
+fn json_tells_which_hosts_are_bad_and_lists_no_url_that_is_withheld() {
+    let hosts = [
+        plain_host("DE", &["http"]),
+        plain_host("DE", &["https", "http"]),
+        plain_host("FR", &["http"]),
+    ];
+    // The first host is dead, and one URL of the second.
+    let written = Files::new(&[file_of(&vec![[None, DEAD], [DEAD, None], [None, None]])]);
+    let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
+    let snapshot = snapshot.with_health_files(&written.settings);
+    let query = MirrorQuery::parse("path=everybody's&protocol=https,http&ip=192.0.2.1&format=json");
+    let question = plain_question_at("192.0.2.1");
+    let request = MirrorRequest {
+        now: age::now(),
+        ..request(&question, &query)
+    };
+    let answer = answer(&snapshot, &request, "", &mut Answerer::seeded(1));
+    let document: Value = serde_json::from_slice(&answer.body.start).unwrap();
+    let tiers = document["tiers"].as_array().unwrap().iter();
+    let told = tiers.flat_map(|tier| {
+        let hosts = tier["hosts"].as_array().unwrap().iter();
+        let protocols = |host: &Value| {
+            let urls = host["urls"].as_array().unwrap().iter();
+            urls.map(|url| url["protocol"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        hosts.map(move |host| {
+            let health = host["health"].as_str().unwrap();
+            format!("{} {} {health} {}", tier["tier"], tier["demoted"], protocols(host))
+        })
+    });
+    let expected = [
+        "\"country\" null ok http",
+        "\"continent\" null ok http",
+        "\"country\" true bad http",
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected, "{document}");
 }
 
 #[test]

@@ -86,6 +86,7 @@ pub(crate) fn limited(world: &World, max_share: u8, unlimited: &Chances) -> Chan
         minimum: world.mirrors.len(),
         order: HostOrder::Distance,
         max_share: Some(Share::percent(max_share)),
+        ..ChoiceSettings::STANDARD
     };
     let chances = unlimited.0.iter().enumerate().map(|(country, unlimited)| {
         let request = MirrorRequest {
@@ -98,8 +99,8 @@ pub(crate) fn limited(world: &World, max_share: u8, unlimited: &Chances) -> Chan
         let explanation = explain(&snapshot, &request, 1);
         let mut chances = unlimited.clone();
         for host in explanation.tiers.iter().flat_map(|tier| &tier.hosts) {
-            if let Some(share) = host.distance.and_then(|distance| distance.first_share) {
-                chances[usize::try_from(host.host_id).unwrap()] = share;
+            if let Some(share) = host.first_share {
+                chances[usize::try_from(host.summary.host_id).unwrap()] = share;
             }
         }
         chances

@@ -12,7 +12,7 @@ use super::response::{error, text};
 use super::state::Admin;
 use crate::clock::since_epoch;
 use crate::logging::level_name;
-use crate::mirrorlist::explain::host::host_name;
+use crate::mirrorlist::described::host_name;
 use crate::readiness::ReadinessStatus;
 use crate::snapshot::health::table::HealthTable;
 use crate::snapshot::{Snapshot, age};

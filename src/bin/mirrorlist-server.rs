@@ -51,9 +51,12 @@ fn main() -> ExitCode {
         }
         Ok(ServerCommand::Serve(config)) => serve(&config, Data::Files, |_| {}),
         Ok(ServerCommand::Demo(config)) => match demo::snapshot() {
-            Ok(snapshot) => serve(&config, Data::BuiltIn(Box::new(snapshot)), |address| {
-                print(&demo::examples(address));
-            }),
+            Ok(snapshot) => {
+                let snapshot = snapshot.with_health_files(&config.health);
+                serve(&config, Data::BuiltIn(Box::new(snapshot)), |address| {
+                    print(&demo::examples(address));
+                })
+            }
             Err(error) => fail(BAD_DATA, &error),
         },
         Err(error) => fail(USAGE, &error),

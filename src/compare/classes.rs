@@ -86,6 +86,8 @@ classes! {
         => "Hashes are in lower case, as librepo wants them.";
     UndatedAlternates, "undated-alternates": "older versions of the file without a time"
         => "Older versions of a file without a time are left out, since yum 3 rejects a metalink that has one.";
+    AbsentFile, "absent-file": "a redirect to a file that the cache shows to be absent"
+        => "A redirect to a file that the cache shows to be absent is 404 (`redirect.absent`).";
     RefusalType, "refusal-type": "a refusal without a Content-Type"
         => "Refusals have a Content-Type, too.";
     RefusalWords, "refusal-words": "other words to people"

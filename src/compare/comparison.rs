@@ -7,7 +7,8 @@ use super::classes::{Class, Difference, decoded, shown};
 use super::metalink::{Metalink, MetalinkUrl, Version};
 use super::own::{OwnAnswer, protocol_of};
 use super::{comment, urls};
-use crate::mirrorlist::{Endpoint, MirrorQuery};
+use crate::mirrorlist::render::text::words;
+use crate::mirrorlist::{Endpoint, MirrorQuery, Refusal};
 
 /// Compares this server's answer with another one's; each class comes at most once.
 pub(super) fn compare(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Vec<Difference> {
@@ -66,6 +67,7 @@ fn status(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Difference {
     let query = MirrorQuery::parse(own.request.query());
     let class = match (here, there) {
         (400, 500) => Class::InvalidAddress,
+        (404, 302) if is_refused_as_absent(&own.answer) => Class::AbsentFile,
         // mirrorlist-server 3 answers 500 if a repository's directory is not in the cache.
         (404, 500) if query.repo.is_some() => Class::UnknownDirectory,
         (200 | 302, 400 | 404 | 500) if own.is_encoded() => Class::Decoding,
@@ -73,6 +75,10 @@ fn status(own: &OwnAnswer<'_>, other: &ParsedAnswer) -> Difference {
     };
     let (_, start) = described(&other.content);
     Difference::new(class, format!("here {here}, there {there}: {start}"))
+}
+
+fn is_refused_as_absent(answer: &ParsedAnswer) -> bool {
+    matches!(&answer.content, AnswerContent::Refusal(text) if text.trim() == words(&Refusal::NoSuchFile))
 }
 
 fn mirrorlist(own: &OwnAnswer<'_>, here: &Mirrorlist, there: &Mirrorlist, found: &mut Vec<Difference>) {

@@ -98,10 +98,14 @@ impl<'a> OwnServer<'a> {
 
     /// The answer to a request as it would be sent.
     pub fn raw(&mut self, target: &RequestTarget) -> RawAnswer {
-        let query = MirrorQuery::parse(target.query());
+        // What is compared is the endpoint's own format.
+        let query = MirrorQuery {
+            format: None,
+            ..MirrorQuery::parse(target.query())
+        };
         let answer = match self.request(target, &query) {
             Ok(request) => answer(self.snapshot, &request, DATE, &mut self.answerer),
-            Err(refusal) => refuse(None, target.endpoint(), &refusal, DATE),
+            Err(refusal) => refuse(None, target.endpoint(), None, &refusal, DATE),
         };
         RawAnswer {
             status: answer.status,

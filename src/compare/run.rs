@@ -70,10 +70,12 @@ pub fn run(
     settings: &ChoiceSettings,
     options: &CompareOptions,
 ) -> Result<ComparisonReport, CompareError> {
-    // By distance, chance decides which hosts are listed at all. Other servers don't have that order.
+    // By distance, chance decides which hosts are listed at all, and other servers don't have that order. With a maximum, the other
+    // server draws other hosts than this one, so that only whole lists can be compared.
     let settings = &ChoiceSettings {
         order: HostOrder::Bandwidth,
         max_share: None,
+        maximum: None,
         ..settings.clone()
     };
     let requests = requests(snapshot, options)?;

@@ -5,9 +5,13 @@
 //! - `monitoring`: `/metrics` and `/healthz` of the generator and the probe
 //! - [`public`]: the handler of `/mirrorlist` and `/metalink`
 //! - [`client_address`]: the client's address behind proxies
+//! - `accept`: the format that an Accept header asks for
+//! - `cors`: which web pages may read an answer
 
+mod accept;
 pub mod client_address;
 pub mod connection;
+mod cors;
 pub(crate) mod listener;
 pub(crate) mod monitoring;
 pub mod public;

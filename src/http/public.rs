@@ -22,11 +22,15 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use slog::{Logger, debug};
 
+use super::accept::negotiate;
 use super::client_address::{client_address, parse_address};
+use super::cors::Cors;
 use crate::access_log::LineBuffer;
 use crate::clock::Clock;
 use crate::metrics::ServerMetrics;
-use crate::mirrorlist::{Answer, Answerer, Body, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse};
+use crate::mirrorlist::{
+    Answer, Answerer, Body, Content, Endpoint, MirrorQuery, MirrorRequest, Refusal, answer, refuse,
+};
 use crate::settings::{ChoiceSettings, PublicSettings};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 
@@ -95,16 +99,34 @@ impl PublicWorker {
         let mut state = self.state.borrow_mut();
         state.clock.tick();
         let snapshot = self.public.snapshot.current();
-        let query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
+        let mut query = MirrorQuery::parse(request.uri().query().unwrap_or_default());
         let endpoint = Endpoint::of_path(request.uri().path());
-        let answer = self.answer(request, endpoint, &query, &snapshot, &mut state);
+        let varies = choose_format(request, endpoint, &mut query);
+        let cors = Cors::of(&self.public.settings.cors, request);
+        let is_preflight = endpoint.is_some()
+            && cors
+                .as_ref()
+                .is_some_and(|cors| cors.answers_preflight(request.method(), request.headers()));
+        let answer = match is_preflight {
+            true => empty_answer(),
+            false => self.answer(request, endpoint, &query, &snapshot, &mut state),
+        };
         self.public.metrics.answered(endpoint, &answer, begin.elapsed());
         state.answered += 1;
         if state.answered == YIELD_EVERY {
             state.answered = 0;
             std::thread::yield_now();
         }
-        response(answer, &self.public.metrics.in_flight)
+        let mut response = response(answer, &self.public.metrics.in_flight);
+        if varies {
+            response
+                .headers_mut()
+                .append(header::VARY, HeaderValue::from_static("Accept"));
+        }
+        if let Some(cors) = cors {
+            cors.write(is_preflight, response.headers_mut());
+        }
+        response
     }
 
     fn answer<'a>(
@@ -116,7 +138,7 @@ impl PublicWorker {
         state: &mut WorkerState,
     ) -> Answer<'a> {
         let WorkerState { answerer, clock, .. } = state;
-        let refused = |refusal| refuse(None, endpoint, &refusal, clock.http_date());
+        let refused = |refusal| refuse(None, endpoint, query.format, &refusal, clock.http_date());
         let Some(endpoint) = endpoint else {
             return refused(Refusal::UnknownEndpoint);
         };
@@ -158,13 +180,40 @@ impl PublicWorker {
     }
 }
 
+/// Sets the format of a query: that of `format=` if the endpoint has it, else the one that the Accept headers ask for. Returns whether
+/// the answer depends on them.
+fn choose_format(request: &Request, endpoint: Option<Endpoint>, query: &mut MirrorQuery<'_>) -> bool {
+    query.format = query.format.and_then(|format| format.at(endpoint));
+    if query.format.is_some() {
+        return false;
+    }
+    let negotiated = negotiate(request, endpoint);
+    query.format = negotiated.format;
+    negotiated.is_named
+}
+
+/// An answer whose headers are all that there is.
+fn empty_answer<'a>() -> Answer<'a> {
+    Answer {
+        status: 204,
+        content: Content::ErrorText,
+        location: None,
+        headers: Vec::new(),
+        body: Body::default(),
+        repository: None,
+        listed: None,
+    }
+}
+
 fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<ResponseBody> {
     // All statuses are valid.
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = HttpResponse::with_body(status, ResponseBody::new(answer.body, in_flight));
     let headers = response.headers_mut();
-    let media_type = HeaderValue::from_static(answer.content.media_type());
-    headers.insert(header::CONTENT_TYPE, media_type);
+    if status != StatusCode::NO_CONTENT {
+        let media_type = HeaderValue::from_static(answer.content.media_type());
+        headers.insert(header::CONTENT_TYPE, media_type);
+    }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
@@ -172,6 +221,11 @@ fn response(answer: Answer<'_>, in_flight: &IntGauge) -> HttpResponse<ResponseBo
     let location = answer.location.map(|url| HeaderValue::from_bytes(url.as_bytes()));
     if let Some(Ok(location)) = location {
         headers.insert(header::LOCATION, location);
+    }
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.append(HeaderName::from_static(name), value);
+        }
     }
     response
 }

@@ -9,7 +9,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::clock::since_epoch;
-use crate::mirrorlist::{Answer, Endpoint};
+use crate::mirrorlist::{Answer, Content, Endpoint};
 use crate::snapshot::health::source::HealthState;
 use crate::snapshot::{DataFile, MirrorHealth, Snapshot, age};
 use requests::{CountryCounters, RequestCounters};
@@ -25,6 +25,8 @@ metric_table! {
         build: IntGaugeVec = "mirrorlist_build_info", &["version"];
         /// Requests answered, by endpoint, class of status and tier of the first host.
         requests: RequestCounters = "mirrorlist_requests_total", &["endpoint", "status", "tier"];
+        /// Answers in a format that was asked for instead of the endpoint's own, refusals included, by format.
+        formats: CounterBy<AskedFormat> = "mirrorlist_answers_by_format_total", "format";
         /// Time from a request's head to its answer, without sending it.
         latency: Histogram = "mirrorlist_request_duration_seconds", LATENCY_BUCKETS;
         /// Bytes of the bodies of answers.
@@ -99,6 +101,14 @@ label_values! {
 }
 
 label_values! {
+    /// A format that a client can ask for.
+    enum AskedFormat {
+        Json = "json",
+        Metalink4 = "metalink4",
+    }
+}
+
+label_values! {
     /// Why the admin listener refuses a request.
     pub(crate) enum AdminRefusal {
         Browser = "browser",
@@ -132,6 +142,11 @@ impl ServerMetrics {
     pub fn answered(&self, endpoint: Option<Endpoint>, answer: &Answer<'_>, duration: Duration) {
         let tier = answer.listed.and_then(|listed| listed.first_tier);
         self.requests.of(endpoint, answer.status, tier).inc();
+        match answer.content {
+            Content::Mirrorlist | Content::ErrorText | Content::Metalink => {}
+            Content::Json => self.formats.of(AskedFormat::Json).inc(),
+            Content::Metalink4 => self.formats.of(AskedFormat::Metalink4).inc(),
+        }
         self.latency.observe(duration.as_secs_f64());
         self.response_bytes.inc_by(answer.body.len() as u64);
         if let Some(listed) = &answer.listed {

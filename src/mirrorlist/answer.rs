@@ -3,9 +3,11 @@
 
 use super::Endpoint;
 use super::choose::{AnswerForm, Choice, MirrorRequest, Scratch, Tier, choose};
+use super::format::Format;
 use super::refusal::Refusal;
 use super::render::buffer::ResponseBuffer;
-use super::render::{Body, Content, metalink, text};
+use super::render::links::{Header, redirect_headers};
+use super::render::{Body, Content, json, metalink, metalink4, text};
 use super::target::Asked;
 use crate::geo::CountryCode;
 use crate::snapshot::{Catalogue, Snapshot};
@@ -19,6 +21,8 @@ pub struct Answer<'a> {
     pub content: Content,
     /// The Location of a redirect.
     pub location: Option<String>,
+    /// Further headers, of redirects.
+    pub headers: Vec<Header>,
     /// The body.
     pub body: Body,
     /// The repository for the access log; `None` for paths and refusals.
@@ -74,28 +78,68 @@ pub fn answer<'a>(
 ) -> Answer<'a> {
     let catalogue = snapshot.catalogue();
     let Answerer { scratch, buffer } = answerer;
+    let refused = |refusal| {
+        refuse(
+            Some(catalogue),
+            Some(request.endpoint),
+            request.query.format,
+            &refusal,
+            date,
+        )
+    };
     let choice = match choose(snapshot, request, scratch, &mut ()) {
         Ok(choice) => choice,
-        Err(refusal) => return refuse(Some(catalogue), Some(request.endpoint), &refusal, date),
+        Err(refusal) => return refused(refusal),
     };
-    match choice.form {
-        AnswerForm::Mirrorlist => Answer {
+    let format = request
+        .query
+        .format
+        .and_then(|format| format.at(Some(request.endpoint)));
+    match (format, choice.form) {
+        (None | Some(Format::Metalink4), AnswerForm::Mirrorlist) => Answer {
             body: Body::whole(text::mirrorlist(catalogue, request.query, &choice, buffer)),
             ..chosen(catalogue, Content::Mirrorlist, &choice)
         },
-        AnswerForm::Redirect(url) => {
-            let url = text::redirect_url(catalogue, &choice.target, url);
-            Answer {
-                status: 302,
-                body: Body::whole(format!("{url}\n")),
-                location: Some(url),
-                ..chosen(catalogue, Content::Mirrorlist, &choice)
-            }
-        }
-        AnswerForm::Metalink(details) => Answer {
+        (None, AnswerForm::Metalink(details)) => Answer {
             body: Body::whole(metalink::metalink(catalogue, &choice, details, date, buffer)),
             ..chosen(catalogue, Content::Metalink, &choice)
         },
+        (None | Some(Format::Metalink4), AnswerForm::Redirect(url)) => {
+            let url = text::redirect_url(catalogue, &choice.target, url);
+            Answer {
+                body: Body::whole(format!("{url}\n")),
+                ..redirect(catalogue, Content::Mirrorlist, &choice, url)
+            }
+        }
+        (Some(Format::Metalink4), AnswerForm::Metalink(details)) => {
+            match metalink4::metalink(catalogue, &choice, details, request.now, buffer) {
+                Some(body) => Answer {
+                    body: Body::whole(body),
+                    ..chosen(catalogue, Content::Metalink4, &choice)
+                },
+                None => refused(Refusal::NoMirror),
+            }
+        }
+        (Some(Format::Json), form) => Answer {
+            body: Body::whole(json::answer(snapshot, &choice)),
+            ..match form {
+                AnswerForm::Redirect(url) => {
+                    let url = text::redirect_url(catalogue, &choice.target, url);
+                    redirect(catalogue, Content::Json, &choice, url)
+                }
+                AnswerForm::Mirrorlist | AnswerForm::Metalink(_) => chosen(catalogue, Content::Json, &choice),
+            }
+        },
+    }
+}
+
+/// A redirect, but for its body.
+fn redirect<'a>(catalogue: &Catalogue, content: Content, choice: &Choice<'a>, url: String) -> Answer<'a> {
+    Answer {
+        status: 302,
+        headers: redirect_headers(catalogue, choice, &url),
+        location: Some(url),
+        ..chosen(catalogue, content, choice)
     }
 }
 
@@ -107,6 +151,7 @@ fn chosen<'a>(catalogue: &Catalogue, content: Content, choice: &Choice<'a>) -> A
         status: 200,
         content,
         location: None,
+        headers: Vec::new(),
         body: Body::default(),
         repository: match choice.target.asked {
             Asked::Repository { asked: repo, arch, .. } => Some(AnsweredRepository { country, repo, arch }),
@@ -121,23 +166,27 @@ fn chosen<'a>(catalogue: &Catalogue, content: Content, choice: &Choice<'a>) -> A
     }
 }
 
-/// The answer to a request that gets no mirrors: a text, or at the metalink endpoint a metalink whose only content is a comment.
-/// The catalogue is for refusals that list all repositories.
+/// The answer to a request that gets no mirrors: a text, at the metalink endpoint a metalink whose only content is a comment, or a
+/// refusal in the format that was asked for. The catalogue is for refusals that list all repositories.
 pub fn refuse<'a>(
     catalogue: Option<&Catalogue>,
     endpoint: Option<Endpoint>,
+    format: Option<Format>,
     refusal: &Refusal<'_>,
     date: &str,
 ) -> Answer<'a> {
     let catalogue = catalogue.filter(|_| matches!(refusal, Refusal::UnknownRepository { .. }));
-    let (content, body) = match endpoint {
-        Some(Endpoint::Metalink) => (Content::Metalink, metalink::refusal(catalogue, refusal, date)),
-        Some(Endpoint::Mirrorlist) | None => (Content::ErrorText, text::refusal(catalogue, refusal)),
+    let (content, body) = match (format.and_then(|format| format.at(endpoint)), endpoint) {
+        (Some(Format::Json), _) => (Content::Json, json::refusal(refusal)),
+        (Some(Format::Metalink4), _) => (Content::Metalink4, metalink4::refusal(refusal)),
+        (None, Some(Endpoint::Metalink)) => (Content::Metalink, metalink::refusal(catalogue, refusal, date)),
+        (None, Some(Endpoint::Mirrorlist) | None) => (Content::ErrorText, text::refusal(catalogue, refusal)),
     };
     Answer {
         status: refusal.status(),
         content,
         location: None,
+        headers: Vec::new(),
         body,
         repository: None,
         listed: None,

@@ -2,13 +2,15 @@
 //! seed.
 //!
 //! [`MirrorQuery::parse`] (text to parameters) -> [`choose`](choose::choose): [`target`] (repository or path to a directory),
-//! [`locate`] (address to country; [`place`] to coordinates), the hosts in order -> [`render`] (mirrorlist, metalink or redirect). [`answer`](answer())
-//! walks this way once, on one snapshot. [`explain`](explain::explain) makes the same choice and tells why. A request that gets
-//! no mirrors is a [`Refusal`].
+//! [`locate`] (address to country; [`place`] to coordinates), the hosts in order -> [`render`] (mirrorlist, metalink or redirect, or
+//! a [`Format`] that was asked for). [`answer`](answer()) walks this way once, on one snapshot. [`explain`](explain::explain) makes
+//! the same choice and tells why; [`described`] is what it shares with JSON answers. A request that gets no mirrors is a [`Refusal`].
 
 pub mod answer;
 pub mod choose;
+pub mod described;
 pub mod explain;
+pub mod format;
 pub mod locate;
 pub mod place;
 pub mod protocols;
@@ -19,6 +21,7 @@ pub mod target;
 
 pub use answer::{Answer, Answerer, answer, refuse};
 pub use choose::{Choice, MirrorRequest, Scratch, Tier, choose};
+pub use format::Format;
 pub use query::MirrorQuery;
 pub use refusal::Refusal;
 pub use render::{Body, Content};

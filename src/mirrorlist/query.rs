@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::format::Format;
+
 /// The parameters of a request, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MirrorQuery<'a> {
@@ -14,18 +16,22 @@ pub struct MirrorQuery<'a> {
     pub arch: Option<Cow<'a, str>>,
     /// A directory, or a file in a directory.
     pub path: Option<Cow<'a, str>>,
-    /// A comma list of country codes, or `global`.
+    /// A comma list of country codes, or `global`; a country with `!` before it is excluded.
     pub country: Option<Cow<'a, str>>,
     /// The client address to answer for; empty counts as absent.
     pub ip: Option<Cow<'a, str>>,
     /// A comma list of protocols.
     pub protocol: Option<Cow<'a, str>>,
+    /// The family of addresses that the client has: `4` or `6`.
+    pub ip_version: Option<Cow<'a, str>>,
     /// Whether to redirect to the best mirror instead of listing mirrors.
     pub redirect: bool,
     /// Whether the netblock and AS tiers are off.
     pub network_off: bool,
     /// Whether to add the cache's creation time.
     pub time: bool,
+    /// The format to answer in; `None`: the endpoint's own. Unknown names count as absent.
+    pub format: Option<Format>,
 }
 
 impl<'a> MirrorQuery<'a> {
@@ -41,9 +47,11 @@ impl<'a> MirrorQuery<'a> {
                 "country" => parsed.country = Some(decode(value)),
                 "ip" => parsed.ip = Some(decode(value)).filter(|address| !address.trim().is_empty()),
                 "protocol" => parsed.protocol = Some(decode(value)),
+                "ip_version" => parsed.ip_version = Some(decode(value)),
                 "redirect" => parsed.redirect = true,
                 "netblock" => parsed.network_off = decode(value) != "1",
                 "time" => parsed.time = true,
+                "format" => parsed.format = Format::parse(&decode(value)),
                 _ => {}
             }
         }
@@ -66,12 +74,13 @@ mod tests {
     #[test]
     fn parameters_are_decoded_and_the_last_one_counts() {
         let query = MirrorQuery::parse(
-            "repo=a&repo=fedora%2D41&arch=x86%5F64&countme=3&path=c++/%C3%A9%ff&re%64irect&time=&&=x",
+            "repo=a&repo=fedora%2D41&arch=x86%5F64&countme=3&path=c++/%C3%A9%ff&re%64irect&time=&&=x&ip_version=4&ip%5fversion=6",
         );
         let expected = MirrorQuery {
             repo: Some("fedora-41".into()),
             arch: Some("x86_64".into()),
             path: Some("c++/é\u{fffd}".into()),
+            ip_version: Some("6".into()),
             redirect: true,
             time: true,
             ..MirrorQuery::default()

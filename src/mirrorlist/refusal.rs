@@ -27,8 +27,12 @@ pub enum Refusal<'a> {
         /// The file; empty if the directory itself was asked for.
         file: Cow<'a, str>,
     },
+    /// The file of a redirect is not among those of its directory.
+    NoSuchFile,
     /// No host has an http or https URL to redirect to.
     NoWebMirror,
+    /// No host has a URL of a protocol that was asked for, and the format needs one.
+    NoMirror,
     /// The path ends neither in /mirrorlist nor in /metalink.
     UnknownEndpoint,
     /// The method is neither GET nor HEAD.
@@ -46,7 +50,9 @@ impl Refusal<'_> {
             Self::UnknownRepository { .. }
             | Self::UnknownPath
             | Self::NoFileDetails { .. }
+            | Self::NoSuchFile
             | Self::NoWebMirror
+            | Self::NoMirror
             | Self::UnknownEndpoint => 404,
         }
     }

@@ -19,6 +19,7 @@ use url::{Host, Url};
 
 use super::failure::Failure;
 use super::names::Names;
+use crate::health::AddressFamily;
 use crate::settings::ProbeConfig;
 
 /// Content with more bytes is not read.
@@ -30,30 +31,13 @@ const MOST_REDIRECTS: usize = 6;
 /// The memory of a connection for each direction, in bytes. A longer head is refused.
 const BUFFER: usize = 16 << 10;
 
-/// A family of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
-    Ipv4,
-    Ipv6,
-}
-
-impl Family {
-    /// Its name in the health file.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Ipv4 => "ipv4",
-            Self::Ipv6 => "ipv6",
-        }
-    }
-
-    /// The families that a URL's host can have: an address has one.
-    pub(super) fn of_url(url: &str) -> &'static [Self] {
-        let url = Url::parse(url).ok();
-        match url.as_ref().and_then(Url::host) {
-            Some(Host::Ipv4(_)) => &[Self::Ipv4],
-            Some(Host::Ipv6(_)) => &[Self::Ipv6],
-            _ => &[Self::Ipv4, Self::Ipv6],
-        }
+/// The families that a URL's host can have: an address has one.
+pub(super) fn families_of(url: &str) -> &'static [AddressFamily] {
+    let url = Url::parse(url).ok();
+    match url.as_ref().and_then(Url::host) {
+        Some(Host::Ipv4(_)) => &[AddressFamily::Ipv4],
+        Some(Host::Ipv6(_)) => &[AddressFamily::Ipv6],
+        _ => &AddressFamily::ALL,
     }
 }
 
@@ -156,7 +140,7 @@ impl Asker {
     }
 
     /// Asks for a URL, by addresses of one family.
-    pub(super) fn ask(&self, url: &str, family: Family, conditions: Conditions<'_>) -> Reply {
+    pub(super) fn ask(&self, url: &str, family: AddressFamily, conditions: Conditions<'_>) -> Reply {
         let deadline = Instant::now() + self.patience;
         let mut at = match Url::parse(url) {
             Ok(url) => url,
@@ -185,14 +169,14 @@ impl Asker {
     fn hop(
         &self,
         url: &Url,
-        family: Family,
+        family: AddressFamily,
         conditions: Conditions<'_>,
         left: Option<Duration>,
         elsewhere: Option<String>,
     ) -> Result<Hop, Error> {
         let agent = match family {
-            Family::Ipv4 => &self.ipv4,
-            Family::Ipv6 => &self.ipv6,
+            AddressFamily::Ipv4 => &self.ipv4,
+            AddressFamily::Ipv6 => &self.ipv6,
         };
         let mut request = agent
             .get(url.as_str())
@@ -289,8 +273,11 @@ mod tests {
 
     #[test]
     fn an_address_has_one_family() {
-        assert_eq!(Family::of_url("http://192.0.2.1:8080/x"), [Family::Ipv4]);
-        assert_eq!(Family::of_url("https://[2001:db8::1]/x"), [Family::Ipv6]);
-        assert_eq!(Family::of_url("https://a.example/x"), [Family::Ipv4, Family::Ipv6]);
+        assert_eq!(families_of("http://192.0.2.1:8080/x"), [AddressFamily::Ipv4]);
+        assert_eq!(families_of("https://[2001:db8::1]/x"), [AddressFamily::Ipv6]);
+        assert_eq!(
+            families_of("https://a.example/x"),
+            [AddressFamily::Ipv4, AddressFamily::Ipv6]
+        );
     }
 }

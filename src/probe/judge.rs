@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 use slog::{Logger, info, warn};
 
-use super::ask::{Family, MOST_BYTES, Reply};
+use super::ask::{MOST_BYTES, Reply};
 use super::failure::Failure;
 use super::plan::{PlannedUrl, WatchedRepository};
 use super::repomd;
-use crate::health::{RepositoryHealth, Standing, UrlHealth, Verdict};
+use crate::health::{AddressFamily, RepositoryHealth, Standing, UrlHealth, Verdict};
 use crate::snapshot::FileVersion;
 
 /// What one question found.
@@ -75,7 +75,7 @@ pub(super) struct UrlObservations {
     /// When it was asked, in seconds since the Unix epoch.
     pub(super) checked: u64,
     /// The families that work.
-    pub(super) families: Vec<Family>,
+    pub(super) families: Vec<AddressFamily>,
     /// For each question what it found; `None`: it was not asked.
     pub(super) found: Vec<Option<Observation>>,
 }

@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use rand::Rng;
 use rand::seq::SliceRandom as _;
 
-use super::ask::{Conditions, Family, Reply};
+use super::ask::{Conditions, Reply, families_of};
 use super::failure::Failure;
 use super::judge::{self, Finding, Observation, UrlObservations, known_repository};
 use super::plan::{Plan, PlannedUrl};
-use crate::health::{HealthFile, UrlHealth};
+use crate::health::{AddressFamily, HealthFile, UrlHealth};
 use crate::snapshot::age;
 use crate::threads::join;
 
@@ -39,7 +39,7 @@ pub(super) struct Round<'a, Ask, Done> {
 
 impl<'a, Ask, Done> Round<'a, Ask, Done>
 where
-    Ask: Fn(&str, Family, Conditions<'_>) -> Reply + Sync,
+    Ask: Fn(&str, AddressFamily, Conditions<'_>) -> Reply + Sync,
     Done: Fn() + Sync,
 {
     /// Asks all URLs. Returns what was found at each.
@@ -99,7 +99,7 @@ where
         let (Some(slot), true) = (observed.found.first_mut(), !url.questions.is_empty()) else {
             return observed;
         };
-        let attempts: Vec<(Family, Observation)> = self.by_each_family(url);
+        let attempts: Vec<(AddressFamily, Observation)> = self.by_each_family(url);
         let works = attempts.iter().filter(|(_, found)| found.finding.works());
         observed.families = works.map(|(family, _)| *family).collect();
         let Some((family, first)) = best(attempts) else {
@@ -119,9 +119,9 @@ where
         observed
     }
 
-    fn by_each_family(&self, url: &PlannedUrl) -> Vec<(Family, Observation)> {
+    fn by_each_family(&self, url: &PlannedUrl) -> Vec<(AddressFamily, Observation)> {
         let mut attempts = Vec::new();
-        for family in Family::of_url(&url.url) {
+        for family in families_of(&url.url) {
             let Some(found) = self.ask_question(url, 0, *family) else {
                 break;
             };
@@ -135,7 +135,7 @@ where
         attempts
     }
 
-    fn ask_question(&self, url: &PlannedUrl, index: usize, family: Family) -> Option<Observation> {
+    fn ask_question(&self, url: &PlannedUrl, index: usize, family: AddressFamily) -> Option<Observation> {
         let question = url.questions.get(index)?;
         let repository = self.plan.repositories.get(question.repository)?;
         let known = self
@@ -157,7 +157,7 @@ fn goes_on(finding: &Finding) -> bool {
 }
 
 /// The attempt that counts: the first that works, or else the one that is most telling, with the words of all.
-fn best(mut attempts: Vec<(Family, Observation)>) -> Option<(Family, Observation)> {
+fn best(mut attempts: Vec<(AddressFamily, Observation)>) -> Option<(AddressFamily, Observation)> {
     if let Some(works) = attempts.iter().position(|(_, found)| found.finding.works()) {
         return Some(attempts.swap_remove(works));
     }
@@ -182,14 +182,14 @@ fn best(mut attempts: Vec<(Family, Observation)>) -> Option<(Family, Observation
         ));
     }
     // Without a way to IPv6 this machine can't tell whether a mirror that has nothing else works. Without one to IPv4 it is cut off.
-    let is_cut_off = |family: Family, found: &Observation| {
-        family == Family::Ipv6 && found.finding == Finding::NoAnswer(Failure::NoRoute)
+    let is_cut_off = |family: AddressFamily, found: &Observation| {
+        family == AddressFamily::Ipv6 && found.finding == Finding::NoAnswer(Failure::NoRoute)
     };
     if attempts.len() > 1 {
         attempts.retain(|(family, found)| !is_cut_off(*family, found));
     }
     for (family, found) in &mut attempts {
-        if *family == Family::Ipv4 && found.finding == Finding::NoAnswer(Failure::NoRoute) {
+        if *family == AddressFamily::Ipv4 && found.finding == Finding::NoAnswer(Failure::NoRoute) {
             found.finding = Finding::NoAnswer(Failure::Other(found.words.clone()));
         }
     }

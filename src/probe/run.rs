@@ -12,7 +12,7 @@ use rand::rngs::{SmallRng, SysRng};
 use rand::{SeedableRng as _, TryRng as _};
 use slog::{Logger, debug, error, info, warn};
 
-use super::ask::{Asker, Conditions, Family};
+use super::ask::{Asker, Conditions};
 use super::judge::{self, UrlObservations};
 use super::metrics::ProbeMetrics;
 use super::plan::{Plan, PlannedUrl};
@@ -22,7 +22,7 @@ use crate::generate::schedule::{Schedule, stop_signals};
 use crate::generate::write::files;
 use crate::generate::write::unfinished::Unfinished;
 use crate::health::file::FORMAT;
-use crate::health::{HealthFile, UrlHealth, Verdict};
+use crate::health::{AddressFamily, HealthFile, UrlHealth, Verdict};
 use crate::http::monitoring;
 use crate::settings::{ConfigError, ProbeConfig};
 use crate::snapshot::data_file::load;
@@ -220,7 +220,7 @@ fn ask<'a>(
         plan,
         known,
         parallel: config.parallel,
-        ask: |url: &str, family: Family, conditions: Conditions<'_>| {
+        ask: |url: &str, family: AddressFamily, conditions: Conditions<'_>| {
             let reply = asker.ask(url, family, conditions);
             metrics.request(&reply);
             reply

@@ -4,7 +4,7 @@
 //!
 //! - `setting`: a setting as one typed value, and the macro that makes a checked struct of a list of them
 //! - `parsers`: one parser per kind of value; `values`: the types of values
-//! - `server`: the settings of `mirrorlist-server`, a struct per concern; `raw`: the layers that their texts come from (flag over
+//! - `server`: the settings of `mirrorlist-server`, a struct per concern, those of `choice` in a file of their own; `raw`: the layers that their texts come from (flag over
 //!   variable over file over default); `server_command`: its command line
 //! - `generator`: the settings of `generate-mirrorlist-cache`, which are flags, and its command line. `DB_URL` is read in
 //!   [`crate::generate`]. `probe`: those of its command of that name
@@ -14,8 +14,10 @@
 //! concern that is handed down as a whole, like [`PublicSettings`], needs nothing else; another one is handed on in
 //! `ServerConfig::check`.
 
+mod choice;
 mod command_line;
 mod generator;
+mod origins;
 mod parsers;
 mod probe;
 mod raw;
@@ -24,16 +26,18 @@ mod server_command;
 mod setting;
 mod values;
 
+pub use choice::ChoiceSettings;
 pub use generator::{GeneratorCommand, GeneratorConfig, generator_flags};
+pub use origins::AllowedOrigins;
 pub use probe::{Patterns, ProbeConfig, probe_flags};
 pub use server::{
-    AdminConfig, ChoiceSettings, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings,
-    ReadinessLimits, ServerConfig, server_settings,
+    AdminConfig, DataPaths, Deadlines, HealthSettings, LoggingSettings, PublicSettings, ReadinessLimits, ServerConfig,
+    server_settings,
 };
 pub use server_command::{CompareOptions, ServerCommand};
 pub use setting::{ConfigError, Definition};
 pub use values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, CacheCompareSettings, HostOrder, LogFormat, Share, TrustedProxies,
-    WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, AsOrder, CacheCompareSettings, HostOrder, LogFormat, Share,
+    TrustedProxies, WatchSettings,
 };
 pub(crate) use values::{LEVELS, host_name};

@@ -132,6 +132,11 @@ pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Ex
     })
 }
 
+/// Whether something is on.
+pub(super) fn on_or_off(text: &str) -> Result<bool, Expected> {
+    choice(text, &[("true", true), ("false", false), ("on", true), ("off", false)])
+}
+
 /// A value, or nothing for an empty text.
 pub(super) fn optional<T>(text: &str, parse: fn(&str) -> Result<T, Expected>) -> Result<Option<T>, Expected> {
     match text {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use slog::Level;
 
+use super::choice::ChoiceSettings;
+use super::origins::{AllowedOrigins, origins};
 use super::parsers::{
     YEAR, access_log, admin_address, choice, deadline, host_names, ip_address, networks, number, optional, or_off,
     path, share, time, time_in,
@@ -17,7 +19,7 @@ use super::parsers::{
 use super::raw::RawSettings;
 use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
 use super::values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, HostOrder, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, LEVELS, LogFormat, Share, TrustedProxies, WatchSettings,
 };
 
 /// The definitions of all settings, in the order of the documentation.
@@ -54,41 +56,6 @@ settings! {
 }
 
 settings! {
-    /// How mirrors are chosen.
-    pub struct ChoiceSettings {
-        /// add hosts worldwide when the nearer tiers give fewer than this many
-        minimum: usize = Setting::new("minimum", "HOSTS", |text| number(text, "a number of hosts, 0 or more"))
-            .short('m').default("5");
-        /// order of hosts below the netblock and AS tiers: `bandwidth` (country, continent, world), or `distance` (own country, then
-        /// all others by bandwidth and distance; docs/selection.md)
-        order: HostOrder = Setting::new("order", "ORDER", |text| {
-            choice(text, &[("bandwidth", HostOrder::Bandwidth), ("distance", HostOrder::Distance)])
-        }).default("bandwidth");
-        /// with `order = distance`, let no host be the first for more than this share of a country's clients while others at most
-        /// 1000 km farther have room; empty: any share
-        max_share: Option<Share> = Setting::new("max_share", "PERCENT", |text| optional(text, first_share));
-    }
-}
-
-impl ChoiceSettings {
-    /// The defaults.
-    pub const STANDARD: Self = Self {
-        minimum: 5,
-        order: HostOrder::Bandwidth,
-        max_share: None,
-    };
-
-    fn checked(self) -> Result<Self, ConfigError> {
-        match (self.order, self.max_share) {
-            (HostOrder::Bandwidth, Some(share)) => Err(ConfigError::new(format!(
-                "max_share = {share}: it counts with order = distance only; set that, or leave max_share empty"
-            ))),
-            _ => Ok(self),
-        }
-    }
-}
-
-settings! {
     /// How the public handler takes requests.
     pub struct PublicSettings {
         /// comma list of the networks whose X-Forwarded-For counts; empty: none
@@ -98,6 +65,9 @@ settings! {
         ip_from_trusted_only: bool = Setting::new("ip_parameter", "WHO", |text| {
             choice(text, &[("everyone", false), ("trusted", true)])
         }).default("everyone");
+        /// comma list of the origins whose web pages may read answers (CORS), like `https://www.example.org`; `*`: all; empty:
+        /// none
+        cors: AllowedOrigins = Setting::new("cors.origins", "ORIGINS", origins);
     }
 }
 
@@ -264,12 +234,6 @@ settings! {
             choice(text, &[("degraded", false), ("unready", true)])
         }).default("degraded");
     }
-}
-
-/// A share of first places. None at all would be no order.
-fn first_share(text: &str) -> Result<Share, Expected> {
-    let limit = share(text).ok().filter(|share| *share != Share::percent(0));
-    limit.ok_or_else(|| "a percentage above 0% and up to 100%, like 50%".into())
 }
 
 /// The number of worker threads. More than any machine has processors only cost memory.

@@ -182,8 +182,9 @@ fn grammar() -> clap::Command {
 
 #[cfg(test)]
 mod tests {
+    use super::super::choice::ChoiceSettings;
     use super::super::server::Deadlines;
-    use super::super::values::AdminAddress;
+    use super::super::values::{AdminAddress, AsOrder};
     use super::*;
     use std::fs;
     use std::path::Path;
@@ -255,6 +256,46 @@ mod tests {
         assert_eq!(config.shutdown_grace, Duration::from_secs(90));
         let admin = config.admin.unwrap();
         assert!(!admin.is_set && admin.listen == AdminAddress::Tcp("127.0.0.1:3001".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_settings_of_the_choice_are_numbers_words_and_booleans() {
+        let choice = |file: &str, variables: &[(&str, &str)], flags: &[&str]| match parse_all(file, variables, flags) {
+            Ok(ServerCommand::Serve(config)) => Ok(config.choice),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        };
+        assert_eq!(choice("", &[], &[]), Ok(ChoiceSettings::STANDARD));
+        let all = ChoiceSettings {
+            maximum: NonZeroUsize::new(20),
+            prefer_family: true,
+            as_order: AsOrder::Bandwidth,
+            sticky_redirects: true,
+            ..ChoiceSettings::STANDARD
+        };
+        let file = "maximum = 20\nprefer_family = true\nas_order = \"bandwidth\"\n[redirect]\nsticky = \"on\"";
+        assert_eq!(choice(file, &[], &[]), Ok(all.clone()));
+        let variables = [
+            ("MIRRORLIST_REDIRECT__STICKY", "true"),
+            ("MIRRORLIST_AS_ORDER", "bandwidth"),
+        ];
+        let flags = ["--maximum", "20", "--prefer_family", "on"];
+        assert_eq!(choice("", &variables, &flags), Ok(all));
+        let off = "maximum = \"\"\nprefer_family = \"off\"\nredirect.sticky = false";
+        assert_eq!(choice(off, &[], &[]), Ok(ChoiceSettings::STANDARD));
+        for (wrong, expected) in [
+            ("maximum = 0", "a number of hosts, at least 1"),
+            ("maximum = -1", "a number of hosts, at least 1"),
+            ("prefer_family = \"ipv6\"", "one of true, false, on, off"),
+            ("redirect.sticky = 1", "one of true, false, on, off"),
+            ("as_order = \"weight\"", "one of random, bandwidth"),
+        ] {
+            let error = choice(wrong, &[], &[]).unwrap_err();
+            assert!(
+                error.contains(expected) && error.contains(wrong.split(' ').next().unwrap()),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -60,6 +60,15 @@ impl fmt::Display for Share {
     }
 }
 
+/// The order of hosts in the AS tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOrder {
+    /// All hosts alike.
+    Random,
+    /// A weighted shuffle by bandwidth, as in the tiers by location.
+    Bandwidth,
+}
+
 /// The destination of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLogTarget {

@@ -181,6 +181,11 @@ impl Catalogue {
         files.get(position)
     }
 
+    /// The files of a directory that have details, in the order of their names.
+    pub fn files_of(&self, directory: DirectoryIndex) -> &[FileDetails] {
+        self.file_details.get(&directory).map_or(&[], |files| files)
+    }
+
     /// Every file with details, and its directory, in no order.
     pub fn files(&self) -> impl Iterator<Item = (DirectoryIndex, &FileDetails)> {
         let directories = self.file_details.iter();

@@ -10,12 +10,13 @@ use super::data_file::{DataFile, DataTable as _};
 use super::data_set::DataSet;
 use super::directories::DirectoryIndex;
 use super::health::MirrorHealth;
+use super::health::families::UnreachableUrls;
 use super::health::source::ReadHealthFile;
 use super::health::table::HealthView;
 use super::load_error::LoadError;
 use super::masks::{CarrierMasks, CarrierWord};
 use crate::geo::{AsTable, Continent, ContinentTable, CountryCode, GeoIp};
-use crate::health::HealthFile;
+use crate::health::{AddressFamily, HealthFile};
 use crate::settings::{DataPaths, HealthSettings};
 
 /// Everything that answers are made from.
@@ -100,6 +101,11 @@ impl Snapshot {
     pub fn health_of(&self, directory: DirectoryIndex, now: u64) -> Option<HealthView<'_>> {
         let table = self.health.table_at(now)?;
         table.view(self.catalogue().directory_name(directory))
+    }
+
+    /// The URLs that clients of a family can't reach, at a time in seconds since the Unix epoch; `None` if no such URL is known.
+    pub fn unreachable_by(&self, family: AddressFamily, now: u64) -> Option<UnreachableUrls<'_>> {
+        self.health.unreachable_at(family, now)
     }
 
     /// The cache's content.

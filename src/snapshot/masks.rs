@@ -44,6 +44,21 @@ pub struct CarrierWord {
 }
 
 impl CarrierWord {
+    /// Takes the carriers of some bits out of all masks.
+    pub fn withdraw(&mut self, bits: u64) {
+        let Self {
+            first: _,
+            carriers,
+            in_country,
+            on_continent,
+            public,
+            restricted,
+        } = self;
+        for mask in [carriers, in_country, on_continent, public, restricted] {
+            *mask &= !bits;
+        }
+    }
+
     /// The carriers of some bits.
     pub fn indexes(self, bits: u64) -> impl Iterator<Item = (u64, CarrierIndex)> {
         ones(bits).map(move |number| (1 << number, self.first.plus(number)))

@@ -1,7 +1,7 @@
 //! Texts one after the other in one piece of memory, for copying in blocks. Copying is the work of
 //! `mirrorlist::render::buffer`, where the reason stands.
 
-use crate::index_table::{part, text_part};
+use crate::index_table::text_part;
 
 /// The size of a block in bytes: a line of a processor's cache, longer than most texts.
 pub const BLOCK: usize = 64;
@@ -13,13 +13,34 @@ pub struct TextSpan {
     length: u32,
 }
 
-/// A text with what follows it in memory: if that is a block or more, the text can be copied in whole blocks.
+/// A text with a block or more after it in memory, so that it can be copied in whole blocks.
 #[derive(Debug, Clone, Copy)]
 pub struct PaddedText<'a> {
-    /// The text and what follows it.
-    pub bytes: &'a [u8],
+    memory: &'a [u8],
+    start: usize,
     /// The length of the text in bytes.
     pub length: usize,
+}
+
+impl<'a> PaddedText<'a> {
+    /// The block that the text begins with.
+    #[inline(always)]
+    pub fn first_block(self) -> Option<&'a [u8; BLOCK]> {
+        let block = self.memory.get(self.start..self.start + BLOCK);
+        debug_assert!(block.is_some(), "a text at {} has no block after it", self.start);
+        block?.first_chunk()
+    }
+
+    /// The text without its first block.
+    #[inline(always)]
+    #[must_use]
+    pub fn without_block(self) -> Self {
+        Self {
+            start: self.start + BLOCK,
+            length: self.length.saturating_sub(BLOCK),
+            ..self
+        }
+    }
 }
 
 /// A growing list of texts.
@@ -55,7 +76,8 @@ impl TextArena {
     #[inline]
     pub fn padded(&self, span: TextSpan) -> PaddedText<'_> {
         PaddedText {
-            bytes: part(self.texts.as_bytes(), span.start as usize..self.texts.len()),
+            memory: self.texts.as_bytes(),
+            start: span.start as usize,
             length: span.length as usize,
         }
     }
@@ -80,7 +102,8 @@ impl PaddedString {
     #[inline]
     pub fn get(&self) -> PaddedText<'_> {
         PaddedText {
-            bytes: self.text.as_bytes(),
+            memory: self.text.as_bytes(),
+            start: 0,
             length: self.length,
         }
     }

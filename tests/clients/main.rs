@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use mirror::{DeadMirror, Mirror};
 use repository::{PACKAGE, Repository, details};
-use scene::{REPOMD, REPOSITORY, Scene};
+use scene::{NONE_LEFT, REPOMD, REPOSITORY, Scene};
 use support::http;
 use support::process::{describe, run, succeed};
 use support::programs::{Program, are_there};
@@ -89,8 +89,13 @@ fn with_repository(further: Program) -> [Program; 3] {
 
 /// Loads the repository with librepo; prints its packages.
 fn librepo(kind: &str, scene: &Scene) -> Output {
+    librepo_with(kind, scene, REPOSITORY)
+}
+
+/// The same with a query of its own.
+fn librepo_with(kind: &str, scene: &Scene, query: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let url = scene.url(kind, REPOSITORY);
+    let url = scene.url(kind, query);
     run(Program::Librepo.command().args([kind, &url]).arg(folder.path()))
 }
 
@@ -144,6 +149,28 @@ fn librepo_gets_past_a_dead_mirror_with_a_mirrorlist() {
     }
     let mirrors = Mirrors::new();
     let output = librepo("mirrorlist", &mirrors.dead_first());
+    assert_printed(&output, &format!("{PACKAGE} 2\n"));
+}
+
+#[test]
+fn librepo_reads_past_the_words_on_a_wish_that_is_not_followed() {
+    if !are_there("librepo and a comment", &with_repository(Program::Librepo)) {
+        return;
+    }
+    let mirrors = Mirrors::new();
+    let scene = mirrors.worst_first();
+    let query = format!("{REPOSITORY}{NONE_LEFT}");
+    for kind in ["metalink", "mirrorlist"] {
+        let answer = scene.server.get(&format!("/{kind}?{query}"));
+        assert!(
+            answer.text().contains("Ignoring excluded countries"),
+            "{}",
+            answer.text()
+        );
+    }
+    assert_printed(&librepo_with("metalink", &scene, &query), &format!("{PACKAGE} 2\n"));
+    mirrors.assert_that_the_stale_one_was_passed_over();
+    let output = librepo_with("mirrorlist", &mirrors.dead_first(), &query);
     assert_printed(&output, &format!("{PACKAGE} 2\n"));
 }
 
@@ -253,13 +280,40 @@ impl PlainMirror {
     }
 }
 
+/// Details that no mirror has the file to.
+fn wrong(mirror: &PlainMirror) -> FileDetailsType {
+    FileDetailsType {
+        sha256: Some("0".repeat(64)),
+        sha512: Some("0".repeat(128)),
+        ..mirror.details()
+    }
+}
+
 /// Has aria2 follow the metalink of a file into a folder.
 fn aria2(scene: &Scene, folder: &TempDir) -> Output {
+    aria2_with(&scene.url("metalink", REPOMD), folder)
+}
+
+fn aria2_with(url: &str, folder: &TempDir) -> Output {
     run(Program::Aria2
         .command()
         .args(["--no-conf", "--no-netrc", "--console-log-level=notice", "--dir"])
         .arg(folder.path())
-        .arg(scene.url("metalink", REPOMD)))
+        .arg(url))
+}
+
+#[test]
+fn aria2_reads_past_the_words_on_a_wish_that_is_not_followed() {
+    if !are_there("aria2 and a comment", &[Program::Aria2]) {
+        return;
+    }
+    let mirror = PlainMirror::new();
+    let folder = tempfile::tempdir().unwrap();
+    let url = mirror.scene().url("metalink", &format!("{REPOMD}{NONE_LEFT}"));
+    let output = aria2_with(&url, &folder);
+    assert!(output.status.success(), "{}", describe(&output));
+    let fetched = fs::read_to_string(folder.path().join("repomd.xml"));
+    assert_eq!(fetched.unwrap(), mirror.content());
 }
 
 #[test]
@@ -277,17 +331,65 @@ fn aria2_follows_a_metalink_past_a_dead_mirror_to_the_file() {
 }
 
 #[test]
+fn aria2_follows_a_metalink_4_past_a_dead_mirror_and_checks_the_file() {
+    if !are_there("aria2 with a metalink 4", &[Program::Aria2]) {
+        return;
+    }
+    let (good, dead) = (PlainMirror::new(), DeadMirror::new());
+    let order = [dead.address(), good.mirror.address()];
+    for (versions, is_good) in [(good.details(), true), (wrong(&good), false)] {
+        let scene = Scene::with(&order, vec![versions]);
+        let folder = tempfile::tempdir().unwrap();
+        let output = aria2_with(&scene.url("metalink", &format!("{REPOMD}&format=metalink4")), &folder);
+        assert_eq!(output.status.success(), is_good, "{}", describe(&output));
+        let fetched = fs::read_to_string(folder.path().join("repomd.xml"));
+        assert!(!is_good || fetched.unwrap() == good.content(), "{}", describe(&output));
+        assert_eq!(
+            !is_good,
+            describe(&output).contains("hecksum error"),
+            "{}",
+            describe(&output)
+        );
+    }
+}
+
+#[test]
+fn aria2_is_redirected_to_the_file_whatever_it_makes_of_the_links() {
+    if !are_there("aria2 with a redirect", &[Program::Aria2]) {
+        return;
+    }
+    let (good, dead) = (PlainMirror::new(), DeadMirror::new());
+    let scene = Scene::with(&[good.mirror.address(), dead.address()], vec![good.details()]);
+    let folder = tempfile::tempdir().unwrap();
+    let output = aria2_with(&scene.url("mirrorlist", &format!("{REPOMD}&redirect=1")), &folder);
+    assert!(output.status.success(), "{}", describe(&output));
+    let fetched = fs::read_to_string(folder.path().join("repomd.xml"));
+    assert_eq!(fetched.unwrap(), good.content(), "{}", describe(&output));
+}
+
+#[test]
+fn a_program_that_reads_json_finds_the_mirror_with_the_current_file() {
+    if !are_there("a program that reads JSON", &[Program::Python]) {
+        return;
+    }
+    let (good, stale, dead) = (PlainMirror::new(), PlainMirror::new(), DeadMirror::new());
+    fs::write(stale.repomd(), "<repomd>of yesterday</repomd>\n").unwrap();
+    let order = [dead.address(), stale.mirror.address(), good.mirror.address()];
+    let scene = Scene::with(&order, vec![good.details()]);
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/json_mirrors.py");
+    let url = scene.url("metalink", &format!("{REPOMD}&format=json"));
+    let output = run(Program::Python.command().args([program, &url]));
+    let expected = format!("{}\n{}", good.mirror.address(), good.content());
+    assert_printed(&output, &expected);
+}
+
+#[test]
 fn aria2_refuses_a_file_with_another_hash() {
     if !are_there("aria2 and a wrong hash", &[Program::Aria2]) {
         return;
     }
     let mirror = PlainMirror::new();
-    let wrong = FileDetailsType {
-        sha256: Some("0".repeat(64)),
-        sha512: Some("0".repeat(128)),
-        ..mirror.details()
-    };
-    let scene = Scene::with(&[mirror.mirror.address()], vec![wrong]);
+    let scene = Scene::with(&[mirror.mirror.address()], vec![wrong(&mirror)]);
     let folder = tempfile::tempdir().unwrap();
     let output = aria2(&scene, &folder);
     assert!(!output.status.success(), "{}", describe(&output));

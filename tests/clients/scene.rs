@@ -16,6 +16,9 @@ pub(crate) const REPOSITORY: &str = "repo=example-1&arch=x86_64";
 /// The query for the repository's index, a file.
 pub(crate) const REPOMD: &str = "path=pub/example/1/os/repodata/repomd.xml";
 
+/// A wish that leaves no mirror, since all are in Germany, so that a comment in the answer says that it is not followed.
+pub(crate) const NONE_LEFT: &str = "&country=!de";
+
 /// A server and its files.
 pub(crate) struct Scene {
     pub(crate) server: Server,
@@ -85,6 +88,12 @@ fn cache(mirrors: &[SocketAddr], repomd: Vec<FileDetailsType>) -> MirrorList {
             .map(|(key, mirror)| IntStringMap {
                 key,
                 value: base_url(*mirror),
+            })
+            .collect(),
+        host_country_cache: hosts()
+            .map(|(key, _)| IntStringMap {
+                key,
+                value: "DE".to_owned(),
             })
             .collect(),
         host_netblock_cache: hosts()

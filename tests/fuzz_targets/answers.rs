@@ -2,15 +2,24 @@
 
 use std::net::IpAddr;
 
-use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::mirrorlist::{Answer, Answerer, Content, Endpoint, Format, MirrorQuery, MirrorRequest, answer};
 use mirrorlist_server::settings::ChoiceSettings;
 use mirrorlist_server::snapshot::Snapshot;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-/// Asserts that a client can read what a query gets, as a mirrorlist and as a metalink.
+/// Asserts that a client can read what a query gets, as a mirrorlist and as a metalink, and in each format.
 pub(crate) fn assert_readable_answers(snapshot: &Snapshot, query: &MirrorQuery<'_>, address: IpAddr) {
-    for endpoint in [Endpoint::Mirrorlist, Endpoint::Metalink] {
+    let formats = [None, Some(Format::Json), Some(Format::Metalink4)];
+    let endpoints = [Endpoint::Mirrorlist, Endpoint::Metalink];
+    for (endpoint, format) in endpoints
+        .iter()
+        .flat_map(|endpoint| formats.map(|format| (*endpoint, format)))
+    {
+        let query = &MirrorQuery {
+            format,
+            ..query.clone()
+        };
         let request = MirrorRequest {
             endpoint,
             address,
@@ -26,6 +35,8 @@ pub(crate) fn assert_readable_answers(snapshot: &Snapshot, query: &MirrorQuery<'
 /// Asserts that a client can read an answer.
 pub(crate) fn assert_readable(answer: &Answer<'_>) {
     assert!((200..500).contains(&answer.status), "{}", answer.status);
+    assert_eq!(answer.status == 302, answer.location.is_some(), "{:?}", answer.location);
+    assert_readable_head(answer);
     let body = [
         &answer.body.start[..],
         &answer.body.shared[..],
@@ -35,20 +46,39 @@ pub(crate) fn assert_readable(answer: &Answer<'_>) {
     assert_eq!(body.len(), answer.body.len());
     let text = String::from_utf8(body).unwrap();
     match answer.content {
-        Content::Metalink => assert_well_formed(&text),
+        Content::Metalink | Content::Metalink4 => assert_well_formed(&text),
+        Content::Json => {
+            let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(document.get("version"), Some(&serde_json::json!(1)), "{document}");
+        }
         Content::Mirrorlist if answer.status == 200 => {
             for line in text.lines().filter(|line| !line.starts_with('#')) {
                 assert!(line.contains("://") && !line.contains(char::is_whitespace), "{line:?}");
             }
             assert!(!text.contains('\r'), "{text:?}");
         }
-        Content::Mirrorlist => {
-            let location = answer.location.as_deref().unwrap();
-            let breaks = |c: char| c.is_whitespace() || c.is_control();
-            assert!(!location.contains(breaks), "{location:?}");
-        }
+        Content::Mirrorlist => {}
         Content::ErrorText => {
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        }
+    }
+}
+
+/// Asserts that a redirect has headers that a client can read.
+fn assert_readable_head(answer: &Answer<'_>) {
+    let breaks = |c: char| c.is_whitespace() || c.is_control();
+    if let Some(location) = answer.location.as_deref() {
+        assert!(!location.contains(breaks), "{location:?}");
+    }
+    for (name, value) in &answer.headers {
+        assert!(
+            value.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+            "{name}: {value:?}"
+        );
+        if *name == "link" {
+            let (url, parameters) = value.strip_prefix('<').and_then(|rest| rest.split_once('>')).unwrap();
+            assert!(!url.contains(breaks) && !url.contains(['<', '"']), "{value:?}");
+            assert!(parameters.starts_with("; rel="), "{value:?}");
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn check(bytes: &[u8]) {
         &query.country,
         &query.ip,
         &query.protocol,
+        &query.ip_version,
     ];
     let decoded: usize = values.iter().copied().flatten().map(|value| value.len()).sum();
     assert!(decoded <= text.len(), "{decoded} bytes of {text:?}");

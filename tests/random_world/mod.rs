@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use mirrorlist_server::cache::proto::{
     IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType,
@@ -17,7 +18,7 @@ use mirrorlist_server::cache::proto::{
 use mirrorlist_server::geo::network;
 use mirrorlist_server::mirrorlist::explain::reason::Reason;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
-use mirrorlist_server::settings::ChoiceSettings;
+use mirrorlist_server::settings::{AsOrder, ChoiceSettings};
 use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -141,6 +142,35 @@ pub fn question() -> impl Strategy<Value = Question> {
         )
 }
 
+/// Random questions with all wishes and settings that need no health file.
+pub fn question_with_wishes() -> impl Strategy<Value = Question> {
+    let excluded = prop_oneof![
+        4 => select(&["!DE", "!fr", "! us", "!ca", "!JP", "!it"][..]),
+        1 => select(&["!ZZ", "!global", "!", "!!DE", "!DEU", "!d\u{0}"][..]),
+    ];
+    (
+        question(),
+        prop::collection::vec((excluded, any::<bool>()), 0..6),
+        prop::option::weighted(0.4, 1..8_usize),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(mut question, excluded, maximum, by_bandwidth, sticky_redirects)| {
+            if !excluded.is_empty() {
+                let countries = question.countries.get_or_insert_default();
+                for (entry, is_first) in excluded {
+                    countries.insert(if is_first { 0 } else { countries.len() }, entry);
+                }
+            }
+            question.settings.maximum = maximum.and_then(NonZeroUsize::new);
+            question.settings.sticky_redirects = sticky_redirects;
+            if by_bandwidth {
+                question.settings.as_order = AsOrder::Bandwidth;
+            }
+            question
+        })
+}
+
 pub const DIRECTORY: &str = "pub/linux/1/x86_64/os/repodata";
 
 /// The fixture's cache with these hosts in place of its own; host ids are places in `hosts`.
@@ -235,6 +265,41 @@ pub type Tiers = Vec<(Tier, BTreeSet<usize>)>;
 
 /// The tiers that an answer must consist of, straight from the rules.
 pub fn expected(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Tiers {
+    let excluded = followed_exclusion(snapshot, hosts, question);
+    tiers_without(snapshot, hosts, question, &|host| is_in(&hosts[host], &excluded)).0
+}
+
+/// The countries that the answer leaves out; none if no URL would be left.
+pub fn followed_exclusion(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Vec<String> {
+    let entries = question.countries.iter().flatten();
+    let excluded: Vec<String> = entries
+        .filter_map(|entry| entry.strip_prefix('!'))
+        .map(|country| country.trim().to_uppercase())
+        .collect();
+    let (tiers, _) = tiers_without(snapshot, hosts, question, &|host| is_in(&hosts[host], &excluded));
+    let mut left = tiers.iter().flat_map(|(_, hosts)| hosts);
+    match left.any(|host| !urls(&hosts[*host], question).is_empty()) {
+        true => excluded,
+        false => Vec::new(),
+    }
+}
+
+fn is_in(host: &Host, countries: &[String]) -> bool {
+    countries.iter().any(|country| country == host.country)
+}
+
+/// The tiers as if some hosts did not carry the directory, and whether those by network are among them.
+pub fn tiers_without(
+    snapshot: &Snapshot,
+    hosts: &[Host],
+    question: &Question,
+    is_excluded: &dyn Fn(usize) -> bool,
+) -> (Tiers, bool) {
+    let mut left = hosts.to_vec();
+    for (number, host) in left.iter_mut().enumerate() {
+        host.carries &= !is_excluded(number);
+    }
+    let hosts = &left;
     let address: IpAddr = question.address.parse().unwrap();
     let client = mirrorlist_server::mirrorlist::locate::locate(snapshot, address).country_code();
     let client = client.map(|country| country.to_string());
@@ -256,12 +321,12 @@ pub fn expected(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Tie
         let asked: Vec<String> = countries.iter().map(|c| c.to_uppercase()).collect();
         let matching = among(&|h| asked.iter().any(|c| c == "GLOBAL" || c == h.country));
         if !matching.is_empty() {
-            return vec![(Tier::Country, matching)];
+            return (vec![(Tier::Country, matching)], false);
         }
         let continents: Vec<String> = asked.iter().filter_map(|c| continent(snapshot, c)).collect();
         let matching = among(&|h| continent(snapshot, h.country).is_some_and(|c| continents.contains(&c)));
         if !matching.is_empty() {
-            return vec![(Tier::Continent, matching)];
+            return (vec![(Tier::Continent, matching)], false);
         }
         by_network &= continents.is_empty();
     }
@@ -284,7 +349,16 @@ pub fn expected(snapshot: &Snapshot, hosts: &[Host], question: &Question) -> Tie
     for (_, tier) in &mut tiers {
         tier.retain(|host| seen.insert(*host));
     }
-    tiers
+    (tiers, by_network)
+}
+
+/// How many hosts an answer lists at most.
+pub fn most_hosts(question: &Question) -> usize {
+    match (question.settings.maximum, question.endpoint) {
+        (Some(maximum), Endpoint::Mirrorlist) if !question.is_redirect() => maximum.get(),
+        (Some(maximum), Endpoint::Metalink) => maximum.get().max(5),
+        _ => usize::MAX,
+    }
 }
 
 /// The netblock and AS tiers of an address.
@@ -329,14 +403,23 @@ pub fn expected_reasons(snapshot: &Snapshot, hosts: &[Host], question: &Question
     };
     let mut by_network = expected(snapshot, hosts, &plain);
     by_network.retain(|(tier, _)| matches!(tier, Tier::Netblock | Tier::AutonomousSystem));
-    if has(&by_network, host) {
+    let excluded = followed_exclusion(snapshot, hosts, question);
+    let (_, tiers_are_on) = tiers_without(snapshot, hosts, question, &|host| is_in(&hosts[host], &excluded));
+    if has(&by_network, host) && !tiers_are_on {
         reasons.push(Reason::NetworkTiersOff);
+    }
+    if is_in(&hosts[host], &excluded) {
+        reasons.push(Reason::ExcludedCountry);
+        return reasons;
     }
     let mut unlimited = hosts.to_vec();
     unlimited[host].allowed.clear();
     reasons.push(if hosts[host].private {
         Reason::Private
-    } else if has(&expected(snapshot, &unlimited, question), host) {
+    } else if has(
+        &tiers_without(snapshot, &unlimited, question, &|host| is_in(&hosts[host], &excluded)).0,
+        host,
+    ) {
         Reason::CountryLimit
     } else {
         Reason::NotInTier

@@ -23,7 +23,11 @@ pub(crate) enum Program {
     Librepo,
     Prometheus,
     Promtool,
+    /// A program in Python that reads JSON answers.
+    Python,
     Rpmbuild,
+    /// Holds a document against a schema.
+    Xmllint,
 }
 
 /// Debian's Python, for which its package of librepo is; a `python3` on the path can be another one.
@@ -36,7 +40,7 @@ impl Program {
     /// A call of the program, to which arguments are to be added.
     pub(crate) fn command(self) -> Command {
         let mut command = Command::new(match self {
-            Self::Librepo => PYTHON,
+            Self::Librepo | Self::Python => PYTHON,
             program => program.name(),
         });
         if self == Self::Librepo {
@@ -61,7 +65,9 @@ impl Program {
             Self::Librepo => "librepo for /usr/bin/python3",
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
+            Self::Python => PYTHON,
             Self::Rpmbuild => "rpmbuild",
+            Self::Xmllint => "xmllint",
         }
     }
 
@@ -73,6 +79,7 @@ impl Program {
                         .status
                         .success()
             }
+            Self::Python => !Path::new(PYTHON).exists(),
             Self::CurlWithHttp2 => {
                 find("curl").is_none()
                     || !String::from_utf8_lossy(&run(self.command().args(["-q", "--version"])).stdout).contains("HTTP2")

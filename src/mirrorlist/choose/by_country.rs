@@ -19,7 +19,7 @@ pub(super) struct AskedCountry<'a> {
     country: Option<CountryCode>,
 }
 
-/// The entries of `country=`, each country once; what is no country's code is left out.
+/// The entries of `country=` that ask for a place, each once; what is no country's code is left out.
 pub(super) fn asked_countries(text: &str) -> Vec<AskedCountry<'_>> {
     let entries = text.split(',').map(str::trim);
     let parsed = entries.filter_map(|spelling| {
@@ -51,7 +51,7 @@ impl<O: Observer> Selector<'_, '_, O> {
             return Selection {
                 hosts,
                 countries: spellings(asked, &found),
-                asn: None,
+                ..Selection::default()
             };
         }
         let table = self.snapshot.continents();
@@ -80,7 +80,7 @@ impl<O: Observer> Selector<'_, '_, O> {
                 .map(|c| c.to_string().into())
                 .collect(),
             hosts,
-            asn: None,
+            ..Selection::default()
         }
     }
 
@@ -94,6 +94,9 @@ impl<O: Observer> Selector<'_, '_, O> {
         let (mut hosts, mut countries) = (Vec::new(), Vec::new());
         let snapshot = self.snapshot;
         for (index, carrier) in snapshot.catalogue().carriers(self.directory) {
+            if !self.exclusions.is_empty() && self.excludes(index, carrier) {
+                continue;
+            }
             let continent = carrier.country.and_then(|country| snapshot.continents().of(country));
             if !takes(carrier, continent) {
                 continue;

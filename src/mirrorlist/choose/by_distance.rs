@@ -6,15 +6,18 @@
 use rand::RngExt;
 use rand_distr::Exp1;
 
-use super::Selection;
 use super::by_location::{USUAL_HOSTS, Usable, names};
-use super::distance::{DistanceChoice, DistanceMeasure};
+use super::distance::DistanceMeasure;
 use super::first_share::{Candidate, FirstShares};
 use super::rank::{RankedHost, Tier};
 use super::select::{Observer, Selector};
+use super::sticky::StickyNetwork;
+use super::weights::Weights;
+use super::{Choice, Scratch, Selection};
 use crate::mirrorlist::place::place;
-use crate::settings::HostOrder;
-use crate::snapshot::{Carrier, CarrierIndex};
+use crate::mirrorlist::protocols::ProtocolFilter;
+use crate::settings::{AsOrder, ChoiceSettings, HostOrder, Share};
+use crate::snapshot::{Carrier, Catalogue};
 
 /// Hosts of other countries are listed until an answer has so many hosts, or `minimum` if that is more: enough for clients whose first
 /// hosts fail.
@@ -31,6 +34,7 @@ impl<O: Observer> Selector<'_, '_, O> {
         self.by_location()
     }
 
+    /// All hosts, those of other countries after the rest, for [`Choice::finish_by_distance`].
     fn by_distance<'a>(&mut self, measure: DistanceMeasure) -> Selection<'a> {
         self.measure = Some(measure);
         let mut selection = Selection {
@@ -43,6 +47,9 @@ impl<O: Observer> Selector<'_, '_, O> {
         let mut elsewhere = std::mem::take(&mut self.scratch.elsewhere);
         elsewhere.clear();
         for mut word in snapshot.carriers_near(self.directory, client, home) {
+            if !self.exclusions.is_empty() {
+                self.withdraw_excluded(&mut word);
+            }
             self.withdraw_limited(&mut word);
             if !self.scratch.near_hosts.is_empty() {
                 self.add_near_hosts(&mut word, &mut selection.hosts, &mut Usable::default());
@@ -68,25 +75,18 @@ impl<O: Observer> Selector<'_, '_, O> {
         }
         self.scratch.near_hosts.clear();
         self.observer.needs_global_tier();
-        let first_shares = self.limit_first(&measure, &mut selection.hosts, &mut elsewhere);
-        self.cut(&selection.hosts, &mut elsewhere);
         selection.hosts.append(&mut elsewhere);
         self.scratch.elsewhere = elsewhere;
-        selection.hosts.sort_unstable();
-        if self.names_countries {
-            let carriers = selection.hosts.iter().map(|host| self.carrier(*host));
-            selection.countries = names(carriers.filter_map(|carrier| carrier.country).collect(), client);
-        }
-        self.distance = Some(DistanceChoice { measure, first_shares });
         selection
     }
 
-    /// The key of a host of the AS tier: by chance alone, or by the law of an order by distance.
+    /// The key of a host of the AS tier: by the law of an order by distance, or else as `as_order` says.
     #[inline]
     pub(super) fn as_key(&mut self, carrier: &Carrier) -> u32 {
-        match self.measure {
-            Some(measure) => self.key_by_distance(&measure, Tier::AutonomousSystem, carrier),
-            None => self.scratch.next_u32(),
+        match (self.measure, self.settings.as_order) {
+            (Some(measure), _) => self.key_by_distance(&measure, Tier::AutonomousSystem, carrier),
+            (None, AsOrder::Random) => self.scratch.next_u32(),
+            (None, AsOrder::Bandwidth) => self.weighted_key(carrier),
         }
     }
 
@@ -105,64 +105,97 @@ impl<O: Observer> Selector<'_, '_, O> {
             false => measure.divisor(catalogue, carrier.host),
         }
     }
+}
 
-    /// Leaves out the last hosts of other countries when there are enough before them.
+impl Choice<'_> {
+    /// Draws the first host by shares where `max_share` asks for it, then leaves out the last hosts of other countries when there are
+    /// enough before them. Both look at ranks, so all settings that change ranks come before.
     ///
-    /// Optimised: those that stay are selected and not sorted out of all (`cargo bench --bench instructions`).
-    fn cut(&self, near: &[RankedHost], elsewhere: &mut Vec<RankedHost>) {
-        let near = near.iter().filter(|host| !host.is_demoted() && self.is_listed(**host));
-        let enough = self.settings.minimum.max(ENOUGH_HOSTS).saturating_sub(near.count());
+    /// Optimised: the hosts that stay are selected and not sorted out of all (`cargo bench --bench instructions`).
+    pub(super) fn finish_by_distance(
+        &mut self,
+        catalogue: &Catalogue,
+        settings: &ChoiceSettings,
+        sticky: Option<&StickyNetwork>,
+        scratch: &mut Scratch,
+    ) {
+        let is_limited = settings
+            .max_share
+            .is_some_and(|limit| self.limit_first(catalogue, settings, limit, sticky, scratch));
+        let hosts = &mut self.selection.hosts;
+        let near = hosts.partition_point(|host| host.tier() != Tier::Distance);
+        let (at_home, elsewhere) = hosts.split_at_mut(near);
+        let is_listed = |host: &RankedHost| lists(self.protocols, catalogue, *host);
+        let good = at_home.iter().filter(|host| host.class() == 0 && is_listed(host));
+        let enough = settings.minimum.max(ENOUGH_HOSTS).saturating_sub(good.count());
+        // A host that was drawn as the first stays, even if there are enough at home.
+        let enough = enough.max(usize::from(is_limited));
         if enough < elsewhere.len() {
             elsewhere.select_nth_unstable(enough);
-            elsewhere.truncate(enough);
+            self.selection.farther = hosts.split_off(near + enough);
         }
     }
 
-    /// Draws the first host by shares if `max_share` says that a host would be it too often.
+    /// Names the countries in which hosts were found.
+    pub(super) fn name_countries(&mut self, catalogue: &Catalogue) {
+        let countries = self.carriers(catalogue).filter_map(|carrier| carrier.country).collect();
+        self.selection.countries = names(countries, self.location.country_code());
+    }
+
+    /// Draws the first host by shares if a host would be it too often. Returns whether it did.
     fn limit_first(
         &mut self,
-        measure: &DistanceMeasure,
-        near: &mut [RankedHost],
-        elsewhere: &mut [RankedHost],
-    ) -> Option<FirstShares> {
-        let limit = self.settings.max_share?;
-        let all = near.iter().chain(&*elsewhere);
-        let is_good = |host: &RankedHost| !host.is_demoted() && self.is_listed(*host);
-        let good: Vec<RankedHost> = all.copied().filter(is_good).collect();
-        if good.iter().any(|host| host.tier() < Tier::Country) {
+        catalogue: &Catalogue,
+        settings: &ChoiceSettings,
+        limit: Share,
+        sticky: Option<&StickyNetwork>,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let Some(distance) = &mut self.distance else {
+            return false;
+        };
+        let hosts = &mut self.selection.hosts;
+        let is_good = |host: &RankedHost| !host.is_demoted() && lists(self.protocols, catalogue, *host);
+        let good: Vec<RankedHost> = hosts.iter().copied().filter(is_good).collect();
+        let best = good.iter().map(|host| host.class()).min();
+        let first = || good.iter().copied().filter(|host| Some(host.class()) == best);
+        if first().any(|host| host.tier() < Tier::Country) {
             // The client's own network comes first, whatever the limit.
-            return None;
+            return false;
         }
-        let candidates: Vec<Candidate> = good.iter().map(|host| self.candidate(measure, *host)).collect();
-        let shares = FirstShares::limited(&candidates, limit.fraction())?;
-        let first: CarrierIndex = shares.draw(self.scratch.rng.random())?;
-        let mut all = near.iter_mut().chain(elsewhere);
-        if let Some(host) = all.find(|host| host.carrier() == first) {
+        let weights = Weights::new(catalogue, settings, Some(distance));
+        let candidates = first().map(|host| candidate(catalogue, &distance.measure, weights.of(host), host));
+        let candidates: Vec<Candidate> = candidates.collect();
+        let Some(shares) = FirstShares::limited(&candidates, limit.fraction()) else {
+            return false;
+        };
+        let drawn = match sticky {
+            Some(network) => network.draw(catalogue, &shares),
+            None => shares.draw(scratch.rng.random()),
+        };
+        if let Some(host) = hosts.iter_mut().find(|host| Some(host.carrier()) == drawn) {
             *host = host.moved_to_front();
         }
-        Some(shares)
+        distance.first_shares = Some(shares);
+        true
     }
+}
 
-    fn candidate(&self, measure: &DistanceMeasure, host: RankedHost) -> Candidate {
-        let (carrier, catalogue) = (self.carrier(host), self.snapshot.catalogue());
-        let kilometres = match measure.is_home(host.tier(), catalogue, carrier.host) {
-            true => Some(0.0),
-            false => measure.kilometres(catalogue, carrier.host),
-        };
-        Candidate {
-            carrier: host.carrier(),
-            weight: 1.0 / f64::from(carrier.inverse_bandwidth * self.divisor(measure, host.tier(), carrier)),
-            kilometres,
-            is_home: host.tier() == Tier::Country,
-        }
+fn candidate(catalogue: &Catalogue, measure: &DistanceMeasure, weight: f64, host: RankedHost) -> Candidate {
+    let index = catalogue.carrier(host.carrier()).host;
+    let kilometres = match measure.is_home(host.tier(), catalogue, index) {
+        true => Some(0.0),
+        false => measure.kilometres(catalogue, index),
+    };
+    Candidate {
+        carrier: host.carrier(),
+        weight,
+        kilometres,
+        is_home: host.tier() == Tier::Country,
     }
+}
 
-    fn carrier(&self, host: RankedHost) -> &Carrier {
-        self.snapshot.catalogue().carrier(host.carrier())
-    }
-
-    /// Whether the answer lists a URL of the host.
-    fn is_listed(&self, host: RankedHost) -> bool {
-        self.listed.takes_any(self.carrier(host).protocols)
-    }
+/// Whether an answer lists a URL of a host.
+fn lists(listed: ProtocolFilter, catalogue: &Catalogue, host: RankedHost) -> bool {
+    listed.takes_any(catalogue.carrier(host.carrier()).protocols)
 }

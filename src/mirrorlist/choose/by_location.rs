@@ -45,6 +45,9 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         let (mut usable, mut any_public) = (Usable::default(), false);
         self.scratch.global.clear();
         for mut word in snapshot.carriers_near(self.directory, client, home) {
+            if !self.exclusions.is_empty() {
+                self.withdraw_excluded(&mut word);
+            }
             if self.names_countries {
                 let near = self.carriers(word, word.in_country | word.on_continent);
                 countries.extend(near.filter_map(|(_, _, carrier)| carrier.country));
@@ -117,6 +120,16 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
         let catalogue = self.snapshot.catalogue();
         word.indexes(bits)
             .map(|(bit, index)| (bit, index, catalogue.carrier(index)))
+    }
+
+    /// Takes excluded hosts out of all masks.
+    #[cold]
+    pub(super) fn withdraw_excluded(&mut self, word: &mut CarrierWord) {
+        for (bit, index, carrier) in self.carriers(*word, word.carriers) {
+            if self.excludes(index, carrier) {
+                word.withdraw(bit);
+            }
+        }
     }
 
     /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.

@@ -64,6 +64,16 @@ pub struct DistanceMeasure {
     near_factor: f32,
 }
 
+impl DistanceChoice {
+    /// A choice whose first host follows from weights alone.
+    pub(super) fn new(measure: DistanceMeasure) -> Self {
+        Self {
+            measure,
+            first_shares: None,
+        }
+    }
+}
+
 impl DistanceMeasure {
     /// Measures from a place.
     pub fn new(place: ClientPlace) -> Self {

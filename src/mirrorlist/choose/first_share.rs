@@ -75,6 +75,11 @@ impl FirstShares {
             .map(|(carrier, _)| *carrier)
     }
 
+    /// The hosts and their chances.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (CarrierIndex, f64)> {
+        self.0.iter().copied()
+    }
+
     /// The chance of a host.
     pub fn of(&self, carrier: CarrierIndex) -> f64 {
         let found = self.0.iter().find(|(other, _)| *other == carrier);

@@ -2,19 +2,31 @@
 //! text.
 //!
 //! `select` puts each host of the directory into the best tier that takes it: `by_country` where `country=` is asked for, and elsewhere
-//! `by_location` or, with `order = distance`, `by_distance`, which look at `by_network` first. [`distance`] is the law of the order by distance,
-//! [`first_share`] the limit of first places. [`rank`] is what one sort then puts in order. Hosts that `health` finds without a good
-//! URL come last. An [`Observer`] learns why hosts are left out.
+//! `by_location` or, with `order = distance`, `by_distance`, which look at `by_network` first; [`rank`] is what one sort then puts in
+//! order. Hosts that `health` finds without a good URL come last. An [`Observer`] learns why hosts are left out. `absent` tells for
+//! which files a redirect would be in vain.
+//!
+//! [`weights`] is what a shuffle weighs hosts by, [`distance`] the law of the order by distance, [`first_share`] the limit of first places.
+//!
+//! Wishes and settings: `exclusions` keeps hosts out of all tiers, `attempts` gives that up where none is left, `families` knows which
+//! family of addresses reaches a host, `sticky` puts a network's own order in place of a random one, `maximum` cuts the list off.
 
+mod absent;
+mod attempts;
 mod by_country;
 mod by_distance;
 mod by_location;
 mod by_network;
 pub mod distance;
+mod exclusions;
+mod families;
 pub mod first_share;
 mod health;
+mod maximum;
 pub mod rank;
 mod select;
+mod sticky;
+pub mod weights;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -23,6 +35,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng as _, SeedableRng};
 
 pub use distance::DistanceChoice;
+pub use exclusions::{Exclusion, IgnoredWishes};
 pub use rank::{RankedHost, Tier};
 pub use select::Observer;
 
@@ -32,13 +45,18 @@ use super::query::MirrorQuery;
 use super::target::{Target, resolve};
 use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
+use crate::health::AddressFamily;
 use crate::settings::ChoiceSettings;
-use crate::snapshot::health::table::HealthView;
 use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
+use absent::is_known_to_be_absent;
 use by_country::asked_countries;
 use by_network::NearHosts;
+use exclusions::Exclusions;
+use families::{FamilyFilter, is_native_ipv6};
 use health::HealthOfHosts;
 use select::Selector;
+use sticky::StickyNetwork;
+use weights::Weights;
 
 /// A client's request.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +96,8 @@ pub struct Choice<'a> {
     pub form: AnswerForm<'a>,
     /// The hosts in order.
     pub selection: Selection<'a>,
-    /// The bad URLs of hosts, which are not listed where a host has a good one; `None` if there are none.
-    health: Option<HealthView<'a>>,
+    /// The URLs that are not listed where a host has better ones; `None` if there are none.
+    health: Option<HealthOfHosts<'a>>,
     /// How hosts were measured; `None` if the order is not by distance.
     pub distance: Option<DistanceChoice>,
 }
@@ -97,6 +115,12 @@ pub struct Selection<'a> {
     /// Compatibility: countries count here whose only hosts are not offered to the client; `tests/golden` pins it
     /// (`country-whose-only-host-is-not-for-the-client`).
     pub countries: Vec<Cow<'a, str>>,
+    /// The wishes that are not followed, since no mirror would be left.
+    pub ignored: IgnoredWishes,
+    /// The hosts that are left out because of the setting `maximum`, in the order in which they would follow.
+    pub cut_off: Vec<RankedHost>,
+    /// By distance, the hosts that are left out because enough others are nearer or drawn before them, in no order.
+    pub farther: Vec<RankedHost>,
 }
 
 /// The random generator and the memory of a worker, reused between requests.
@@ -152,47 +176,62 @@ pub fn choose<'a>(
         Endpoint::Mirrorlist => None,
         Endpoint::Metalink => Some(file_details(catalogue, &target)?),
     };
+    if query.redirect && endpoint == Endpoint::Mirrorlist && settings.refuses_absent_files {
+        is_not_absent(catalogue, &target)?;
+    }
     let location = locate(snapshot, request.address);
     let protocols = ProtocolFilter::new(query.protocol.as_deref(), endpoint);
     let redirect = endpoint == Endpoint::Mirrorlist && query.redirect;
     let listed = if redirect { protocols.for_redirects() } else { protocols };
-    let health = snapshot.health_of(target.directory, request.now);
+    let family = asked_family(query).and_then(|family| family_filter(snapshot, family, request.now, listed));
     let mut selector = Selector {
         snapshot,
         directory: target.directory,
         location,
         protocols,
+        listed,
         network_off: query.network_off,
         settings,
-        listed,
         measure: None,
-        distance: None,
         names_countries: endpoint == Endpoint::Mirrorlist && !redirect,
-        health: health.map(|view| HealthOfHosts { view, listed }),
+        exclusions: Exclusions::new(query.country.as_deref(), family),
+        health: HealthOfHosts::new(snapshot.health_of(target.directory, request.now), family, listed),
         scratch,
         observer,
     };
     let asked = query.country.as_deref().map(asked_countries);
-    let mut selection = match asked.filter(|asked| !asked.is_empty()) {
-        Some(asked) => selector.by_country(&asked),
-        None => selector.in_order(),
-    };
-    let distance = selector.distance.take();
-    selection.hosts.sort_unstable();
+    let selection = selector.select(asked.as_deref().unwrap_or_default());
     let mut choice = Choice {
+        health: selector.health,
         selection,
         target,
         location,
         protocols: listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
-        health,
-        distance,
+        distance: selector.measure.map(DistanceChoice::new),
     };
+    choice.put_in_order(snapshot, request, redirect, scratch);
     if redirect {
         let url = choice.urls(catalogue).next().ok_or(Refusal::NoWebMirror)?;
         choice.form = AnswerForm::Redirect(url);
     }
     Ok(choice)
+}
+
+/// The family of `ip_version=`; other values are ignored.
+fn asked_family(query: &MirrorQuery<'_>) -> Option<AddressFamily> {
+    AddressFamily::of_version(query.ip_version.as_deref()?)
+}
+
+/// Which of the URLs that an answer can list a family of addresses does not reach; `None` if it reaches all.
+fn family_filter(
+    snapshot: &Snapshot,
+    family: AddressFamily,
+    now: u64,
+    listed: ProtocolFilter,
+) -> Option<FamilyFilter<'_>> {
+    let unreachable = snapshot.unreachable_by(family, now)?;
+    Some(FamilyFilter { unreachable, listed })
 }
 
 fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a FileDetails, Refusal<'a>> {
@@ -206,7 +245,54 @@ fn file_details<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> Result<&'a
         })
 }
 
+fn is_not_absent<'a>(catalogue: &Catalogue, target: &Target<'_>) -> Result<(), Refusal<'a>> {
+    let directory = target.directory;
+    let is_absent =
+        |file: &str| is_known_to_be_absent(catalogue.directory_name(directory), catalogue.files_of(directory), file);
+    match &target.file {
+        Some(file) if is_absent(file) => Err(Refusal::NoSuchFile),
+        _ => Ok(()),
+    }
+}
+
 impl Choice<'_> {
+    /// Sorts the hosts by rank, after the settings that change it, and cuts the list off.
+    fn put_in_order(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &MirrorRequest<'_>,
+        redirect: bool,
+        scratch: &mut Scratch,
+    ) {
+        let (catalogue, settings) = (snapshot.catalogue(), request.settings);
+        let sticky = (redirect && settings.sticky_redirects)
+            .then(|| StickyNetwork::new(self.location.address, catalogue.created()));
+        if let Some(network) = &sticky {
+            let weights = Weights::new(catalogue, settings, self.distance.as_ref());
+            network.stick(&mut self.selection.hosts, catalogue, weights);
+        }
+        let hosts = &mut self.selection.hosts;
+        if settings.prefer_family
+            && is_native_ipv6(self.location.address)
+            && asked_family(request.query).is_none()
+            && let Some(ipv6) = family_filter(snapshot, AddressFamily::Ipv6, request.now, self.protocols)
+        {
+            ipv6.put_behind(catalogue, hosts);
+        }
+        if self.distance.is_some() {
+            self.finish_by_distance(catalogue, settings, sticky.as_ref(), scratch);
+            if request.endpoint == Endpoint::Mirrorlist && !redirect {
+                self.name_countries(catalogue);
+            }
+        }
+        let hosts = &mut self.selection.hosts;
+        hosts.sort_unstable();
+        if let Some(maximum) = settings.maximum.filter(|_| !redirect) {
+            let is_listed = |host: RankedHost| self.protocols.takes_any(catalogue.carrier(host.carrier()).protocols);
+            self.selection.cut_off = maximum::cut_off(hosts, maximum, request.endpoint, is_listed);
+        }
+    }
+
     /// The chosen hosts in order, those without a URL that the answer lists included.
     pub fn carriers<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Carrier> {
         let hosts = self.selection.hosts.iter();
@@ -219,7 +305,8 @@ impl Choice<'_> {
         hosts.flat_map(|host| self.urls_of(*host, catalogue))
     }
 
-    /// The URLs of a chosen host that the answer lists: bad ones only if it has no good one.
+    /// The URLs of a chosen host that the answer lists: bad ones, and ones that the client's family of addresses does not reach, only
+    /// if it has no others.
     #[inline]
     pub fn urls_of<'c>(&self, host: RankedHost, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Url> + use<'c> {
         let carrier = catalogue.carrier(host.carrier());
@@ -227,15 +314,12 @@ impl Choice<'_> {
             .urls_but(self.withheld(host, carrier, catalogue), catalogue, carrier)
     }
 
-    /// The bad URLs of a chosen host that are not listed, as a mask.
+    /// The bad and unreachable URLs of a chosen host that are not listed, as a mask.
     #[inline]
     fn withheld(&self, host: RankedHost, carrier: &Carrier, catalogue: &Catalogue) -> u64 {
-        match self.health {
-            Some(view) if !host.is_demoted() => {
-                let listed = self.protocols;
-                HealthOfHosts { view, listed }.withheld(catalogue, host.carrier(), carrier, host.tier())
-            }
-            _ => 0,
+        match &self.health {
+            Some(health) => health.withheld(catalogue, host.carrier(), carrier, host.tier()),
+            None => 0,
         }
     }
 

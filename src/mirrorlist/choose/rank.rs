@@ -23,7 +23,8 @@ pub enum Tier {
     Distance = 7,
 }
 
-/// A chosen host: whether it is demoted (1 bit), tier (7), key within the tier (32), carrier (24).
+/// A chosen host: whether it is demoted (1 bit), whether it comes behind the preferred ones (1), tier (6), key within the tier (32),
+/// carrier (24).
 ///
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +66,33 @@ impl RankedHost {
         Self(self.0 - (ranks << 56))
     }
 
+    /// The same host, after all that are preferred and before all that are demoted.
+    #[must_use]
+    pub(super) fn behind_if(self, is_behind: bool) -> Self {
+        Self(self.0 | u64::from(is_behind) << 62)
+    }
+
+    /// The same host with another key within its tier; in the netblock tier, among hosts with the same length of prefix.
+    #[must_use]
+    pub(super) fn with_key(self, key: u32) -> Self {
+        let (bits, key) = match self.tier() {
+            Tier::Netblock => (24, key >> 8),
+            _ => (32, key),
+        };
+        let mask = ((1_u64 << bits) - 1) << 24;
+        Self(self.0 & !mask | u64::from(key) << 24)
+    }
+
+    /// What counts before the tier: hosts of a lower class come before all of a higher one. 0 for hosts that nothing puts behind others.
+    pub(super) fn class(self) -> u64 {
+        self.0 >> 62
+    }
+
+    /// Whether it comes behind others because the client's family of addresses does not reach it.
+    pub fn is_behind(self) -> bool {
+        self.0 >> 62 & 1 == 1
+    }
+
     /// Whether it comes last because it has no good URL.
     pub fn is_demoted(self) -> bool {
         self.0 >> 63 == 1
@@ -72,7 +100,7 @@ impl RankedHost {
 
     /// The tier that lists it.
     pub fn tier(self) -> Tier {
-        match self.0 >> 56 & 0x7f {
+        match self.0 >> 56 & 0x3f {
             0 => Tier::Netblock,
             1 => Tier::AutonomousSystem,
             4 | FIRST_IN_COUNTRY => Tier::Country,
@@ -112,6 +140,44 @@ mod tests {
             })
         });
         assert!(hosts.as_flattened().is_sorted());
+    }
+
+    #[test]
+    fn preferred_hosts_come_before_others_of_any_tier_and_bad_ones_last() {
+        let host = |tier| RankedHost::new(tier, 7, CarrierIndex::from_number(9));
+        let (near, far) = (host(Tier::Netblock), host(Tier::Global));
+        let hosts = [
+            near,
+            far,
+            near.behind_if(true),
+            far.behind_if(true),
+            near.demoted_if(true),
+        ];
+        assert!(hosts.is_sorted());
+        for (host, (tier, is_behind)) in hosts.iter().zip([
+            (Tier::Netblock, false),
+            (Tier::Global, false),
+            (Tier::Netblock, true),
+            (Tier::Global, true),
+            (Tier::Netblock, false),
+        ]) {
+            assert_eq!(
+                (host.tier(), host.is_behind(), host.carrier().get()),
+                (tier, is_behind, 9)
+            );
+        }
+    }
+
+    #[test]
+    fn another_key_changes_nothing_else() {
+        let carrier = CarrierIndex::from_number(3);
+        let country = RankedHost::new(Tier::Country, 1, carrier).demoted_if(true);
+        assert_eq!(
+            country.with_key(u32::MAX),
+            RankedHost::new(Tier::Country, u32::MAX, carrier).demoted_if(true)
+        );
+        let near = RankedHost::in_netblock(24, 1 << 31, carrier);
+        assert_eq!(near.with_key(3 << 8), RankedHost::in_netblock(24, 3 << 8, carrier));
     }
 
     #[test]

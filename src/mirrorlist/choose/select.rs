@@ -9,7 +9,8 @@ use rand::RngExt;
 use rand_distr::Exp1;
 
 use super::Scratch;
-use super::distance::{DistanceChoice, DistanceMeasure};
+use super::distance::DistanceMeasure;
+use super::exclusions::{Exclusion, Exclusions};
 use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
 use crate::geo::CountryCode;
@@ -21,6 +22,12 @@ use crate::snapshot::{Carrier, CarrierIndex, DirectoryIndex, HostIndex, Snapshot
 /// Watches a choice: what keeps a host out is reported where the rule is applied, never worked out a second time. An answer needs
 /// no observer: `()` ignores everything and costs nothing (`cargo bench --bench instructions`).
 pub trait Observer {
+    /// The choice starts over without some of its exclusions: earlier reports no longer count.
+    fn started_over(&mut self) {}
+
+    /// No tier takes this host, since the request excludes it. Reported for each reason, and for each host of the directory.
+    fn excluded(&mut self, _carrier: CarrierIndex, _exclusion: Exclusion) {}
+
     /// A tier takes this host, but it is not offered to clients of this country. [`Tier::Global`] is reported before it is known
     /// whether the choice needs it.
     fn limited(&mut self, _tier: Tier, _carrier: CarrierIndex) {}
@@ -41,19 +48,20 @@ pub(super) struct Selector<'s, 'r, O> {
     pub(super) location: ClientLocation,
     /// Which URLs count as usable.
     pub(super) protocols: ProtocolFilter,
+    /// Which URLs the answer lists: of the usable ones, for a redirect, those of the web.
+    pub(super) listed: ProtocolFilter,
     /// Whether the netblock and AS tiers are off.
     pub(super) network_off: bool,
+    /// When fewer usable hosts than the minimum are in the nearer tiers, the global tier is added.
     pub(super) settings: &'r ChoiceSettings,
-    /// Which URLs the answer lists.
-    pub(super) listed: ProtocolFilter,
     /// Whether the answer names the countries in which hosts were found.
     pub(super) names_countries: bool,
-    /// `None` if no URL is bad.
+    /// Which hosts no tier takes.
+    pub(super) exclusions: Exclusions<'s>,
+    /// `None` if all URLs can be listed.
     pub(super) health: Option<HealthOfHosts<'s>>,
-    /// Measures hosts from the client; `None` while the order is not by distance.
+    /// Measures hosts from the client; `None` if the selection is not by distance.
     pub(super) measure: Option<DistanceMeasure>,
-    /// How a finished choice by distance came about.
-    pub(super) distance: Option<DistanceChoice>,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: &'r mut O,
 }
@@ -77,6 +85,16 @@ impl<O: Observer> Selector<'_, '_, O> {
             .is_some_and(|health| health.is_bad(catalogue, index, carrier, tier))
     }
 
+    /// Whether no tier takes a host. Tells the observer each reason.
+    pub(super) fn excludes(&mut self, index: CarrierIndex, carrier: &Carrier) -> bool {
+        let mut is_excluded = false;
+        for exclusion in self.exclusions.of(self.snapshot.catalogue(), index, carrier) {
+            self.observer.excluded(index, exclusion);
+            is_excluded = true;
+        }
+        is_excluded
+    }
+
     /// Adds a host of a tier that is shuffled by bandwidth. Returns whether it is bad.
     #[inline(always)]
     pub(super) fn add_weighted(
@@ -87,10 +105,16 @@ impl<O: Observer> Selector<'_, '_, O> {
         hosts: &mut Vec<RankedHost>,
     ) -> bool {
         let is_bad = self.is_bad(tier, index, carrier);
-        let exponential: f32 = self.scratch.rng.sample(Exp1);
-        // The bits of floats that are not negative are in the order of the floats.
-        let key = (exponential * carrier.inverse_bandwidth).to_bits();
+        let key = self.weighted_key(carrier);
         hosts.push(RankedHost::new(tier, key, index).demoted_if(is_bad));
         is_bad
+    }
+
+    /// The key of a host in a weighted shuffle.
+    #[inline(always)]
+    pub(super) fn weighted_key(&mut self, carrier: &Carrier) -> u32 {
+        let exponential: f32 = self.scratch.rng.sample(Exp1);
+        // The bits of floats that are not negative are in the order of the floats.
+        (exponential * carrier.inverse_bandwidth).to_bits()
     }
 }

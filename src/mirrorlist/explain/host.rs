@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use crate::mirrorlist::described::host_name;
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, DirectoryIndex, Host, HostIndex, Snapshot};
 
@@ -63,13 +64,6 @@ pub fn explain_hosts<'a>(snapshot: &'a Snapshot, query: &HostQuery, now: u64) ->
     });
     let explained = hosts.map(|(index, host)| explained_host(catalogue, verdicts.as_ref(), index, host));
     explained.collect()
-}
-
-/// The host's name in the first of its URLs; empty if it has none.
-pub fn host_name<'a>(catalogue: &'a Catalogue, carrier: &Carrier) -> &'a str {
-    let url = catalogue.urls(carrier).first().map(|url| catalogue.base_url(url));
-    let rest = url.and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
-    rest.split_once('/').map_or(rest, |(host, _)| host)
 }
 
 fn explained_host<'a>(

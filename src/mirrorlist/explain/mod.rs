@@ -1,86 +1,67 @@
 //! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
 //! and reported.
 //!
-//! [`client`] and [`distance`] tell where the client is and how far its hosts are, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host whatever
-//! the request.
+//! [`client`] and [`place`] tell where the client is, [`reason`] why a host is not listed, and [`host`] what the cache knows of a host
+//! whatever the request.
 
 pub mod client;
-pub mod distance;
 pub mod host;
+pub mod place;
 pub mod reason;
 
 use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::choose::{Choice, MirrorRequest, RankedHost, Scratch, Tier, choose};
+use super::choose::weights::Weights;
+use super::choose::{AnswerForm, Choice, MirrorRequest, RankedHost, Scratch, choose};
+use super::described::{self, DescribedHost, DescribedRefusal, DescribedTarget, DescribedTier, host_name, part};
 use super::render::text;
-use super::target::{Asked, Target, resolve};
+use super::target::{Target, resolve};
+use crate::settings::ChoiceSettings;
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
-use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Host, Snapshot};
+use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Snapshot};
 use client::ExplainedClient;
-use distance::{ExplainedDistance, ExplainedPlace};
-use host::host_name;
-use reason::{Observations, Reason};
+use place::ExplainedPlace;
+use reason::{Chosen, Observations, Reason};
 
 /// An answer explained.
 #[derive(Debug, Serialize)]
 pub struct Explanation<'a> {
     /// The client's location, and which data says so.
-    pub client: ExplainedClient,
+    pub client: ExplainedClient<'a>,
     /// The target; `None` if there is none in the cache.
-    pub target: Option<ExplainedTarget>,
+    pub target: Option<ExplainedTarget<'a>>,
     /// The tiers that list hosts, in order; empty for a refusal.
-    pub tiers: Vec<ExplainedTier<'a>>,
+    pub tiers: Vec<DescribedTier<ListedHost<'a>>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
     pub not_listed: Vec<UnlistedHost>,
     /// Why there are no mirrors at all.
-    pub refused: Option<ExplainedRefusal>,
+    pub refused: Option<DescribedRefusal>,
 }
 
 /// The target of a request.
 #[derive(Debug, Serialize)]
-pub struct ExplainedTarget {
-    directory: String,
-    file: Option<String>,
-    /// The repository, after redirects.
-    repo: Option<String>,
-    arch: Option<String>,
+pub struct ExplainedTarget<'a> {
+    #[serde(flatten)]
+    target: DescribedTarget<'a>,
     /// How many hosts carry the directory.
     hosts: usize,
-}
-
-/// A tier and its hosts.
-#[derive(Debug, Serialize)]
-pub struct ExplainedTier<'a> {
-    /// `netblock`, `as`, `country`, `continent`, `global` or `distance`.
-    pub tier: Tier,
-    /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
-    #[serde(skip_serializing_if = "is_false")]
-    pub demoted: bool,
-    /// Its hosts, in the order of one draw.
-    pub hosts: Vec<ListedHost<'a>>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(demoted: &bool) -> bool {
-    !demoted
 }
 
 /// A host that is listed.
 #[derive(Debug, Serialize)]
 pub struct ListedHost<'a> {
-    /// MirrorManager2's id.
-    pub host_id: i64,
-    name: String,
-    country: Option<String>,
-    /// In Mbit/s; the weight in the tiers that are shuffled by weight.
-    bandwidth: u32,
-    /// The probability that it is the first of its tier.
-    pub first_probability: f64,
-    /// Its distance; `None` if the order is not by distance.
+    /// The host.
     #[serde(flatten)]
-    pub distance: Option<ExplainedDistance>,
+    pub summary: DescribedHost<'a>,
+    /// In Mbit/s.
+    bandwidth: u32,
+    /// The probability that it is the first of its tier; with `redirect.sticky`, a redirect has no chance in it.
+    pub first_probability: f64,
+    /// The probability that it is the first of the answer, where `max_share` changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_share: Option<f64>,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
     pub urls: Vec<String>,
     /// What the health files say of its URLs; `None` if there are no health files.
@@ -99,15 +80,6 @@ pub struct UnlistedHost {
     pub reasons: Vec<Reason>,
 }
 
-/// Why there are no mirrors.
-#[derive(Debug, Serialize)]
-pub struct ExplainedRefusal {
-    /// The HTTP status of the answer.
-    pub status: u16,
-    /// Its text.
-    pub text: String,
-}
-
 /// Explains the answer to a request; the order of hosts within tiers follows from the seed.
 pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u64) -> Explanation<'a> {
     let catalogue = snapshot.catalogue();
@@ -120,13 +92,11 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
                 choice,
                 suffix: text::suffix(catalogue, &choice.target),
                 verdicts: Verdicts::new(snapshot.health(), request.now),
+                settings: request.settings,
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
-        Err(refusal) => {
-            let (status, text) = (refusal.status(), text::words(refusal));
-            (Vec::new(), Vec::new(), Some(ExplainedRefusal { status, text }))
-        }
+        Err(refusal) => (Vec::new(), Vec::new(), Some(DescribedRefusal::new(refusal))),
     };
     let distance = choice.as_ref().ok().and_then(|choice| choice.distance.as_ref());
     let place = distance.map(|distance| ExplainedPlace::new(distance.measure.place));
@@ -140,16 +110,9 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
     }
 }
 
-fn explained_target(catalogue: &Catalogue, target: &Target<'_>) -> ExplainedTarget {
-    let (repo, arch) = match &target.asked {
-        Asked::Repository { repo, arch, .. } => (Some(repo.to_string()), Some((*arch).to_owned())),
-        Asked::Path(_) => (None, None),
-    };
+fn explained_target<'a>(catalogue: &'a Catalogue, target: &Target<'a>) -> ExplainedTarget<'a> {
     ExplainedTarget {
-        directory: catalogue.directory_name(target.directory).to_owned(),
-        file: target.file.as_deref().map(str::to_owned),
-        repo,
-        arch,
+        target: DescribedTarget::new(catalogue, target),
         hosts: catalogue.carriers(target.directory).count(),
     }
 }
@@ -159,55 +122,61 @@ struct ExplainedChoice<'c, 'a> {
     choice: &'c Choice<'a>,
     suffix: String,
     verdicts: Option<Verdicts<'a>>,
+    settings: &'c ChoiceSettings,
 }
 
 impl<'a> ExplainedChoice<'_, 'a> {
-    fn tiers(&self) -> Vec<ExplainedTier<'a>> {
-        let part = |host: &RankedHost| (host.tier(), host.is_demoted());
-        let tiers = self.choice.selection.hosts.chunk_by(|a, b| part(a) == part(b));
-        let explained = tiers.filter_map(|hosts| {
-            let (tier, is_bad) = part(hosts.first()?);
-            Some(ExplainedTier {
-                tier,
-                demoted: is_bad && self.choice.demotes(self.catalogue),
-                hosts: self.listed(hosts),
-            })
-        });
-        explained.filter(|tier| !tier.hosts.is_empty()).collect()
+    fn tiers(&self) -> Vec<DescribedTier<ListedHost<'a>>> {
+        described::tiers(self.catalogue, self.choice, |hosts| self.listed(hosts))
     }
 
-    /// The hosts of a tier that have a URL in the answer.
+    /// The hosts of a part that have a URL in the answer.
     fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost<'a>> {
-        let hosts = hosts.iter().map(|ranked| {
-            let carrier = self.catalogue.carrier(ranked.carrier());
-            (*ranked, carrier, self.catalogue.host(carrier.host))
-        });
-        let takes = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
-        let listed: Vec<(RankedHost, &Carrier, &Host)> = hosts.filter(|(_, carrier, _)| takes(carrier)).collect();
-        let longest = listed.iter().filter_map(|(ranked, ..)| ranked.prefix_length()).max();
-        let weight = |ranked: RankedHost, host: &Host| match (ranked.tier(), self.distance(ranked)) {
-            (Tier::Netblock, _) => f64::from(u8::from(ranked.prefix_length() == longest)),
-            (_, Some(distance)) => distance.weight,
-            (Tier::AutonomousSystem, None) => 1.0,
-            (_, None) => f64::from(host.bandwidth),
-        };
-        let total: f64 = listed.iter().map(|(ranked, _, host)| weight(*ranked, host)).sum();
-        let listed = listed.iter().map(|(ranked, carrier, host)| ListedHost {
-            host_id: host.id,
-            name: host_name(self.catalogue, carrier).to_owned(),
-            country: host.country.map(|country| country.to_string()),
-            bandwidth: host.bandwidth,
-            first_probability: weight(*ranked, host) / total,
-            distance: self.distance(*ranked),
+        let hosts = self.with_urls(hosts);
+        let probability = self.first_probability(&hosts);
+        let first_shares = self
+            .choice
+            .distance
+            .as_ref()
+            .and_then(|choice| choice.first_shares.as_ref());
+        let listed = hosts.iter().map(|(ranked, carrier)| ListedHost {
+            summary: DescribedHost::new(self.catalogue, self.choice, *ranked),
+            bandwidth: self.catalogue.host(carrier.host).bandwidth,
+            first_probability: probability(*ranked),
+            first_share: first_shares.map(|shares| shares.of(ranked.carrier())),
             urls: self.urls(*ranked),
             health: self.health(carrier),
         });
         listed.collect()
     }
 
-    fn distance(&self, host: RankedHost) -> Option<ExplainedDistance> {
-        let choice = self.choice.distance.as_ref()?;
-        Some(ExplainedDistance::new(choice, self.catalogue, host))
+    /// The hosts that have a URL in the answer.
+    fn with_urls(&self, hosts: &[RankedHost]) -> Vec<(RankedHost, &'a Carrier)> {
+        let carriers = hosts.iter().map(|host| (*host, self.catalogue.carrier(host.carrier())));
+        let is_listed = |carrier: &Carrier| self.choice.protocols.takes_any(carrier.protocols);
+        carriers.filter(|(_, carrier)| is_listed(carrier)).collect()
+    }
+
+    /// The probability of each host of a part to be the first of it, those included that this draw left out after enough others.
+    fn first_probability(&self, listed: &[(RankedHost, &Carrier)]) -> impl Fn(RankedHost) -> f64 + use<'_, 'a> {
+        let first = listed.first().map(|(host, _)| *host);
+        let is_drawn = |host: &RankedHost| first.is_some_and(|first| part(first) == part(*host));
+        let selection = &self.choice.selection;
+        let drawn = selection
+            .hosts
+            .iter()
+            .chain(&selection.cut_off)
+            .chain(&selection.farther);
+        let drawn: Vec<RankedHost> = drawn.copied().filter(is_drawn).collect();
+        let longest = first.and_then(RankedHost::prefix_length);
+        let is_sticky = self.settings.sticky_redirects && matches!(self.choice.form, AnswerForm::Redirect(_));
+        let weights = Weights::new(self.catalogue, self.settings, self.choice.distance.as_ref());
+        let weight = move |host: RankedHost| {
+            let can_be_first = host.prefix_length() == longest && (!is_sticky || Some(host) == first);
+            f64::from(u8::from(can_be_first)) * weights.of(host)
+        };
+        let total: f64 = self.with_urls(&drawn).iter().map(|(host, _)| weight(*host)).sum();
+        move |host| weight(host) / total
     }
 
     fn urls(&self, host: RankedHost) -> Vec<String> {
@@ -224,11 +193,24 @@ impl<'a> ExplainedChoice<'_, 'a> {
     }
 
     fn not_listed(&self, observations: &Observations) -> Vec<UnlistedHost> {
-        let hosts = self.choice.selection.hosts.iter();
-        let chosen: HashSet<CarrierIndex> = hosts.map(|host| host.carrier()).collect();
+        let indexes = |hosts: &[RankedHost]| {
+            hosts
+                .iter()
+                .map(|host| host.carrier())
+                .collect::<HashSet<CarrierIndex>>()
+        };
+        let (listed, cut_off) = (
+            indexes(&self.choice.selection.hosts),
+            indexes(&self.choice.selection.cut_off),
+        );
+        let chosen = |index: CarrierIndex| match (listed.contains(&index), cut_off.contains(&index)) {
+            (true, _) => Chosen::Listed,
+            (false, true) => Chosen::CutOff,
+            (false, false) => Chosen::No,
+        };
         let carriers = self.catalogue.carriers(self.choice.target.directory);
         let unlisted = carriers.filter_map(|(index, carrier)| {
-            let reasons = observations.reasons(self.choice, index, carrier, chosen.contains(&index));
+            let reasons = observations.reasons(self.choice, index, carrier, chosen(index));
             let host = self.catalogue.host(carrier.host);
             (!reasons.is_empty()).then(|| UnlistedHost {
                 host_id: host.id,

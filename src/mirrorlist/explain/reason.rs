@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::mirrorlist::choose::{Choice, Observer, Tier};
+use crate::mirrorlist::choose::{Choice, Exclusion, Observer, Tier};
 use crate::snapshot::{Carrier, CarrierIndex, HostIndex};
 
 /// Why a host is not listed.
@@ -15,6 +15,12 @@ pub enum Reason {
     NoUrl,
     /// It has URLs, but none of a protocol that the answer lists.
     Protocol,
+    /// It is in a country that the request excludes (`country=!ru`).
+    ExcludedCountry,
+    /// The family of addresses that the request is limited to (`ip_version=`) reaches no URL of it that the answer can list.
+    IpVersion,
+    /// As many hosts as the setting `maximum` allows come before it.
+    Maximum,
     /// It is near the client by network, but `netblock=` or `country=` turns the netblock and AS tiers off.
     NetworkTiersOff,
     /// It is private, and the client is in none of its networks and not in its AS, or those tiers are off.
@@ -27,9 +33,21 @@ pub enum Reason {
     Farther,
 }
 
+/// Whether a carrier of the directory was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// It is in the list, in which hosts without a URL are passed over.
+    Listed,
+    /// It comes after as many hosts as the setting `maximum` allows.
+    CutOff,
+    /// No tier took it.
+    No,
+}
+
 /// The reports of a choice about the hosts that it left out.
 #[derive(Debug, Default)]
 pub struct Observations {
+    excluded: HashSet<(CarrierIndex, Exclusion)>,
     limited: HashSet<CarrierIndex>,
     /// Limited in the global tier, which counts only if that is needed.
     limited_globally: HashSet<CarrierIndex>,
@@ -39,6 +57,14 @@ pub struct Observations {
 }
 
 impl Observer for Observations {
+    fn started_over(&mut self) {
+        *self = Self::default();
+    }
+
+    fn excluded(&mut self, carrier: CarrierIndex, exclusion: Exclusion) {
+        self.excluded.insert((carrier, exclusion));
+    }
+
     fn limited(&mut self, tier: Tier, carrier: CarrierIndex) {
         match tier {
             Tier::Global => self.limited_globally.insert(carrier),
@@ -72,7 +98,7 @@ impl Observations {
         choice: &Choice<'_>,
         index: CarrierIndex,
         carrier: &Carrier,
-        chosen: bool,
+        chosen: Chosen,
     ) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if carrier.urls.is_empty() {
@@ -80,12 +106,33 @@ impl Observations {
         } else if !choice.protocols.takes_any(carrier.protocols) {
             reasons.push(Reason::Protocol);
         }
-        if chosen {
-            return reasons;
+        match chosen {
+            Chosen::Listed => return reasons,
+            Chosen::CutOff => {
+                // A host without a URL is none of those that are counted.
+                if reasons.is_empty() {
+                    reasons.push(Reason::Maximum);
+                }
+                return reasons;
+            }
+            Chosen::No => {}
         }
         let has_url = reasons.is_empty();
         if self.neighbours.contains(&carrier.host) {
             reasons.push(Reason::NetworkTiersOff);
+        }
+        let exclusions = [
+            (Exclusion::Country, Reason::ExcludedCountry),
+            (Exclusion::Family, Reason::IpVersion),
+        ];
+        let exclusions = exclusions
+            .iter()
+            .filter(|(exclusion, _)| self.excluded.contains(&(index, *exclusion)));
+        let exclusions: Vec<Reason> = exclusions.map(|(_, reason)| *reason).collect();
+        if !exclusions.is_empty() {
+            // No tier has looked at it.
+            reasons.extend(exclusions);
+            return reasons;
         }
         if self.is_limited(index) {
             reasons.push(Reason::CountryLimit);

@@ -37,6 +37,37 @@ impl ResponseBuffer {
     }
 }
 
+/// What is left of the memory for texts that are copied in blocks; nothing is left once a text did not fit.
+pub struct Room<'a>(&'a mut [u8]);
+
+impl Room<'_> {
+    /// Appends a text in whole blocks.
+    #[inline(always)]
+    #[must_use]
+    pub fn padded(self, mut text: PaddedText<'_>) -> Self {
+        let mut room = self;
+        while let Some(block) = text.first_block() {
+            if text.length <= BLOCK {
+                return room.block(block, text.length);
+            }
+            room = room.block(block, BLOCK);
+            text = text.without_block();
+        }
+        room
+    }
+
+    /// Appends the first bytes of a block.
+    #[inline(always)]
+    #[must_use]
+    pub fn block<const N: usize>(self, block: &[u8; N], length: usize) -> Self {
+        match self.0.first_chunk_mut() {
+            Some(room) => *room = *block,
+            None => return Self(&mut []),
+        }
+        Self(self.0.get_mut(length..).unwrap_or_default())
+    }
+}
+
 impl ResponseWriter<'_> {
     /// Appends text.
     #[inline(always)]
@@ -46,34 +77,21 @@ impl ResponseWriter<'_> {
         self.length += text.len();
     }
 
-    /// Appends a text in whole blocks.
+    /// Appends what a function writes into the memory that is left. If that was too little, which the first answers of a worker find,
+    /// the function writes it once more, into twice as much.
     #[inline(always)]
-    pub fn padded(&mut self, text: PaddedText<'_>) {
-        let (mut bytes, mut left) = (text.bytes, text.length);
-        while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
-            self.block(block);
-            if left <= BLOCK {
-                self.length += left;
-                return;
-            }
-            self.length += BLOCK;
-            (bytes, left) = (rest, left - BLOCK);
-        }
-        self.text(bytes.get(..left).unwrap_or(bytes));
-    }
-
-    /// Writes a block after the response so far, without making it part of that.
-    #[inline(always)]
-    fn block(&mut self, block: &[u8; BLOCK]) {
+    pub fn blocks(&mut self, write: impl for<'r> Fn(Room<'r>) -> Room<'r>) {
         loop {
-            let rest = self.memory.split_at_mut_checked(self.length);
-            match rest.and_then(|(_, rest)| rest.first_chunk_mut()) {
-                Some(room) => {
-                    *room = *block;
+            if let Some((_, room)) = self.memory.split_at_mut_checked(self.length) {
+                let whole = room.len();
+                let left = write(Room(room)).0.len();
+                if left > 0 {
+                    self.length += whole - left;
                     return;
                 }
-                None => lengthen(&mut self.memory, self.length + BLOCK),
             }
+            let bytes = self.length.max(self.memory.len()) + BLOCK;
+            lengthen(&mut self.memory, bytes);
         }
     }
 
@@ -132,6 +150,7 @@ fn lengthen(memory: &mut BytesMut, bytes: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::text_arena::PaddedString;
 
     #[test]
     fn a_response_is_what_was_written_whatever_the_memory_held() {
@@ -142,12 +161,15 @@ mod tests {
             writer.number(round);
             writer.hex(&[0, 0x1f, 0xa9, 0xff]);
             let long = "long ".repeat(100);
-            for text in [&*long, ""] {
-                let (bytes, length) = (text.as_bytes(), text.len());
-                writer.padded(PaddedText { bytes, length });
-            }
+            let padded = [PaddedString::new(long.clone()), PaddedString::new(String::new())];
+            writer.blocks(|room| {
+                padded
+                    .iter()
+                    .fold(room, |room, text| room.padded(text.get()))
+                    .block(b"bcd", 1)
+            });
             writer.text("é");
-            assert_eq!(writer.finish(), format!("<a>{round}001fa9ff{long}é"));
+            assert_eq!(writer.finish(), format!("<a>{round}001fa9ff{long}bé"));
         }
     }
 

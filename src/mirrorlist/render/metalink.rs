@@ -6,24 +6,38 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 
 use super::Body;
-use super::buffer::{ResponseBuffer, ResponseWriter};
-use super::text::{suffix, words};
+use super::buffer::{ResponseBuffer, ResponseWriter, Room};
+use super::text::{list_heading, suffix, words};
 use crate::mirrorlist::choose::Choice;
 use crate::mirrorlist::refusal::Refusal;
 use crate::snapshot::file_details::Hash;
-use crate::snapshot::text_arena::PaddedString;
+use crate::snapshot::text_arena::{PaddedString, PaddedText};
 use crate::snapshot::{Catalogue, FileDetails, FileVersion};
 use crate::xml;
 
-/// The ends of start tags of `url` elements from the preference on, for a private host and for a public one, in the order of hosts:
-/// 100 for the first one, one less for each after it, and 1 for all beyond the hundredth.
+/// The end of a start tag of a `url` element, from the preference on.
+struct TagEnd {
+    block: [u8; 48],
+    length: usize,
+}
+
+impl TagEnd {
+    fn new(text: &str) -> Self {
+        let mut block = [b' '; 48];
+        let bytes = text.as_bytes().iter();
+        let length = block.iter_mut().zip(bytes).map(|(to, from)| *to = *from).count();
+        Self { block, length }
+    }
+}
+
+/// The ends of start tags for a private host and for a public one, in the order of hosts: the preference is 100 for the first one,
+/// one less for each after it, and 1 for all beyond the hundredth.
 ///
 /// Optimised: saves the formatting of a number for each host (`cargo bench --bench stages`, `render metalink`).
-static PREFERENCES: LazyLock<[[PaddedString; 2]; 100]> = LazyLock::new(|| {
+static TAG_ENDS: LazyLock<[[TagEnd; 2]; 100]> = LazyLock::new(|| {
     std::array::from_fn(|position| {
         let preference = 100 - position;
-        [" mm0:private=\"True\"", ""]
-            .map(|private| PaddedString::new(format!(" preference=\"{preference}\"{private}>")))
+        [" mm0:private=\"True\"", ""].map(|private| TagEnd::new(&format!(" preference=\"{preference}\"{private}>")))
     })
 });
 
@@ -38,32 +52,44 @@ pub fn metalink(
     let path = PaddedString::new([&xml::escaped(&suffix(catalogue, &choice.target)), "</url>\n"].concat());
     let mut writer = buffer.writer();
     document_start(&mut writer, date);
+    if let Some(words) = choice.selection.ignored.words() {
+        writer.text(" <!-- ");
+        writer.text(words);
+        writer.text(" -->\n");
+    }
     file(&mut writer, details);
     writer.text("   <resources maxconnections=\"1\">\n");
-    let [.., last] = &*PREFERENCES;
-    let mut preferences = PREFERENCES.iter();
+    writer.blocks(|room| urls(room, catalogue, choice, path.get()));
+    writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
+    writer.finish()
+}
+
+/// The `url` elements.
+#[inline(never)]
+fn urls<'r>(mut room: Room<'r>, catalogue: &Catalogue, choice: &Choice<'_>, path: PaddedText<'_>) -> Room<'r> {
+    let [.., last] = &*TAG_ENDS;
+    let mut tag_ends = TAG_ENDS.iter();
     for host in &choice.selection.hosts {
         let carrier = catalogue.carrier(host.carrier());
         if !choice.protocols.takes_any(carrier.protocols) {
             continue;
         }
-        let [private, public] = preferences.next().unwrap_or(last);
-        let preference = if carrier.public { public } else { private };
+        let [private, public] = tag_ends.next().unwrap_or(last);
+        let tag_end = if carrier.public { public } else { private };
         for url in choice.urls_of(*host, catalogue) {
-            writer.padded(catalogue.text(url.element_start));
-            writer.padded(preference.get());
-            writer.padded(catalogue.text(url.escaped));
-            writer.padded(path.get());
+            room = room.padded(catalogue.text(url.element_start));
+            room = room.block(&tag_end.block, tag_end.length);
+            room = room.padded(catalogue.text(url.escaped)).padded(path);
         }
     }
-    writer.text("   </resources>\n  </file>\n </files>\n</metalink>\n");
-    writer.finish()
+    room
 }
 
 /// Renders a refusal as a metalink without files; with a catalogue, all its repositories follow.
 pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>, date: &str) -> Body {
     let mut comment = String::new();
     xml::comment_into(&words(refusal), &mut comment);
+    comment.push_str(list_heading(refusal));
     if !comment.ends_with('\n') {
         comment.push('\n');
     }

@@ -1,10 +1,13 @@
-//! Chosen hosts to a body: [`text`] for mirrorlists and redirects, [`metalink`] for XML, and [`buffer`], the memory that they are
-//! written into.
+//! Chosen hosts to a body: [`text`] for mirrorlists and redirects, [`metalink`] and [`metalink4`] for XML, [`json`], and [`buffer`], the
+//! memory that they are written into. [`links`] are the headers of redirects.
 //!
 //! The texts of URLs are copied from the snapshot; text that is the same for all hosts of an answer is made once.
 
 pub mod buffer;
+pub mod json;
+pub mod links;
 pub mod metalink;
+pub mod metalink4;
 pub mod text;
 
 use bytes::Bytes;
@@ -18,6 +21,10 @@ pub enum Content {
     ErrorText,
     /// A metalink, or a refusal as one.
     Metalink,
+    /// A metalink of version 4, or a refusal as a document without files.
+    Metalink4,
+    /// An answer or a refusal as JSON.
+    Json,
 }
 
 impl Content {
@@ -27,6 +34,8 @@ impl Content {
             Self::Mirrorlist => "text/plain",
             Self::ErrorText => "text/plain; charset=utf-8",
             Self::Metalink => "application/metalink+xml",
+            Self::Metalink4 => "application/metalink4+xml",
+            Self::Json => "application/json",
         }
     }
 }

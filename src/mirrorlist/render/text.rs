@@ -1,6 +1,8 @@
 //! Mirrorlists, redirects, and refusals as text, and what follows each base URL. Lines end in LF alone, since clients keep a CR as
 //! part of the URL.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -28,10 +30,12 @@ pub fn mirrorlist(
         writer.number(catalogue.created());
         writer.text("\n");
     }
-    for url in choice.urls(catalogue) {
-        writer.padded(catalogue.text(url.base));
-        writer.padded(path.get());
-    }
+    writer.blocks(|mut room| {
+        for url in choice.urls(catalogue) {
+            room = room.padded(catalogue.text(url.base)).padded(path.get());
+        }
+        room
+    });
     writer.finish()
 }
 
@@ -43,9 +47,17 @@ pub fn redirect_url(catalogue: &Catalogue, target: &Target<'_>, url: &Url) -> St
 /// Renders a refusal; with a catalogue, all its repositories follow.
 pub fn refusal(catalogue: Option<&Catalogue>, refusal: &Refusal<'_>) -> Body {
     Body {
-        start: words(refusal).into(),
+        start: [&words(refusal), list_heading(refusal)].concat().into(),
         shared: catalogue.map_or_else(Bytes::new, |c| c.available_repositories().clone()),
         end: "",
+    }
+}
+
+/// What stands between the words of a refusal and the list of all repositories; empty for those without one.
+pub fn list_heading(refusal: &Refusal<'_>) -> &'static str {
+    match refusal {
+        Refusal::UnknownRepository { .. } => "\n# following repositories are available:\n",
+        _ => "",
     }
 }
 
@@ -58,7 +70,7 @@ pub fn words(refusal: &Refusal<'_>) -> String {
         Refusal::UnknownRepository { repo, arch } => {
             push(&mut text, "# repo = ", repo);
             push(&mut text, " arch = ", arch);
-            text.push_str(" error: invalid repo or arch\n# following repositories are available:\n");
+            text.push_str(" error: invalid repo or arch");
         }
         Refusal::UnknownPath => text.push_str("error: invalid path"),
         Refusal::InvalidAddress => text.push_str("Cannot parse client IP address. Aborting."),
@@ -68,6 +80,8 @@ pub fn words(refusal: &Refusal<'_>) -> String {
             push(&mut text, if directory.is_empty() { "" } else { "/" }, file);
             text.push_str(" not found or has not metalink");
         }
+        Refusal::NoSuchFile => text.push_str("error: the directory has no such file"),
+        Refusal::NoMirror => text.push_str("error: no mirror with a URL of these protocols"),
         Refusal::NoWebMirror => text.push_str("error: no mirror with an http or https URL"),
         Refusal::UnknownEndpoint => text.push_str("error: the path must end in /mirrorlist or /metalink"),
         Refusal::MethodNotAllowed => text.push_str("error: the method must be GET or HEAD"),
@@ -90,6 +104,40 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+/// The characters that a base URL of a cache can have and a URL can't (RFC 3986).
+const NOT_IN_URLS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The same in the path of a URL; before it, brackets are around IPv6 addresses.
+const NOT_IN_URL_PATHS: &AsciiSet = &NOT_IN_URLS.add(b'[').add(b']');
+
+/// A base URL with what is no character of URLs percent-encoded, for formats that are strict about them.
+pub fn strict_base<'a>(catalogue: &'a Catalogue, url: &Url) -> Cow<'a, str> {
+    let base = catalogue.base_url(url);
+    let authority = base.find("://").map_or(0, |colon| colon + "://".len());
+    let path = base.bytes().skip(authority).position(|byte| byte == b'/');
+    let (origin, path) = base.split_at(path.map_or(base.len(), |path| authority + path));
+    let origin = Cow::from(utf8_percent_encode(origin, NOT_IN_URLS));
+    match (origin, Cow::from(utf8_percent_encode(path, NOT_IN_URL_PATHS))) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => base.into(),
+        (origin, path) => origin + path,
+    }
+}
+
+/// What follows it.
+pub fn strict_suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
+    utf8_percent_encode(&suffix(catalogue, target), NOT_IN_URL_PATHS).to_string()
+}
 
 /// The suffix that turns the base URL of any host into the URL of the target: `/subpath/` or `/subpath/file`.
 pub fn suffix(catalogue: &Catalogue, target: &Target<'_>) -> String {
@@ -142,6 +190,9 @@ fn comment_line(query: &MirrorQuery<'_>, choice: &Choice<'_>) -> String {
     let mut after = String::new();
     if let Some(protocol) = query.protocol.as_deref().filter(|text| !text.trim().is_empty()) {
         push(&mut after, " protocol = ", protocol);
+    }
+    if let Some(words) = selection.ignored.words() {
+        push(&mut after, " ", words);
     }
     for country in &selection.countries {
         let length = " country = ".len() + country.len();

@@ -206,7 +206,7 @@ impl UrlWorld {
         let works = found.iter().flatten().any(|found| found.finding.works());
         let observed = UrlObservations {
             checked: self.now,
-            families: if works { vec![Family::Ipv4] } else { Vec::new() },
+            families: if works { vec![AddressFamily::Ipv4] } else { Vec::new() },
             found: found.into(),
         };
         let logger = Logger::root(Discard, slog::o!());

@@ -38,14 +38,14 @@ fn plan(urls: &[&str]) -> Plan {
 }
 
 /// A round of one URL: what is asked, and what is found.
-fn ask(url: &str, answer: impl Fn(Family) -> Reply + Sync) -> (Vec<(String, Family)>, UrlObservations) {
+fn ask(url: &str, answer: impl Fn(AddressFamily) -> Reply + Sync) -> (Vec<(String, AddressFamily)>, UrlObservations) {
     let plan = plan(&[url]);
     let asked = Mutex::new(Vec::new());
     let round = Round {
         plan: &plan,
         known: &KnownUrls::new(),
         parallel: NonZeroUsize::MIN,
-        ask: |url: &str, family: Family, _: Conditions<'_>| {
+        ask: |url: &str, family: AddressFamily, _: Conditions<'_>| {
             asked.lock().push((url.to_owned(), family));
             answer(family)
         },
@@ -68,15 +68,15 @@ fn status(code: u16) -> Reply {
 }
 
 /// The first finding, its words, and the families that work.
-fn first(observed: &UrlObservations) -> (Finding, &str, Vec<Family>) {
+fn first(observed: &UrlObservations) -> (Finding, &str, Vec<AddressFamily>) {
     let first = observed.found[0].as_ref().unwrap();
     (first.finding.clone(), &first.words, observed.families.clone())
 }
 
 #[test]
 fn families_are_tried_apart_on_the_first_file_and_the_first_that_works_gets_the_others() {
-    use Family::{Ipv4, Ipv6};
-    let asked = |names: &[(&str, Family)]| {
+    use AddressFamily::{Ipv4, Ipv6};
+    let asked = |names: &[(&str, AddressFamily)]| {
         names
             .iter()
             .map(|(url, family)| ((*url).to_owned(), *family))
@@ -115,21 +115,21 @@ fn families_are_tried_apart_on_the_first_file_and_the_first_that_works_gets_the_
 
 #[test]
 fn without_an_answer_the_words_tell_of_both_families_and_no_other_file_is_asked() {
-    type Case = (fn(Family) -> Failure, &'static str);
+    type Case = (fn(AddressFamily) -> Failure, &'static str);
     let cases: [Case; 5] = [
         (|_| Failure::Refused, "connection refused"),
         (|_| Failure::NoFamily, "name has no address"),
         (
             |family| match family {
-                Family::Ipv4 => Failure::Refused,
-                Family::Ipv6 => Failure::Timeout(Duration::from_secs(10)),
+                AddressFamily::Ipv4 => Failure::Refused,
+                AddressFamily::Ipv6 => Failure::Timeout(Duration::from_secs(10)),
             },
             "connection refused (IPv4), no answer within 10 s (IPv6)",
         ),
         (
             |family| match family {
-                Family::Ipv4 => Failure::Refused,
-                Family::Ipv6 => Failure::NoRoute,
+                AddressFamily::Ipv4 => Failure::Refused,
+                AddressFamily::Ipv6 => Failure::NoRoute,
             },
             "connection refused",
         ),
@@ -152,8 +152,8 @@ fn without_an_answer_the_words_tell_of_both_families_and_no_other_file_is_asked(
 fn a_mirror_with_ipv6_only_is_not_judged_where_there_is_none() {
     for url in ["http://m.example", "http://[2001:db8::1]"] {
         let (_, observed) = ask(url, |family| match family {
-            Family::Ipv4 => failure(Failure::NoFamily),
-            Family::Ipv6 => failure(Failure::NoRoute),
+            AddressFamily::Ipv4 => failure(Failure::NoFamily),
+            AddressFamily::Ipv6 => failure(Failure::NoRoute),
         });
         assert_eq!(first(&observed).0, Finding::NoAnswer(Failure::NoRoute), "{url}");
     }
@@ -163,8 +163,8 @@ fn a_mirror_with_ipv6_only_is_not_judged_where_there_is_none() {
 fn what_this_machine_lacks_is_no_fault_of_a_mirror() {
     let own = Failure::Own("Too many open files".to_owned());
     let (_, observed) = ask("http://m.example", |family| match family {
-        Family::Ipv4 => failure(Failure::Refused),
-        Family::Ipv6 => failure(own.clone()),
+        AddressFamily::Ipv4 => failure(Failure::Refused),
+        AddressFamily::Ipv6 => failure(own.clone()),
     });
     assert_eq!(
         first(&observed),

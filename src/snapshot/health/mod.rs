@@ -2,18 +2,21 @@
 //!
 //! - [`source`]: a health file and its state: read, kept, set aside
 //! - [`table`]: the bad URLs of a cache's hosts, for looking up while hosts are chosen
+//! - [`families`]: the URLs that clients of a family of addresses can't reach
 //! - [`verdicts`]: what the files say of each URL, for people
 //!
 //! A health file never costs anything: one that is missing, damaged, expired or unlikely is not used, and answers are as without it.
 //! What a bad URL changes in an answer is decided in [`crate::mirrorlist`].
 
+pub mod families;
 pub mod source;
 pub mod table;
 pub mod verdicts;
 
 use super::catalogue::Catalogue;
-use crate::health::{HealthFile, Verdict};
+use crate::health::{AddressFamily, HealthFile, Verdict};
 use crate::settings::HealthSettings;
+use families::{FamilyTable, UnreachableUrls};
 use source::{HealthSource, ReadHealthFile};
 use table::{HealthTable, JudgedUrls};
 
@@ -29,6 +32,7 @@ struct HealthStage {
     /// In seconds since the Unix epoch.
     valid_until: u64,
     table: HealthTable,
+    families: FamilyTable,
 }
 
 impl MirrorHealth {
@@ -51,6 +55,7 @@ impl MirrorHealth {
             HealthStage {
                 valid_until: valid.first().map_or(0, |file| file.valid_until),
                 table: HealthTable::new(catalogue, &urls, valid, quorum),
+                families: FamilyTable::new(catalogue, &urls, valid),
             }
         });
         Self {
@@ -67,8 +72,17 @@ impl MirrorHealth {
     /// What the files say together at a time in seconds since the Unix epoch; `None` if none of them counts.
     #[inline]
     pub fn table_at(&self, now: u64) -> Option<&HealthTable> {
-        let stage = self.stages.iter().find(|stage| now < stage.valid_until)?;
-        Some(&stage.table)
+        Some(&self.stage_at(now)?.table)
+    }
+
+    /// The URLs that clients of a family can't reach, at a time in seconds since the Unix epoch; `None` if no such URL is known.
+    pub fn unreachable_at(&self, family: AddressFamily, now: u64) -> Option<UnreachableUrls<'_>> {
+        self.stage_at(now)?.families.unreachable(family)
+    }
+
+    #[inline]
+    fn stage_at(&self, now: u64) -> Option<&HealthStage> {
+        self.stages.iter().find(|stage| now < stage.valid_until)
     }
 
     /// How many of the hosts that the files know have each verdict, good or bad.

@@ -17,13 +17,13 @@ use crate::geo::CountryCode;
 use crate::health::{HealthFile, UrlHealth, Verdict};
 use crate::settings::Share;
 
-type FastMap<K, V> = HashMap<K, V, FixedState>;
+pub(super) type FastMap<K, V> = HashMap<K, V, FixedState>;
 
 /// A set of files, a bit each.
 type FileSet = u32;
 
 /// The place of a URL: its carrier, and its bit there.
-type UrlPlace = (CarrierIndex, u32);
+pub(super) type UrlPlace = (CarrierIndex, u32);
 
 /// The mask of a carrier's URL. Those beyond 64 have none: they are not judged, so they are good.
 pub fn url_mask(number: u32) -> u64 {
@@ -49,7 +49,7 @@ impl<'a> JudgedUrls<'a> {
         Self(places)
     }
 
-    fn of(&self, url: &str) -> &[UrlPlace] {
+    pub(super) fn of(&self, url: &str) -> &[UrlPlace] {
         self.0.get(url).map_or(&[], |places| places)
     }
 }

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use mirrorlist_server::mirrorlist::locate::locate;
 use mirrorlist_server::mirrorlist::target::resolve;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, Scratch, answer, choose};
-use mirrorlist_server::settings::HealthSettings;
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Scratch, answer, choose};
+use mirrorlist_server::settings::{ChoiceSettings, HealthSettings, HostOrder};
 
 #[allow(dead_code, reason = "the other benchmark needs the files too")]
 mod world;
@@ -31,6 +31,8 @@ const BAD_HOSTS: &str = "bad-hosts";
 
 /// Runs through all stages, with a file of rules.
 const RULES: &str = "rules";
+/// Runs through all stages, in the order by distance.
+const BY_DISTANCE: &str = "by-distance";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -52,6 +54,7 @@ fn print_table() {
     println!("all: {before}");
     println!("all with a tenth of the hosts bad: {}", count(BAD_HOSTS));
     println!("all with 1,000 rules of 10,000 networks: {}", count(RULES));
+    println!("all with order = distance: {}", count(BY_DISTANCE));
 }
 
 /// Instructions for a request until the end of a stage.
@@ -90,6 +93,14 @@ fn run_until(stage: &str) {
         assert_eq!(world.snapshot.rules().unwrap().all().len(), 1_000);
     }
     let mut run = Run {
+        settings: ChoiceSettings {
+            order: if stage == BY_DISTANCE {
+                HostOrder::Distance
+            } else {
+                HostOrder::Bandwidth
+            },
+            ..ChoiceSettings::STANDARD
+        },
         last_stage: STAGES.iter().position(|known| *known == stage).unwrap_or(STAGES.len()),
         answerer: Answerer::seeded(1),
         scratch: Scratch::seeded(1),
@@ -102,6 +113,7 @@ fn run_until(stage: &str) {
 }
 
 struct Run {
+    settings: ChoiceSettings,
     last_stage: usize,
     answerer: Answerer,
     scratch: Scratch,
@@ -123,7 +135,10 @@ impl Run {
         for (query, address) in &world.requests {
             let query = black_box(MirrorQuery::parse(query));
             let snapshot = &world.snapshot;
-            let request = world::metalink_request(&query, *address);
+            let request = MirrorRequest {
+                settings: &self.settings,
+                ..world::metalink_request(&query, *address)
+            };
             match self.last_stage {
                 0 => continue,
                 1 | 2 => {

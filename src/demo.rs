@@ -8,9 +8,9 @@ use prost::Message;
 
 use crate::cache::error::CacheError;
 use crate::cache::proto::{
-    FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntIntMap, IntRepeatedIntMap,
-    IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap, StringRepeatedIntMap,
-    StringStringMap,
+    FileDetailsCacheDirectoryType, FileDetailsCacheFilesType, FileDetailsType, IntCoordinatesMap, IntIntMap,
+    IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList, MirrorListCacheType, StringBoolMap,
+    StringRepeatedIntMap, StringStringMap,
 };
 use crate::geo::{AsTable, ContinentTable, GeoIp};
 use crate::rules::RulesFile;
@@ -46,6 +46,19 @@ const MIRRORS: [Mirror; 10] = [
     mirror("mirror.perth.example", "AU", 1_000, "https"),
     mirror("mirror.bogota.example", "CO", 100, "http rsync"),
     mirror("mirror.campus.example", "DE", 1_000, "https http"),
+];
+
+/// Latitudes and longitudes of the mirrors' cities, in units of 0.00001 degrees. The campus says nothing of its place.
+const PLACES: [(i32, i32); 9] = [
+    (5_252_000, 1_340_500),
+    (4_813_700, 1_157_500),
+    (4_885_700, 235_200),
+    (5_008_800, 1_442_100),
+    (4_236_000, -7_105_900),
+    (3_973_900, -10_499_000),
+    (3_567_600, 13_965_000),
+    (-3_195_500, 11_585_900),
+    (471_100, -7_407_200),
 ];
 
 /// The id of Boston's host, which the AS has.
@@ -156,6 +169,14 @@ fn cache_file() -> Vec<u8> {
             key: CAMPUS_NETBLOCK.to_owned(),
             value: vec![CAMPUS],
         }],
+        host_coordinates_cache: (1..)
+            .zip(PLACES)
+            .map(|(key, (latitude, longitude))| IntCoordinatesMap {
+                key,
+                latitude,
+                longitude,
+            })
+            .collect(),
         mirror_list_cache: directories().map(directory).collect(),
         ..MirrorList::default()
     };

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use mirrorlist_server::cache::proto::{
-    IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap, StringStringMap,
+    IntCoordinatesMap, IntStringMap, MirrorList, MirrorListCacheType, StringRepeatedIntMap, StringStringMap,
 };
 use mirrorlist_server::cache_compare::{self, CacheComparison, TableDifferences};
 use proptest::prelude::*;
@@ -491,6 +491,13 @@ fn no_entry_can_be_taken_away_unnoticed() {
     let mut bandwidths = without_each(&cache, |cache| &mut cache.host_bandwidth_cache);
     bandwidths.remove(5);
     tables.push(("bandwidths", bandwidths));
+    let mut placed = cache.clone();
+    placed.host_coordinates_cache.push(IntCoordinatesMap {
+        key: 1,
+        latitude: 5_200_000,
+        longitude: 1_300_000,
+    });
+    tables.push(("coordinates of hosts", vec![placed]));
     for index in 0..cache.mirror_list_cache.len() {
         tables.push((
             "directories",

@@ -37,7 +37,7 @@ use pattern::{Order, matches};
 use support::server::Server;
 
 /// The documents whose examples are run.
-const DOCUMENTS: &[&str] = &["docs/requests.md", "docs/rules.md"];
+const DOCUMENTS: &[&str] = &["docs/requests.md", "docs/rules.md", "docs/selection.md"];
 
 /// A demonstration with these settings and rules, and the folder of their files.
 struct Demonstration {

@@ -2,6 +2,7 @@
 //! is what RFC 5854 says; what Accept headers, origins and files that are absent change; and that no name of a host, directory or file breaks
 //! a document or a header. (Whole answers: golden.rs.)
 #![allow(
+    clippy::cast_precision_loss,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -21,12 +22,14 @@ use actix_web::body::to_bytes;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use mirrorlist_server::access_log::AccessLog;
-use mirrorlist_server::cache::proto::{FileDetailsType, MirrorList};
+use mirrorlist_server::cache::proto::{FileDetailsType, IntCoordinatesMap, MirrorList, StringStringMap};
 use mirrorlist_server::clock::Clock;
 use mirrorlist_server::http::public::{Public, PublicWorker};
 use mirrorlist_server::metrics::ServerMetrics;
-use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, answer};
-use mirrorlist_server::settings::{AccessLogTarget, AllowedOrigins, ChoiceSettings, PublicSettings, TrustedProxies};
+use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
+use mirrorlist_server::settings::{
+    AccessLogTarget, AllowedOrigins, ChoiceSettings, HostOrder, PublicSettings, TrustedProxies,
+};
 use mirrorlist_server::snapshot::{SharedSnapshot, Snapshot};
 use proptest::prelude::*;
 use quick_xml::Reader;
@@ -122,9 +125,13 @@ proptest! {
     #[test]
     fn all_formats_list_the_same_mirrors_in_the_same_order(
         hosts in prop::collection::vec(host(), 1..14),
-        question in question(),
+        mut question in question(),
+        by_distance in any::<bool>(),
     ) {
         prop_assume!(hosts.iter().any(|host| !host.protocols.is_empty()));
+        if by_distance {
+            question.settings.order = HostOrder::Distance;
+        }
         let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
         let (plain_status, plain) = ask(&snapshot, &question, &mut Answerer::seeded(question.seed));
         let (status, body) = in_format(&snapshot, &question, "json");
@@ -150,8 +157,12 @@ proptest! {
                 let id = usize::try_from(listed["host_id"].as_i64().unwrap()).unwrap();
                 prop_assert_eq!(&listed["country"], hosts[id].country);
                 prop_assert_eq!(&listed["private"], hosts[id].private);
-                let weight = hosts[id].bandwidth.max(1);
-                prop_assert_eq!(&listed["weight"], weight);
+                let bandwidth = hosts[id].bandwidth.max(1);
+                if listed.get("kilometres").is_none() {
+                    prop_assert_eq!(&listed["weight"], bandwidth);
+                } else {
+                    prop_assert!(by_distance && listed["weight"].as_f64() <= Some(bandwidth as f64), "{}", listed);
+                }
             }
         }
         if question.endpoint == Endpoint::Metalink {
@@ -162,6 +173,72 @@ proptest! {
             let found: Vec<_> = found.iter().map(|(_, url)| host_and_protocol(url)).collect();
             prop_assert_eq!(found, plain);
         }
+    }
+}
+
+#[test]
+fn json_shows_kilometres_and_weights_that_fall_with_them_by_distance_only() {
+    let (berlin, place_of_berlin) = (0, (5_252_000, 1_340_500));
+    let change = |cache: &mut MirrorList| {
+        let host = |country, bandwidth| random_world::Host {
+            country,
+            private: false,
+            protocols: vec!["https"],
+            bandwidth,
+            allowed: Vec::new(),
+            netblocks: Vec::new(),
+            asn: None,
+            carries: true,
+        };
+        edit(cache, &[host("DE", 300), host("FR", 100), host("ZZ", 10)]);
+        cache.host_coordinates_cache = vec![IntCoordinatesMap {
+            key: berlin,
+            latitude: place_of_berlin.0,
+            longitude: place_of_berlin.1,
+        }];
+        cache.netblock_country_cache = vec![StringStringMap {
+            key: "198.18.0.0/15".to_owned(),
+            value: "PL".to_owned(),
+        }];
+    };
+    let (snapshot, _) = fixture::snapshot_with(change);
+    let query = format!("path={}&format=json", random_world::DIRECTORY);
+    let query = MirrorQuery::parse(&query);
+    let hosts = |order| -> Vec<Value> {
+        let settings = ChoiceSettings {
+            order,
+            ..ChoiceSettings::STANDARD
+        };
+        let request = MirrorRequest {
+            endpoint: Endpoint::Mirrorlist,
+            address: "198.18.0.1".parse().unwrap(),
+            query: &query,
+            settings: &settings,
+            now: 0,
+        };
+        let answer = answer(&snapshot, &request, "", &mut Answerer::seeded(1));
+        let document: Value = serde_json::from_slice(&answer.body.start).unwrap();
+        assert_described("/mirrorlist", 200, &document);
+        let tiers = document["tiers"].as_array().unwrap();
+        let mut hosts: Vec<Value> = tiers
+            .iter()
+            .flat_map(|tier| tier["hosts"].as_array().unwrap())
+            .cloned()
+            .collect();
+        hosts.sort_by_key(|host| host["host_id"].as_i64());
+        hosts
+    };
+    let by_distance = hosts(HostOrder::Distance);
+    // The middle of Poland is some 450 km from Berlin, and 1,300 km from the middle of France.
+    let [near, far, unknown] = [0, 1, 2].map(|host| &by_distance[host]);
+    assert!((400..500).contains(&near["kilometres"].as_u64().unwrap()), "{near}");
+    assert_eq!(near["weight"], 300.0);
+    let kilometres = far["kilometres"].as_f64().unwrap();
+    let weight = 100.0 * 0.5_f64.powf((kilometres - 500.0) / 100.0);
+    assert!((far["weight"].as_f64().unwrap() / weight - 1.0).abs() < 0.01, "{far}");
+    assert_eq!(unknown["kilometres"], Value::Null);
+    for (host, bandwidth) in hosts(HostOrder::Bandwidth).iter().zip([300, 100, 10]) {
+        assert_eq!((&host["weight"], host.get("kilometres")), (&bandwidth.into(), None));
     }
 }
 

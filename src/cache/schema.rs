@@ -62,6 +62,7 @@ messages! {
         HostCountryAllowed = 14 "HostCountryAllowedCache";
         HostNetblock = 15 "HostNetblockCache";
         Directory = 16 "MirrorListCache";
+        HostCoordinates = 1001 "HostCoordinatesCache";
     }
 
     /// The fields of a directory.
@@ -104,6 +105,13 @@ messages! {
     ] => {
         Key = 1 "key";
         Value = 2 "value";
+    }
+
+    /// The fields of a host's coordinates.
+    CoordinatesField of ["IntCoordinatesMap"] => {
+        Key = 1 "key";
+        Latitude = 2 "latitude";
+        Longitude = 3 "longitude";
     }
 }
 

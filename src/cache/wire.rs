@@ -177,6 +177,12 @@ pub(super) fn signed(value: Value<'_>) -> Result<i64, Fault> {
     integer(value).map(u64::cast_signed)
 }
 
+/// A number of a `sint32` or `sint64` field.
+pub(super) fn zigzag(value: Value<'_>) -> Result<i64, Fault> {
+    let encoded = integer(value)?;
+    Ok((encoded >> 1).cast_signed() ^ -(encoded & 1).cast_signed())
+}
+
 pub(crate) fn text(value: Value<'_>) -> Result<&str, Fault> {
     match value {
         Value::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| Fault::Text),
@@ -223,6 +229,14 @@ mod tests {
             assert_eq!(next_short_message(&mut &message[..], bytes_key(5)), None);
         }
         assert_eq!(next_short_message(&mut &[0x32, 2, 0][..], bytes_key(6)), None);
+    }
+
+    #[test]
+    fn small_negative_numbers_of_sint_fields_are_short() {
+        for (encoded, number) in [(0, 0), (1, -1), (2, 1), (u64::MAX - 1, i64::MAX), (u64::MAX, i64::MIN)] {
+            assert_eq!(zigzag(Value::Integer(encoded)), Ok(number));
+        }
+        assert!(zigzag(Value::Bytes(&[1])).is_err());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::proto::{
-    FileDetailsCacheDirectoryType, IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, StringBoolMap,
-    StringRepeatedIntMap, StringStringMap,
+    FileDetailsCacheDirectoryType, IntCoordinatesMap, IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap,
+    StringBoolMap, StringRepeatedIntMap, StringStringMap,
 };
 use super::schema::{CacheField, DirectoryField, EntryField};
 use crate::bits;
@@ -39,6 +39,7 @@ pub(crate) const HOST_AS_NUMBER: CacheTable<IntRepeatedIntMap> = table(CacheFiel
 pub(crate) const HOST_COUNTRY: CacheTable<IntStringMap> = table(CacheField::HostCountry);
 pub(crate) const HOST_BANDWIDTH: CacheTable<IntIntMap> = table(CacheField::HostBandwidth);
 pub(crate) const HOST_ALLOWED_COUNTRIES: CacheTable<IntRepeatedStringMap> = table(CacheField::HostCountryAllowed);
+pub(crate) const HOST_COORDINATES: CacheTable<IntCoordinatesMap> = table(CacheField::HostCoordinates);
 pub(crate) const HOST_NETBLOCK: CacheTable<StringRepeatedIntMap> = table(CacheField::HostNetblock);
 
 pub(crate) struct CacheWriter<W> {

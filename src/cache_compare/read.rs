@@ -119,6 +119,7 @@ impl CacheTables {
             CacheEntry::HostBandwidth { host, bandwidth } => {
                 self.host(host)?.bandwidth = Some(bandwidth.min(u32::MAX.into())).filter(|mbits| *mbits > 1);
             }
+            CacheEntry::HostCoordinates { host, units } => self.host(host)?.coordinates = Some(units),
             CacheEntry::HostCountryAllowed { host, countries } => {
                 let host = self.host(host)?;
                 for text in countries.iter() {

@@ -37,6 +37,11 @@ pub(super) fn compare(compared: &ComparedCaches<'_>) -> Vec<TableDifferences> {
             |country| shown(country),
         ),
         compared.attribute(
+            "coordinates of hosts",
+            |host| host.coordinates,
+            |[latitude, longitude]| format!("({latitude}, {longitude}) / 100000 degrees"),
+        ),
+        compared.attribute(
             "allowed countries",
             |host| Some(host.allowed_countries.clone()).filter(|countries| !countries.is_empty()),
             |countries| listed(countries.iter().map(|country| shown(country))),

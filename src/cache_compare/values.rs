@@ -29,6 +29,8 @@ pub(super) struct HostAttributes {
     pub(super) country: Option<String>,
     /// In Mbit/s; `None` when it counts as 1.
     pub(super) bandwidth: Option<i64>,
+    /// Latitude and longitude in units of 0.00001 degrees, as the file has them.
+    pub(super) coordinates: Option<[i64; 2]>,
     pub(super) allowed_countries: BTreeSet<String>,
     pub(super) as_numbers: BTreeSet<i64>,
     pub(super) netblocks: BTreeSet<Arc<str>>,

@@ -17,7 +17,7 @@ use super::own::OwnServer;
 use super::requests::{RequestTarget, RequestsError, from_log, from_targets};
 use super::summary::Tally;
 use crate::mirrorlist::Endpoint;
-use crate::settings::{ChoiceSettings, CompareOptions};
+use crate::settings::{ChoiceSettings, CompareOptions, HostOrder};
 use crate::snapshot::Snapshot;
 use crate::snapshot::age::Utc;
 
@@ -70,8 +70,11 @@ pub fn run(
     settings: &ChoiceSettings,
     options: &CompareOptions,
 ) -> Result<ComparisonReport, CompareError> {
-    // The other server draws other hosts than this one, so that only whole lists can be compared.
+    // By distance, chance decides which hosts are listed at all, and other servers don't have that order. With a maximum, the other
+    // server draws other hosts than this one, so that only whole lists can be compared.
     let settings = &ChoiceSettings {
+        order: HostOrder::Bandwidth,
+        max_share: None,
         maximum: None,
         ..settings.clone()
     };

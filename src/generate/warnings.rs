@@ -33,6 +33,8 @@ kinds! {
     HostWithoutSite = "host_without_site";
     /// A host's country is no country code.
     HostCountry = "host_country";
+    /// A host's latitude and longitude are no place: one is missing, out of range, or both are 0.
+    Coordinates = "coordinates";
     /// A country that a host is restricted to is no country code.
     AllowedCountry = "allowed_country";
     /// An AS number is none.

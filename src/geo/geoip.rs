@@ -1,4 +1,4 @@
-//! Address to country, from a MaxMind DB file, whose tree the `maxminddb` crate reads. Two tables spare most of that work: one of
+//! Address to country, and to coordinates, from a MaxMind DB file, whose tree the `maxminddb` crate reads. Two tables spare most of that work: one of
 //! all IPv4 addresses, and one of the records that were decoded.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 
+use super::coordinates::Coordinates;
 use super::country::CountryCode;
 use super::ipv4_ranges::Ipv4Ranges;
 use super::record::Record;
@@ -33,10 +34,22 @@ const FIELDS: [(GeoIpField, &[&str]); 4] = [
     (GeoIpField::PlainCountry, &["country"]),
 ];
 
+/// The keys that lead to the coordinates in a record of a City database.
+const LOCATION: &[&str] = &["location"];
+
+/// The place of an address, as a City database has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GeoIpPlace {
+    /// `location.latitude` and `location.longitude`.
+    pub coordinates: Coordinates,
+    /// `location.accuracy_radius` in kilometres: how far the client can be from there.
+    pub accuracy: Option<f64>,
+}
+
 /// The records of a new database that are searched for one with a country before it is called unusable.
 const PROBED_RECORDS: usize = 10_000;
 
-/// A GeoIP country database (MaxMind DB format 2.0) in memory.
+/// A GeoIP country or City database (MaxMind DB format 2.0) in memory.
 #[derive(Default)]
 pub struct GeoIp {
     /// `None` in a server without a GeoIP database.
@@ -74,6 +87,11 @@ impl GeoIp {
         self.database.as_ref().map_or(0, MaxMindDb::node_count)
     }
 
+    /// Whether any of the first records has coordinates, as in a City database.
+    pub fn has_places(&self) -> bool {
+        self.database.as_ref().is_some_and(|database| database.has_places)
+    }
+
     /// When the database was built, in seconds since the Unix epoch; `None` without a database.
     pub fn built(&self) -> Option<u64> {
         Some(self.database.as_ref()?.reader.metadata().build_epoch)
@@ -89,9 +107,17 @@ impl GeoIp {
             }
         }
     }
+
+    /// The coordinates of an address; `None` if the database has none for it, or they are no place.
+    pub fn place(&self, address: IpAddr) -> Option<GeoIpPlace> {
+        let database = self.database.as_ref().filter(|database| database.has_places)?;
+        database.place_in(&database.reader.lookup(address).ok()?)
+    }
 }
 
 struct MaxMindDb {
+    /// Whether it is worth looking for coordinates.
+    has_places: bool,
     reader: Reader<Bytes>,
     records: Bytes,
     decoded: DecodedRecords,
@@ -110,14 +136,22 @@ impl MaxMindDb {
         let records = records
             .filter(|start| *start <= file.len())
             .ok_or_else(|| MaxMindDbError::invalid_database("the search tree is longer than the file"))?;
-        Ok(Self {
+        let mut database = Self {
+            has_places: false,
             reader,
             records: file.slice(records..),
             decoded: DecodedRecords::new(),
-        })
+        };
+        database.has_places = database.any_record(|record| database.place_in(record).is_some());
+        Ok(database)
     }
 
     fn has_countries(&self) -> bool {
+        self.any_record(|record| self.country_of(record).is_some())
+    }
+
+    /// Whether something holds for any of the first records.
+    fn any_record(&self, holds: impl Fn(&LookupResult<'_, Bytes>) -> bool) -> bool {
         let options = WithinOptions::default().include_networks_without_data();
         let Ok(networks) = self.reader.networks(options) else {
             return false;
@@ -127,7 +161,7 @@ impl MaxMindDb {
             .flatten()
             .filter(LookupResult::has_data)
             .take(PROBED_RECORDS)
-            .any(|record| self.country_of(&record).is_some())
+            .any(|record| holds(&record))
     }
 
     fn node_count(&self) -> usize {
@@ -156,6 +190,16 @@ impl MaxMindDb {
             let country = self.decode(offset);
             self.decoded.put(entry, country);
             country
+        })
+    }
+
+    fn place_in(&self, record: &LookupResult<'_, Bytes>) -> Option<GeoIpPlace> {
+        let mut record = Record::new(&self.records, record.offset()?);
+        let keys = ["latitude", "longitude", "accuracy_radius"];
+        let [latitude, longitude, accuracy] = record.numbers(LOCATION, keys);
+        Some(GeoIpPlace {
+            coordinates: Coordinates::from_degrees(latitude?, longitude?)?,
+            accuracy: accuracy.filter(|radius| radius.is_finite() && *radius > 0.0),
         })
     }
 

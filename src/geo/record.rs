@@ -1,4 +1,4 @@
-//! Finds texts in a record of a MaxMind DB (<https://maxmind.github.io/MaxMind-DB/>, "Output Data Section") in a bounded number
+//! Finds texts and numbers in a record of a MaxMind DB (<https://maxmind.github.io/MaxMind-DB/>, "Output Data Section") in a bounded number
 //! of steps.
 //!
 //! The `maxminddb` crate, which reads the tree, could do this too, but it is too patient with hostile databases: it allows 65,536
@@ -11,9 +11,13 @@ const MAX_STEPS: u32 = 1_000;
 
 const POINTER: u8 = 1;
 const TEXT: u8 = 2;
+const DOUBLE: u8 = 3;
+const U16: u8 = 5;
+const U32: u8 = 6;
 const MAP: u8 = 7;
 const ARRAY: u8 = 11;
 const BOOLEAN: u8 = 14;
+const FLOAT: u8 = 15;
 
 pub(super) struct Record<'a> {
     section: &'a [u8],
@@ -42,11 +46,25 @@ impl<'a> Record<'a> {
     /// The text at the end of a path of keys through maps. `None` if there is no such text, or the record is damaged or larger
     /// than any real one.
     pub(super) fn text(&mut self, path: &[&str]) -> Option<&'a str> {
+        let at = self.find(path)?;
+        std::str::from_utf8(self.text_at(at)?).ok()
+    }
+
+    /// The numbers of some keys in the map at the end of a path; `None` for each that is not there or no number.
+    pub(super) fn numbers<const N: usize>(&mut self, path: &[&str], keys: [&str; N]) -> [Option<f64>; N] {
+        let map = self.find(path);
+        keys.map(|key| {
+            let at = self.entry(map?, key.as_bytes())?;
+            self.number_at(at)
+        })
+    }
+
+    fn find(&mut self, path: &[&str]) -> Option<usize> {
         let mut at = self.offset;
         for key in path {
             at = self.entry(at, key.as_bytes())?;
         }
-        std::str::from_utf8(self.text_at(at)?).ok()
+        Some(at)
     }
 
     /// The offset of the value of a key in a map.
@@ -71,6 +89,20 @@ impl<'a> Record<'a> {
         let value = self.resolve(at)?;
         match value.kind {
             TEXT => self.section.get(value.content..)?.get(..value.size),
+            _ => None,
+        }
+    }
+
+    fn number_at(&mut self, at: usize) -> Option<f64> {
+        let value = self.resolve(at)?;
+        let bytes = self.section.get(value.content..)?.get(..value.size)?;
+        match value.kind {
+            DOUBLE => bytes.try_into().ok().map(f64::from_be_bytes),
+            FLOAT => bytes.try_into().ok().map(f32::from_be_bytes).map(f64::from),
+            U16 | U32 if bytes.len() <= 4 => {
+                let number = bytes.iter().fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
+                Some(number.into())
+            }
             _ => None,
         }
     }
@@ -155,6 +187,26 @@ mod tests {
         // A path that leads nowhere, then one that does; the key behind a pointer.
         assert_eq!(find(b"\xe2\x41a\x42no\x20\x0b\x42FR\x41c"), [None, Some("FR")]);
         assert_eq!(find(b"\xe1\x41c\xa1\x07"), [None, None]);
+    }
+
+    #[test]
+    fn numbers_are_found_in_every_form_and_nothing_else_is_one() {
+        // {"a": {"b": 1.5 as a double, "c": -> 300, "d": 1.5 as a float, "e": "1"}}
+        let mut section = b"\xe1\x41a\xe4\x41b\x68\x3f\xf8\0\0\0\0\0\0\x41c\x20".to_vec();
+        section.push(u8::try_from(section.len()).unwrap() + 14);
+        section.extend(b"\x41d\x04\x08\x3f\xc0\0\0\x41e\x411");
+        section.push(0);
+        section.extend(b"\xa2\x01\x2c");
+        let numbers = Record::new(&section, 0).numbers(&["a"], ["b", "c", "d", "e", "f"]);
+        assert_eq!(numbers, [Some(1.5), Some(300.0), Some(1.5), None, None]);
+        for damaged in [
+            &b"\xe1\x41a\x62\0\0"[..],
+            b"\xe1\x41a\x68\0",
+            b"\xe1\x41a\xc5\0\0\0\0\0",
+            b"\xe1",
+        ] {
+            assert_eq!(Record::new(damaged, 0).numbers(&[], ["a"]), [None], "{damaged:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::mirrorlist::{Endpoint, Tier};
 
 const ENDPOINTS: [&str; 3] = ["mirrorlist", "metalink", "other"];
 const STATUSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
-const TIERS: [&str; 6] = ["netblock", "as", "country", "continent", "global", "none"];
+const TIERS: [&str; 7] = ["netblock", "as", "country", "continent", "global", "distance", "none"];
 
 /// A counter for each endpoint, class of status, and tier, in the order of the constants.
 pub(crate) struct RequestCounters(Box<[IntCounter]>);
@@ -31,7 +31,8 @@ impl RequestCounters {
             Some(Tier::Country) => 2,
             Some(Tier::Continent) => 3,
             Some(Tier::Global) => 4,
-            None => 5,
+            Some(Tier::Distance) => 5,
+            None => 6,
         };
         #[expect(clippy::indexing_slicing, reason = "there is a counter for each combination")]
         &self.0[(endpoint * STATUSES.len() + status) * TIERS.len() + tier]

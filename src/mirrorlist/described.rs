@@ -12,7 +12,6 @@ use super::refusal::Refusal;
 use super::render::text;
 use super::target::{Asked, Target};
 use crate::geo::{CountryCode, GeoIpField};
-use crate::snapshot::rules::mirrors::MirrorStage;
 use crate::snapshot::{Carrier, Catalogue, Snapshot};
 
 /// The location of a client.
@@ -48,7 +47,7 @@ pub struct DescribedTarget<'a> {
 /// A tier and its hosts.
 #[derive(Debug, Serialize)]
 pub struct DescribedTier<H> {
-    /// `netblock`, `as`, `country`, `continent` or `global`.
+    /// `netblock`, `as`, `country`, `continent`, `global` or `distance`.
     pub tier: Tier,
     /// Whether these are the tier's hosts without a good URL, which come after the good ones of all tiers.
     #[serde(skip_serializing_if = "is_false")]
@@ -77,10 +76,31 @@ pub struct DescribedHost<'a> {
     pub name: &'a str,
     /// Its country.
     pub country: Option<CountryCode>,
-    /// Its weight in the tiers that are shuffled by weight: the bandwidth in Mbit/s, or what a rule says.
-    pub weight: u32,
+    /// Its weight in the tiers that are shuffled by weight: the bandwidth in Mbit/s, or what a rule says; with the order by distance,
+    /// what the law makes of it.
+    pub weight: DescribedWeight,
+    /// Its distance; `None` if the order is not by distance.
+    #[serde(flatten)]
+    pub distance: Option<DescribedDistance>,
     /// Whether it is listed for clients of its own networks and AS only.
     pub private: bool,
+}
+
+/// The weight of a host in Mbit/s.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum DescribedWeight {
+    /// Its bandwidth.
+    Bandwidth(u32),
+    /// By distance: its bandwidth, less what the distance costs.
+    ByDistance(f64),
+}
+
+/// The distance of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DescribedDistance {
+    /// From the client's place, in whole kilometres; `None` if the host's place is not known.
+    pub kilometres: Option<u32>,
 }
 
 /// Why there are no mirrors.
@@ -138,18 +158,38 @@ impl<'a> DescribedTarget<'a> {
 }
 
 impl<'a> DescribedHost<'a> {
-    /// Describes a host as it is in a directory, by the rules about mirrors if there are any.
-    pub fn new(snapshot: &'a Snapshot, rules: Option<&MirrorStage>, carrier: &Carrier) -> Self {
+    /// Describes a chosen host.
+    pub fn new(snapshot: &'a Snapshot, choice: &Choice<'_>, ranked: RankedHost) -> Self {
         let catalogue = snapshot.catalogue();
+        let carrier = catalogue.carrier(ranked.carrier());
         let host = catalogue.host(carrier.host);
+        let measure = choice.distance.as_ref().map(|distance| &distance.measure);
+        let weight = snapshot.weight(choice.stage(), carrier.host);
         Self {
             host_id: host.id,
             name: host_name(catalogue, carrier),
             country: host.country,
-            weight: snapshot.weight(rules, carrier.host),
+            weight: match measure {
+                Some(measure) => {
+                    DescribedWeight::ByDistance(measure.weight(ranked.tier(), catalogue, carrier.host, weight))
+                }
+                None => DescribedWeight::Bandwidth(weight),
+            },
+            distance: measure.map(|measure| DescribedDistance {
+                kilometres: measure.kilometres(catalogue, carrier.host).map(whole_kilometres),
+            }),
             private: !carrier.public,
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0 to half the way around the Earth"
+)]
+fn whole_kilometres(kilometres: f64) -> u32 {
+    kilometres.round() as u32
 }
 
 impl DescribedRefusal {

@@ -2,9 +2,9 @@
 //! seed.
 //!
 //! [`MirrorQuery::parse`] (text to parameters) -> [`choose`](choose::choose): [`target`] (repository or path to a directory),
-//! [`locate`] (address to country), the hosts in order -> [`render`] (mirrorlist, metalink or redirect, or a [`Format`] that was
-//! asked for). [`answer`](answer()) walks this way once, on one snapshot. [`explain`](explain::explain) makes the same choice and
-//! tells why; [`described`] is what it shares with JSON answers. A request that gets no mirrors is a [`Refusal`].
+//! [`locate`] (address to country; [`place`] to coordinates), the hosts in order -> [`render`] (mirrorlist, metalink or redirect, or
+//! a [`Format`] that was asked for). [`answer`](answer()) walks this way once, on one snapshot. [`explain`](explain::explain) makes
+//! the same choice and tells why; [`described`] is what it shares with JSON answers. A request that gets no mirrors is a [`Refusal`].
 
 pub mod answer;
 pub mod choose;
@@ -12,6 +12,7 @@ pub mod described;
 pub mod explain;
 pub mod format;
 pub mod locate;
+pub mod place;
 pub mod protocols;
 pub mod query;
 pub mod refusal;

@@ -37,7 +37,7 @@ pub use server::{
 pub use server_command::{CompareOptions, ServerCommand};
 pub use setting::{ConfigError, Definition};
 pub use values::{
-    AccessLogTarget, AdminAddress, AllowedHosts, AsOrder, CacheCompareSettings, LogFormat, Share, TrustedProxies,
-    WatchSettings,
+    AccessLogTarget, AdminAddress, AllowedHosts, AsOrder, CacheCompareSettings, HostOrder, LogFormat, Share,
+    TrustedProxies, WatchSettings,
 };
 pub(crate) use values::{LEVELS, host_name};

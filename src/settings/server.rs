@@ -88,7 +88,7 @@ settings! {
         /// countries and their continents, lines like `DE,EU`
         country_continent: PathBuf = Setting::new("cccsv", "FILE", path)
             .default("/var/lib/mirrormanager/country_continent.csv");
-        /// GeoIP country database in MaxMind DB format
+        /// GeoIP country or City database in MaxMind DB format
         geoip: PathBuf = Setting::new("geoip", "FILE", path).default("/usr/share/GeoIP/GeoLite2-Country.mmdb");
         /// rules for clients, mirrors and repositories, in TOML (docs/rules.md); empty: none
         rules: Option<PathBuf> = Setting::new("rules", "FILE", |text| optional(text, path));
@@ -329,7 +329,7 @@ impl ServerConfig {
             deadlines: Deadlines::check(raw)?,
             files: DataPaths::check(raw)?,
             health: HealthSettings::check(raw)?.checked()?,
-            choice: ChoiceSettings::check(raw)?,
+            choice: ChoiceSettings::check(raw)?.checked()?,
             public: PublicSettings::check(raw)?,
             access_log: OtherFileSettings::check(raw)?.access_log,
             admin: admin.listen.map(|listen| AdminConfig {

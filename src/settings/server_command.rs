@@ -267,12 +267,11 @@ mod tests {
         };
         assert_eq!(choice("", &[], &[]), Ok(ChoiceSettings::STANDARD));
         let all = ChoiceSettings {
-            minimum: 5,
             maximum: NonZeroUsize::new(20),
             prefer_family: true,
             as_order: AsOrder::Bandwidth,
             sticky_redirects: true,
-            refuses_absent_files: true,
+            ..ChoiceSettings::STANDARD
         };
         let file = "maximum = 20\nprefer_family = true\nas_order = \"bandwidth\"\n[redirect]\nsticky = \"on\"";
         assert_eq!(choice(file, &[], &[]), Ok(all.clone()));
@@ -352,6 +351,18 @@ mod tests {
             ("mirrorlist-server --trusted_proxies 10.0.0.0/33", "\"10.0.0.0/33\""),
             ("mirrorlist-server --log_level loud", "log_level = \"loud\""),
             ("mirrorlist-server serve", "'serve'"),
+            (
+                "mirrorlist-server --max_share 50%",
+                "max_share = 50%: it counts with order = distance only",
+            ),
+            (
+                "mirrorlist-server --order distance --max_share 0",
+                "expected a percentage above 0%",
+            ),
+            (
+                "mirrorlist-server --order nearest",
+                "expected one of bandwidth, distance",
+            ),
             (
                 "mirrorlist-server --health.files /a,/b --health.quorum 3",
                 "health.quorum = 3: health.files names 2",

@@ -36,6 +36,11 @@ impl Share {
         }
     }
 
+    /// The share as a number from 0 to 1.
+    pub fn fraction(self) -> f64 {
+        f64::from(self.millionths) / 1_000_000.0
+    }
+
     /// Whether a part is more than this share of a whole.
     pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         part as u128 * 1_000_000 > whole as u128 * u128::from(self.millionths)
@@ -142,6 +147,15 @@ impl TrustedProxies {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
+}
+
+/// The order of hosts of a tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostOrder {
+    /// By country and continent, and there by bandwidth.
+    Bandwidth,
+    /// By bandwidth and distance, across borders.
+    Distance,
 }
 
 /// When the watch looks at the data files.

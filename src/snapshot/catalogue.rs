@@ -16,13 +16,15 @@ use super::hosts::{Host, HostIndex};
 use super::repositories::{Repository, RepositoryTable};
 use super::text_arena::{PaddedText, TextSpan};
 use super::urls::{Url, Urls};
-use crate::geo::{AsNumber, CountryCode, NetworkTable};
+use crate::geo::{AsNumber, CountryCode, Direction, NetworkTable};
 use crate::index_table::IndexTable;
 
 /// The contents of a cache.
 pub struct Catalogue {
     pub(super) created: u64,
     pub(super) hosts: IndexTable<HostIndex, Host>,
+    /// From the centre of the Earth; `None` for a host without a known place.
+    pub(super) directions: IndexTable<HostIndex, Option<Direction>>,
     pub(super) carriers: IndexTable<CarrierIndex, Carrier>,
     pub(super) urls: Urls,
     pub(super) sets: CarrierSets,
@@ -115,6 +117,12 @@ impl Catalogue {
     #[inline]
     pub fn carrier(&self, index: CarrierIndex) -> &Carrier {
         self.carriers.at(index)
+    }
+
+    /// Where a host is, as seen from the centre of the Earth; `None` if neither its coordinates nor its country are known.
+    #[inline]
+    pub fn direction(&self, host: HostIndex) -> Option<Direction> {
+        *self.directions.at(host)
     }
 
     /// The URLs of a carrier, best protocol first.

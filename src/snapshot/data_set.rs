@@ -248,7 +248,8 @@ impl DataTable for GeoIp {
     }
 
     fn summary(&self) -> Vec<String> {
-        let line = |built| format!("built {}, {} nodes", age::Utc(built), self.node_count());
+        let places = if self.has_places() { ", with coordinates" } else { "" };
+        let line = |built| format!("built {}, {} nodes{places}", age::Utc(built), self.node_count());
         self.built().map(line).into_iter().collect()
     }
 }

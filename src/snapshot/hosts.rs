@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::cache::MOST_HOSTS;
 use crate::cache::error::TooMany;
-use crate::geo::CountryCode;
+use crate::geo::{Coordinates, CountryCode, centroid};
 use crate::index_table::{IndexTable, TableIndex, table_indexes};
 
 table_indexes! {
@@ -26,6 +26,8 @@ pub struct Host {
     pub id: i64,
     /// The country that the host is in.
     pub country: Option<CountryCode>,
+    /// Where it is, if the cache says so.
+    pub coordinates: Option<Coordinates>,
     /// Bandwidth in Mbit/s, at least 1.
     pub bandwidth: u32,
     /// Whether the host is offered to clients of some countries only.
@@ -49,10 +51,16 @@ impl Host {
         Self {
             id,
             country: None,
+            coordinates: None,
             bandwidth: 1,
             restricted: false,
             allowed_countries: Vec::new(),
         }
+    }
+
+    /// Where it is: its coordinates, or those of its country.
+    pub fn place(&self) -> Option<Coordinates> {
+        self.coordinates.or_else(|| centroid(self.country?))
     }
 
     /// Whether clients of a country (or of no known one) may be offered the host. Clients in its own networks always may.

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use mirrorlist_server::cache::proto::{IntStringMap, MirrorList, StringStringMap};
+use mirrorlist_server::cache::proto::{IntCoordinatesMap, IntStringMap, MirrorList, StringStringMap};
 use mirrorlist_server::settings::server_settings;
 use prost::Message as _;
 
 use crate::fuzz_targets::fixture;
-use crate::mmdb::{mmdb, mmdb_with};
+use crate::mmdb::{City, mmdb, mmdb_of_cities, mmdb_with};
 
 /// The seeds of a target.
 pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -160,6 +160,14 @@ fn caches() -> Vec<Vec<u8>> {
             value: value.to_owned(),
         }),
     );
+    let places = [(1, 5_252_000, 1_340_500), (1, 0, 0), (2, i32::MIN, i32::MAX)];
+    odd.host_coordinates_cache = places
+        .map(|(key, latitude, longitude)| IntCoordinatesMap {
+            key,
+            latitude,
+            longitude,
+        })
+        .to_vec();
     let mut files = small.clone();
     files.file_details_cache = whole.file_details_cache.clone();
     files
@@ -182,7 +190,18 @@ fn databases() -> Vec<Vec<u8>> {
         ("203.0.113.0/24", &["country_code"], "A1"),
         ("0.0.0.0/1", &["country"], "nowhere"),
     ];
-    vec![mmdb(&networks), mmdb_with(&others)]
+    let city = |network, place, accuracy_radius| City {
+        network,
+        country: "DE",
+        place,
+        accuracy_radius,
+    };
+    let cities = [
+        city("192.0.2.0/24", Some((52.52, 13.405)), Some(20)),
+        city("198.51.100.0/24", Some((0.0, 0.0)), None),
+        city("203.0.113.0/24", None, Some(1_000)),
+    ];
+    vec![mmdb(&networks), mmdb_with(&others), mmdb_of_cities(&cities)]
 }
 
 /// A file with all settings, one with tables, and bad ones.

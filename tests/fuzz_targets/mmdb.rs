@@ -16,6 +16,14 @@ pub(crate) fn check(bytes: &[u8]) {
     for address in addresses() {
         let found = geoip.lookup(address);
         assert_eq!(found, geoip.lookup(address), "{address}");
+        if let Some(place) = geoip.place(address) {
+            let [latitude, longitude] = [place.coordinates.latitude(), place.coordinates.longitude()];
+            assert!(
+                latitude.abs() <= 90.0 && longitude.abs() <= 180.0,
+                "{address}: {place:?}"
+            );
+            assert!(place.accuracy.is_none_or(|radius| radius > 0.0), "{address}: {place:?}");
+        }
         if let Some((country, _)) = found {
             let text = country.as_str();
             let is_code = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());

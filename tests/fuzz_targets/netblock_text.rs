@@ -68,5 +68,7 @@ fn host() -> HostRow {
         internet2_clients: false,
         asn: None,
         asn_clients: false,
+        latitude: None,
+        longitude: None,
     }
 }

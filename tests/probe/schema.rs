@@ -36,7 +36,7 @@ pub(crate) fn check(root: &Value, schema: &Value, value: &Value, place: &str) {
             "const" => assert_eq!(value, expected, "{place}"),
             "enum" => assert!(expected.as_array().unwrap().contains(value), "{place}: {value}"),
             "minimum" | "pattern" if value.is_null() => {}
-            "minimum" => assert!(value.as_u64() >= expected.as_u64(), "{place}: {value}"),
+            "minimum" => assert!(value.as_f64() >= expected.as_f64(), "{place}: {value}"),
             "pattern" => assert!(
                 matches(expected.as_str().unwrap(), value.as_str().unwrap()),
                 "{place}: {value}"
@@ -83,6 +83,7 @@ fn is_of(kind: &str, value: &Value) -> bool {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),
+        "number" => value.is_number(),
         "integer" => value.is_i64() || value.is_u64(),
         kind => panic!("the schema has the type {kind}"),
     }

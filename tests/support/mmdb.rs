@@ -18,20 +18,77 @@ pub(crate) fn mmdb(entries: &[(&str, &str)]) -> Vec<u8> {
 
 /// The same, with the keys that lead to the country in each network's record.
 pub(crate) fn mmdb_with(entries: &[(&str, &[&str], &str)]) -> Vec<u8> {
-    let mut networks: Vec<_> = entries
+    let record = |keys: &[&str], country: &str| {
+        let mut record = Vec::new();
+        for key in keys {
+            map(&mut record, 1);
+            text(&mut record, key);
+        }
+        text(&mut record, country);
+        record
+    };
+    let records = entries
         .iter()
-        .map(|(network, keys, country)| (Bits::of(network), *keys, *country))
+        .map(|(network, keys, country)| (*network, record(keys, country)));
+    mmdb_of(records.collect())
+}
+
+/// A network's record in a City database.
+pub(crate) struct City {
+    pub(crate) network: &'static str,
+    /// Empty for a record without a country.
+    pub(crate) country: &'static str,
+    /// Latitude and longitude.
+    pub(crate) place: Option<(f64, f64)>,
+    /// In kilometres.
+    pub(crate) accuracy_radius: Option<u16>,
+}
+
+/// A City database.
+pub(crate) fn mmdb_of_cities(cities: &[City]) -> Vec<u8> {
+    let record = |city: &City| {
+        let mut record = Vec::new();
+        map(&mut record, 1 + usize::from(!city.country.is_empty()));
+        if !city.country.is_empty() {
+            text(&mut record, "country");
+            map(&mut record, 1);
+            text(&mut record, "iso_code");
+            text(&mut record, city.country);
+        }
+        text(&mut record, "location");
+        let place = city
+            .place
+            .map(|(latitude, longitude)| [("latitude", latitude), ("longitude", longitude)]);
+        map(
+            &mut record,
+            2 * usize::from(place.is_some()) + usize::from(city.accuracy_radius.is_some()),
+        );
+        if let Some(radius) = city.accuracy_radius {
+            text(&mut record, "accuracy_radius");
+            number(&mut record, U16, radius.into());
+        }
+        for (key, degrees) in place.into_iter().flatten() {
+            text(&mut record, key);
+            head(&mut record, DOUBLE, 8);
+            record.extend(degrees.to_be_bytes());
+        }
+        (city.network, record)
+    };
+    mmdb_of(cities.iter().map(record).collect())
+}
+
+/// A database of these networks' encoded records.
+fn mmdb_of(records: Vec<(&str, Vec<u8>)>) -> Vec<u8> {
+    let mut networks: Vec<_> = records
+        .into_iter()
+        .map(|(network, record)| (Bits::of(network), record))
         .collect();
     // What is inserted later replaces what it is inside of.
-    networks.sort_by_key(|(bits, _, _)| bits.length);
+    networks.sort_by_key(|(bits, _)| bits.length);
     let (mut tree, mut data) = (Tree::new(), Vec::new());
-    for (bits, keys, country) in networks {
+    for (bits, record) in networks {
         tree.insert(bits, data.len());
-        for key in keys {
-            map(&mut data, 1);
-            text(&mut data, key);
-        }
-        text(&mut data, country);
+        data.extend(record);
     }
     [tree.bytes(), vec![0; SEPARATOR], data, metadata(tree.nodes.len())].concat()
 }
@@ -144,6 +201,7 @@ fn metadata(node_count: usize) -> Vec<u8> {
 
 // Types of the data section.
 const TEXT: u8 = 2;
+const DOUBLE: u8 = 3;
 const U16: u8 = 5;
 const U32: u8 = 6;
 const MAP: u8 = 7;

@@ -5,8 +5,8 @@ use super::files::FileDetailsEntry;
 use super::ids::EncodedIds;
 use super::{last, repeated};
 use crate::cache::error::Fault;
-use crate::cache::schema::{CacheField, EntryField};
-use crate::cache::wire::{Value, integer, message, signed, text};
+use crate::cache::schema::{CacheField, CoordinatesField, EntryField};
+use crate::cache::wire::{Value, integer, message, signed, text, zigzag};
 
 /// One field of a cache.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,8 @@ pub(crate) enum CacheEntry<'a> {
     HostBandwidth { host: i64, bandwidth: i64 },
     /// The only countries whose clients a host is offered to.
     HostCountryAllowed { host: i64, countries: TextList<'a> },
+    /// The latitude and longitude of a host, in units of 0.00001 degrees.
+    HostCoordinates { host: i64, units: [i64; 2] },
     /// The hosts that registered a network.
     HostNetblock { network: &'a str, hosts: EncodedIds<'a> },
     /// A directory and who carries it.
@@ -97,6 +99,16 @@ impl<'a> CacheEntry<'a> {
                 hosts: EncodedIds::new(entry),
             },
             CacheField::Directory => Self::Directory(DirectoryMessage::new(entry)),
+            CacheField::HostCoordinates => {
+                let degrees = |field: CoordinatesField| last(entry, field.number(), zigzag);
+                Self::HostCoordinates {
+                    host: last(entry, CoordinatesField::Key.number(), signed)?,
+                    units: [
+                        degrees(CoordinatesField::Latitude)?,
+                        degrees(CoordinatesField::Longitude)?,
+                    ],
+                }
+            }
         }))
     }
 }

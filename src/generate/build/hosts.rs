@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use crate::generate::read::ids::HostId;
 use crate::generate::read::rows::{AllowedCountryRow, HostRow, PeerAsnRow, SiteRow};
 use crate::generate::warnings::{RowWarnings, WarningKind};
-use crate::geo::{AsNumber, CountryCode};
+use crate::geo::{AsNumber, Coordinates, CountryCode};
 
 /// Bandwidths in Mbit/s are clamped to this range, so that no typing error draws all clients or none.
 const BANDWIDTH: RangeInclusive<i64> = 1..=10_000;
@@ -21,6 +21,8 @@ pub(crate) struct JudgedHost {
     /// Its site's name; `None` if it has no site.
     pub(crate) site: Option<String>,
     pub(crate) country: Option<CountryCode>,
+    /// Where it is, if the database says so.
+    pub(crate) coordinates: Option<Coordinates>,
     /// Mbit/s, 1 to 10,000.
     pub(crate) bandwidth: i64,
     /// Whether only its own networks and AS are sent to it: the host or its site is private.
@@ -187,6 +189,7 @@ fn judge(row: &HostRow, site: Option<&SiteRow>, warnings: &mut RowWarnings) -> J
         name: row.name.clone(),
         site: site.map(|site| site.name.clone()),
         country,
+        coordinates: coordinates(row, warnings),
         bandwidth: row.bandwidth.unwrap_or(least).clamp(least, most),
         private,
         internet2: row.internet2 && (!private || row.internet2_clients),
@@ -194,6 +197,24 @@ fn judge(row: &HostRow, site: Option<&SiteRow>, warnings: &mut RowWarnings) -> J
         asn_clients: row.asn_clients,
         left_out: reasons(row, site),
     }
+}
+
+/// The coordinates of a host. Those that are no place are missing, with a warning; a row that has none is as usual.
+fn coordinates(row: &HostRow, warnings: &mut RowWarnings) -> Option<Coordinates> {
+    let [latitude, longitude] = [&row.latitude, &row.longitude].map(Option::as_deref);
+    latitude.or(longitude)?;
+    let coordinates = Coordinates::parse(latitude.unwrap_or_default(), longitude.unwrap_or_default());
+    if coordinates.is_none() {
+        let [latitude, longitude] = [latitude, longitude].map(|text| text.unwrap_or("NULL"));
+        warnings.add(
+            WarningKind::Coordinates,
+            format_args!(
+                "host {} ({}): latitude {latitude:?} and longitude {longitude:?} are no place; correct or clear both",
+                row.id, row.name
+            ),
+        );
+    }
+    coordinates
 }
 
 fn reasons(row: &HostRow, site: Option<&SiteRow>) -> Vec<&'static str> {

@@ -145,6 +145,10 @@ rows! {
         asn: Option<i64> = "asn::bigint",
         /// Whether it wants to serve its whole autonomous system.
         asn_clients: bool = "asn_clients IS TRUE",
+        /// Its latitude in degrees, as typed or as a geocoder found it.
+        latitude: Option<String> = "latitude::text",
+        /// Its longitude in degrees, likewise.
+        longitude: Option<String> = "longitude::text",
     }
 
     HostNetblockRow from "host_netblock" "ORDER BY id" {

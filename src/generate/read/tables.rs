@@ -51,7 +51,7 @@ pub(crate) struct TableReader<'a> {
 
 const EXISTING: &str = "\
     SELECT c.relname::text || '.' || a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
-    WHERE c.relname IN ('directory', 'directory_exclusive_host', 'host_peer_asn') AND pg_table_is_visible(c.oid) \
+    WHERE c.relname IN ('directory', 'directory_exclusive_host', 'host', 'host_peer_asn') AND pg_table_is_visible(c.oid) \
     AND a.attnum > 0 AND NOT a.attisdropped";
 
 impl<'a> TableReader<'a> {
@@ -75,7 +75,14 @@ impl<'a> TableReader<'a> {
     pub(crate) fn carrier_tables(&self) -> Result<CarrierTables, ReadFailure> {
         Ok(CarrierTables {
             sites: self.read()?,
-            hosts: self.read()?,
+            hosts: match self.has(["host.latitude", "host.longitude"]) {
+                true => self.read()?,
+                false => self.read_by(
+                    &HostRow::query()
+                        .replace("latitude", "NULL")
+                        .replace("longitude", "NULL"),
+                )?,
+            },
             categories: self.read()?,
             directories: match self.existing.contains("directory.ctime") {
                 true => self.read()?,
@@ -110,10 +117,14 @@ impl<'a> TableReader<'a> {
 
     /// Reads a table that old databases lack, or some columns of it.
     fn read_if<T: TableRow>(&self, columns: [&str; 2]) -> Result<Vec<T>, ReadFailure> {
-        match columns.iter().all(|column| self.existing.contains(*column)) {
+        match self.has(columns) {
             true => self.read(),
             false => Ok(Vec::new()),
         }
+    }
+
+    fn has(&self, columns: [&str; 2]) -> bool {
+        columns.iter().all(|column| self.existing.contains(*column))
     }
 
     fn read_by<T: TableRow>(&self, query: &str) -> Result<Vec<T>, ReadFailure> {

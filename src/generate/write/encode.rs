@@ -4,8 +4,8 @@
 use std::io::{self, Write};
 
 use crate::cache::proto::{
-    IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, StringBoolMap, StringRepeatedIntMap,
-    StringStringMap,
+    IntCoordinatesMap, IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, StringBoolMap,
+    StringRepeatedIntMap, StringStringMap,
 };
 use crate::cache::write::{self as table, CacheWriter, DirectoryEncoder};
 use crate::generate::build::MirrorData;
@@ -35,6 +35,7 @@ pub(crate) fn write_cache(
     write_repositories(data, &mut writer, warnings)?;
     write_hosts(data, &mut writer, warnings)?;
     write_directories(data, &mut writer)?;
+    write_coordinates(data, &mut writer)?;
     writer.finish()
 }
 
@@ -98,6 +99,20 @@ fn write_directories(data: &MirrorData, writer: &mut CacheWriter<impl Write>) ->
         let mut encoder = DirectoryEncoder::new(topdir.columns.iter().map(|column| &column.carrier));
         for (directory, carriers) in topdir.directories.rows().iter().zip(rows) {
             writer.directory(&mut encoder, &directory.name, directory.subpath(), carriers)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_coordinates(data: &MirrorData, writer: &mut CacheWriter<impl Write>) -> io::Result<()> {
+    for host in data.hosts.known() {
+        if let Some(coordinates) = host.coordinates {
+            let entry = IntCoordinatesMap {
+                key: host.id.0,
+                latitude: coordinates.latitude_units(),
+                longitude: coordinates.longitude_units(),
+            };
+            writer.entry(&table::HOST_COORDINATES, entry)?;
         }
     }
     Ok(())

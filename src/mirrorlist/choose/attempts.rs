@@ -38,8 +38,10 @@ impl<O: Observer> Selector<'_, '_, O> {
     }
 
     fn select_once<'a>(&mut self, asked: &[AskedCountry<'a>]) -> Selection<'a> {
+        // An earlier attempt can have been by distance.
+        self.measure = None;
         match asked {
-            [] => self.by_location(),
+            [] => self.in_order(),
             asked => self.by_country(asked),
         }
     }

@@ -64,7 +64,7 @@ impl<O: Observer> Selector<'_, '_, O> {
             // Compatibility: `country=` turns the network tiers off even if its countries have no host; `tests/golden` pins it
             // (`country-without-continent-hosts-is-as-absent`). A list of unknown countries only is as absent.
             self.network_off |= !continents.is_empty();
-            return self.by_location();
+            return self.in_order();
         }
         self.report_network_tiers_off();
         // Compatibility: two countries of one continent repeat its countries in the comment; `tests/golden` pins it

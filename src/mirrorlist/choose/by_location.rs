@@ -5,19 +5,16 @@
 
 use std::borrow::Cow;
 
-use rand::Rng;
-
 use super::by_country::GLOBAL;
 use super::by_network::{Proximity, client_as, near_hosts};
 use super::rank::{RankedHost, Tier};
 use super::select::Selector;
 use super::{Observer, Selection};
-use crate::geo::CountryCode;
-use crate::settings::AsOrder;
+use crate::geo::{AsNumber, CountryCode};
 use crate::snapshot::{Carrier, CarrierIndex, CarrierWord};
 
 /// Most answers have at most so many hosts.
-const USUAL_HOSTS: usize = 128;
+pub(super) const USUAL_HOSTS: usize = 128;
 
 /// How many hosts have a URL of a protocol that is asked for.
 #[derive(Clone, Copy, Default)]
@@ -41,15 +38,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             hosts: Vec::with_capacity(USUAL_HOSTS),
             ..Selection::default()
         };
-        if self.network_off {
-            self.report_network_tiers_off();
-        } else {
-            let (snapshot, address) = (self.snapshot, self.location.address);
-            selection.asn = client_as(snapshot, address);
-            let near = near_hosts(snapshot, address, selection.asn);
-            self.scratch.near_hosts.fill(near);
-            self.add_ruled_networks();
-        }
+        selection.asn = self.find_near_hosts();
         let (snapshot, client) = (self.snapshot, self.client());
         let home = client.and_then(|country| snapshot.continents().of(country));
         let mut countries = Vec::new();
@@ -81,6 +70,21 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
             self.fall_back_to_global(&mut selection, usable, any_public);
         }
         selection
+    }
+
+    /// Notes the hosts that are near the client by network, unless the request turns that off. Returns the client's AS, if any host is
+    /// in it.
+    #[inline]
+    pub(super) fn find_near_hosts(&mut self) -> Option<AsNumber> {
+        if self.network_off {
+            self.report_network_tiers_off();
+            return None;
+        }
+        let (snapshot, address) = (self.snapshot, self.location.address);
+        let asn = client_as(snapshot, address);
+        self.scratch.near_hosts.fill(near_hosts(snapshot, address, asn));
+        self.add_ruled_networks();
+        asn
     }
 
     /// Adds the global tier, unless only bad hosts call for it and it has no good ones either.
@@ -123,7 +127,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     }
 
     /// Takes hosts that are not offered to clients of this country out of all masks but `carriers`.
-    fn withdraw_limited(&mut self, word: &mut CarrierWord) {
+    pub(super) fn withdraw_limited(&mut self, word: &mut CarrierWord) {
         for (bit, index, carrier) in self.carriers(*word, word.restricted) {
             if self.offers(carrier) {
                 continue;
@@ -142,18 +146,12 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
     }
 
     /// Adds the hosts near the client by network, whatever countries they are limited to, and takes them out of the other tiers.
-    fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>, usable: &mut Usable) {
+    pub(super) fn add_near_hosts(&mut self, word: &mut CarrierWord, hosts: &mut Vec<RankedHost>, usable: &mut Usable) {
         for (bit, index, carrier) in self.carriers(*word, word.carriers) {
             let host = match self.scratch.near_hosts.get(carrier.host) {
-                Some(Proximity::Netblock(length)) => {
-                    RankedHost::in_netblock(length, self.scratch.rng.next_u32(), index)
-                }
+                Some(Proximity::Netblock(length)) => RankedHost::in_netblock(length, self.scratch.next_u32(), index),
                 Some(Proximity::AutonomousSystem) => {
-                    let key = match self.as_order {
-                        AsOrder::Random => self.scratch.rng.next_u32(),
-                        AsOrder::Bandwidth => self.weighted_key(carrier),
-                    };
-                    RankedHost::new(Tier::AutonomousSystem, key, index)
+                    RankedHost::new(Tier::AutonomousSystem, self.as_key(carrier), index)
                 }
                 None => continue,
             };
@@ -202,7 +200,7 @@ impl<'s, O: Observer> Selector<'s, '_, O> {
 }
 
 /// Countries as the comment line names them: the client's first, each once.
-fn names<'a>(mut countries: Vec<CountryCode>, client: Option<CountryCode>) -> Vec<Cow<'a, str>> {
+pub(super) fn names<'a>(mut countries: Vec<CountryCode>, client: Option<CountryCode>) -> Vec<Cow<'a, str>> {
     countries.sort_unstable_by_key(|country| (Some(*country) != client, *country));
     countries.dedup();
     countries.iter().map(|country| country.to_string().into()).collect()

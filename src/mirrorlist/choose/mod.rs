@@ -1,10 +1,12 @@
 //! Which hosts a client gets, and in which order. Answers, explanations and benchmarks all use [`choose`]; nothing here makes
 //! text.
 //!
-//! `select` puts each host of the directory into the best tier that takes it, `by_country` where `country=` is asked for and
-//! `by_location` elsewhere, which looks at `by_network` first; [`rank`] is what one sort then puts in order. Hosts that `health`
-//! finds without a good URL come last. An [`Observer`] learns why hosts are left out. `absent` tells for which files a redirect would be
-//! in vain.
+//! `select` puts each host of the directory into the best tier that takes it: `by_country` where `country=` is asked for, and elsewhere
+//! `by_location` or, with `order = distance`, `by_distance`, which look at `by_network` first; [`rank`] is what one sort then puts in
+//! order. Hosts that `health` finds without a good URL come last. An [`Observer`] learns why hosts are left out. `absent` tells for
+//! which files a redirect would be in vain.
+//!
+//! [`weights`] is what a shuffle weighs hosts by, [`distance`] the law of the order by distance, [`first_share`] the limit of first places.
 //!
 //! Wishes and settings: `exclusions` keeps hosts out of all tiers, `attempts` gives that up where none is left, `families` knows which
 //! family of addresses reaches a host, `sticky` puts a network's own order in place of a random one, `maximum` cuts the list off.
@@ -14,23 +16,28 @@ mod absent;
 mod attempts;
 mod bounds;
 mod by_country;
+mod by_distance;
 mod by_location;
 mod by_network;
+pub mod distance;
 mod exclusions;
 mod families;
+pub mod first_share;
 mod health;
 mod maximum;
 pub mod rank;
 pub mod rules;
 mod select;
 mod sticky;
+pub mod weights;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng as _, SeedableRng};
 
+pub use distance::DistanceChoice;
 pub use exclusions::{Exclusion, IgnoredWishes};
 pub use rank::{RankedHost, Tier};
 pub use select::Observer;
@@ -43,6 +50,7 @@ use super::{Endpoint, Refusal};
 use crate::geo::AsNumber;
 use crate::health::AddressFamily;
 use crate::settings::ChoiceSettings;
+use crate::snapshot::rules::mirrors::MirrorStage;
 use crate::snapshot::{Carrier, CarrierWord, Catalogue, FileDetails, Snapshot, Url};
 use absent::is_known_to_be_absent;
 use bounds::Bounds;
@@ -53,6 +61,8 @@ use families::{FamilyFilter, is_native_ipv6};
 use health::HealthOfHosts;
 use rules::{AppliedRules, choose_by_rules};
 use select::Selector;
+use sticky::StickyNetwork;
+use weights::Weights;
 
 /// A client's request.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +106,8 @@ pub struct Choice<'a> {
     health: Option<HealthOfHosts<'a>>,
     /// The operators' rules that count for the request; `None` if there are no rules at all.
     pub rules: Option<Box<AppliedRules<'a>>>,
+    /// How hosts were measured; `None` if the order is not by distance.
+    pub distance: Option<DistanceChoice>,
 }
 
 /// A request whose target and client are found.
@@ -124,6 +136,8 @@ pub struct Selection<'a> {
     pub ignored: IgnoredWishes,
     /// The hosts that are left out because of the setting `maximum` or a rule's, in the order in which they would follow.
     pub cut_off: Vec<RankedHost>,
+    /// By distance, the hosts that are left out because enough others are nearer or drawn before them, in no order.
+    pub farther: Vec<RankedHost>,
 }
 
 /// The random generator and the memory of a worker, reused between requests.
@@ -133,6 +147,8 @@ pub struct Scratch {
     near_hosts: NearHosts,
     /// Words with hosts that the global tier would add, which are their `public` bits.
     global: Vec<CarrierWord>,
+    /// Hosts of other countries, in an order by distance.
+    elsewhere: Vec<RankedHost>,
     key: String,
 }
 
@@ -143,8 +159,15 @@ impl Scratch {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             near_hosts: NearHosts::default(),
             global: Vec::new(),
+            elsewhere: Vec::new(),
             key: String::new(),
         }
+    }
+
+    /// A random number.
+    #[inline]
+    fn next_u32(&mut self) -> u32 {
+        self.rng.next_u32()
     }
 }
 
@@ -204,7 +227,8 @@ fn select_hosts<'a>(
         listed: bounds.listed,
         network_off: query.network_off,
         minimum: bounds.minimum,
-        as_order: request.settings.as_order,
+        settings: request.settings,
+        measure: None,
         names_countries: endpoint == Endpoint::Mirrorlist && !bounds.is_redirect,
         exclusions: Exclusions::new(query.country.as_deref(), family),
         health: HealthOfHosts::new(snapshot.health_of(target.directory, request.now), family, bounds.listed),
@@ -222,9 +246,10 @@ fn select_hosts<'a>(
         location,
         protocols: bounds.listed,
         form: details.map_or(AnswerForm::Mirrorlist, AnswerForm::Metalink),
+        distance: selector.measure.map(DistanceChoice::new),
         rules: selector.rules,
     };
-    choice.put_in_order(snapshot, request, &bounds);
+    choice.put_in_order(snapshot, request, &bounds, scratch);
     if bounds.is_redirect {
         let url = choice.urls(snapshot.catalogue()).next().ok_or(Refusal::NoWebMirror)?;
         choice.form = AnswerForm::Redirect(url);
@@ -270,17 +295,31 @@ fn is_not_absent<'a>(catalogue: &Catalogue, target: &Target<'_>) -> Result<(), R
 }
 
 impl Choice<'_> {
+    /// What the rules about mirrors say at the time of the request.
+    pub fn stage(&self) -> Option<&MirrorStage> {
+        self.rules.as_ref()?.stage
+    }
+
     /// Sorts the hosts by rank, after the rules and settings that change it, and cuts the list off.
-    fn put_in_order(&mut self, snapshot: &Snapshot, request: &MirrorRequest<'_>, bounds: &Bounds) {
+    fn put_in_order(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &MirrorRequest<'_>,
+        bounds: &Bounds,
+        scratch: &mut Scratch,
+    ) {
         let (catalogue, settings) = (snapshot.catalogue(), request.settings);
-        let hosts = &mut self.selection.hosts;
         if let Some(rules) = &self.rules {
-            rules.rank(hosts);
+            rules.rank(&mut self.selection.hosts);
         }
-        if bounds.is_redirect && settings.sticky_redirects {
+        let sticky = (bounds.is_redirect && settings.sticky_redirects)
+            .then(|| StickyNetwork::new(self.location.address, catalogue.created()));
+        if let Some(network) = &sticky {
             let stage = self.rules.as_ref().and_then(|rules| rules.stage);
-            sticky::stick(hosts, snapshot, stage, self.location.address, settings);
+            let weights = Weights::new(snapshot, stage, settings, self.distance.as_ref());
+            network.stick(&mut self.selection.hosts, catalogue, weights);
         }
+        let hosts = &mut self.selection.hosts;
         if settings.prefer_family
             && is_native_ipv6(self.location.address)
             && asked_family(request.query).is_none()
@@ -288,6 +327,13 @@ impl Choice<'_> {
         {
             ipv6.put_behind(catalogue, hosts);
         }
+        if self.distance.is_some() {
+            self.finish_by_distance(snapshot, settings, bounds.minimum, sticky.as_ref(), scratch);
+            if request.endpoint == Endpoint::Mirrorlist && !bounds.is_redirect {
+                self.name_countries(catalogue);
+            }
+        }
+        let hosts = &mut self.selection.hosts;
         hosts.sort_unstable();
         if let Some(maximum) = bounds.maximum {
             let is_listed = |host: RankedHost| bounds.listed.takes_any(catalogue.carrier(host.carrier()).protocols);

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::settings::{AsOrder, ChoiceSettings};
 use crate::snapshot::CarrierIndex;
 
 /// Why a host is listed, best first.
@@ -10,29 +9,18 @@ use crate::snapshot::CarrierIndex;
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// It registered a network that holds the client.
-    Netblock,
+    Netblock = 0,
     /// It is in the client's autonomous system.
     #[serde(rename = "as")]
-    AutonomousSystem,
+    AutonomousSystem = 1,
     /// It is in the client's country, or in one that was asked for.
-    Country,
+    Country = 4,
     /// It is in another country of that continent.
-    Continent,
+    Continent = 5,
     /// It is public, anywhere in the world.
-    Global,
-}
-
-impl Tier {
-    /// The weight of a host in the shuffle of this tier, from its weight in those that are weighted ([`crate::snapshot::Snapshot::weight`]). In the netblock
-    /// tier it counts among hosts with the same length of prefix.
-    pub fn weight(self, weight: u32, settings: &ChoiceSettings) -> f64 {
-        match (self, settings.as_order) {
-            (Self::Netblock, _) | (Self::AutonomousSystem, AsOrder::Random) => 1.0,
-            (Self::AutonomousSystem, AsOrder::Bandwidth) | (Self::Country | Self::Continent | Self::Global, _) => {
-                f64::from(weight)
-            }
-        }
-    }
+    Global = 6,
+    /// It is in another country, in an order by distance.
+    Distance = 7,
 }
 
 /// A chosen host, in bits: whether it is demoted (1), whether it is beyond the reach of the client's family of addresses (1), whether a
@@ -41,6 +29,10 @@ impl Tier {
 /// Optimised: a sort of plain integers puts an answer in order (`cargo bench --bench stages`, `choose`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RankedHost(u64);
+
+/// The ranks between the AS and the country tier, for a host that is moved to the front of its tier.
+const FIRST_IN_COUNTRY: u64 = 2;
+const FIRST_ELSEWHERE: u64 = 3;
 
 /// Lengths of prefixes are counted down from this one, that of an IPv6 address.
 const LONGEST_PREFIX: u8 = 128;
@@ -61,6 +53,17 @@ impl RankedHost {
     #[must_use]
     pub(super) fn demoted_if(self, is_bad: bool) -> Self {
         Self(self.0 | u64::from(is_bad) << 63)
+    }
+
+    /// The same host of the country or distance tier, before all others of both.
+    #[must_use]
+    pub(super) fn moved_to_front(self) -> Self {
+        let ranks = match self.tier() {
+            Tier::Country => Tier::Country as u64 - FIRST_IN_COUNTRY,
+            Tier::Distance => Tier::Distance as u64 - FIRST_ELSEWHERE,
+            _ => 0,
+        };
+        Self(self.0 - (ranks << 56))
     }
 
     /// The same host, after all that the client's family of addresses reaches and before all that are demoted.
@@ -91,6 +94,11 @@ impl RankedHost {
         self.0 >> 61 & 1 == 1
     }
 
+    /// What counts before the tier: hosts of a lower class come before all of a higher one.
+    pub(super) fn class(self) -> u64 {
+        self.0 >> 61
+    }
+
     /// Whether it comes behind others because the client's family of addresses does not reach it.
     pub fn is_behind(self) -> bool {
         self.0 >> 62 & 1 == 1
@@ -106,9 +114,10 @@ impl RankedHost {
         match self.0 >> 56 & 0x1f {
             0 => Tier::Netblock,
             1 => Tier::AutonomousSystem,
-            2 => Tier::Country,
-            3 => Tier::Continent,
-            _ => Tier::Global,
+            4 | FIRST_IN_COUNTRY => Tier::Country,
+            5 => Tier::Continent,
+            6 => Tier::Global,
+            _ => Tier::Distance,
         }
     }
 
@@ -131,9 +140,9 @@ mod tests {
 
     #[test]
     fn hosts_are_in_order_of_tier_then_key_and_tell_both_tier_and_carrier() {
-        use Tier::{AutonomousSystem, Continent, Country, Global, Netblock};
+        use Tier::{AutonomousSystem, Continent, Country, Distance, Global, Netblock};
         let keys = [(0, 7), (0, 8), (u32::MAX, 0)];
-        let hosts = [Netblock, AutonomousSystem, Country, Continent, Global].map(|tier| {
+        let hosts = [Netblock, AutonomousSystem, Country, Continent, Global, Distance].map(|tier| {
             keys.map(|(key, carrier)| {
                 let host = RankedHost::new(tier, key, CarrierIndex::from_number(carrier));
                 assert_eq!((host.tier(), host.carrier().get()), (tier, carrier));

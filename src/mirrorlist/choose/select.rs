@@ -9,6 +9,7 @@ use rand::RngExt;
 use rand_distr::Exp1;
 
 use super::Scratch;
+use super::distance::DistanceMeasure;
 use super::exclusions::{Exclusion, Exclusions};
 use super::health::HealthOfHosts;
 use super::rank::{RankedHost, Tier};
@@ -16,7 +17,7 @@ use super::rules::AppliedRules;
 use crate::geo::CountryCode;
 use crate::mirrorlist::locate::ClientLocation;
 use crate::mirrorlist::protocols::ProtocolFilter;
-use crate::settings::AsOrder;
+use crate::settings::ChoiceSettings;
 use crate::snapshot::{Carrier, CarrierIndex, CarrierTable, CarrierWord, DirectoryIndex, HostIndex, Snapshot};
 
 /// Watches a choice: what keeps a host out is reported where the rule is applied, never worked out a second time. An answer needs
@@ -54,8 +55,8 @@ pub(super) struct Selector<'s, 'r, O> {
     pub(super) network_off: bool,
     /// When fewer usable hosts than the minimum are in the nearer tiers, the global tier is added.
     pub(super) minimum: usize,
-    /// The order of the AS tier.
-    pub(super) as_order: AsOrder,
+    /// The settings of the choice, but for those that rules can override.
+    pub(super) settings: &'s ChoiceSettings,
     /// Whether the answer names the countries in which hosts were found.
     pub(super) names_countries: bool,
     /// Which hosts no tier takes.
@@ -66,6 +67,8 @@ pub(super) struct Selector<'s, 'r, O> {
     pub(super) table: &'s CarrierTable,
     /// The operators' rules for this request.
     pub(super) rules: Option<Box<AppliedRules<'s>>>,
+    /// Measures hosts from the client; `None` if the selection is not by distance.
+    pub(super) measure: Option<DistanceMeasure>,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: &'r mut O,
 }

@@ -11,30 +11,49 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use siphasher::sip::SipHasher24;
 
+use super::first_share::FirstShares;
 use super::rank::RankedHost;
-use crate::settings::ChoiceSettings;
-use crate::snapshot::Snapshot;
-use crate::snapshot::rules::mirrors::MirrorStage;
+use super::weights::Weights;
+use crate::snapshot::{CarrierIndex, Catalogue};
 
-/// Gives each host its key for the network of an address, with the weights that rules give.
-pub(super) fn stick(
-    hosts: &mut [RankedHost],
-    snapshot: &Snapshot,
-    rules: Option<&MirrorStage>,
-    address: IpAddr,
-    settings: &ChoiceSettings,
-) {
-    let catalogue = snapshot.catalogue();
-    let hasher = SipHasher24::new_with_keys(0, 0);
-    let network = network_of(address);
-    for ranked in hosts {
-        let host = catalogue.carrier(ranked.carrier()).host;
-        let hash = hasher.hash(&message(network, catalogue.created(), catalogue.host(host).id));
-        *ranked = ranked.with_key(match ranked.prefix_length() {
-            // Hosts with the same length of prefix are alike.
-            Some(_) => upper_half(hash),
-            None => weighted_key(hash, ranked.tier().weight(snapshot.weight(rules, host), settings)),
-        });
+/// A network that redirects send to the same mirror.
+pub(super) struct StickyNetwork {
+    network: Ipv6Addr,
+    /// The cache's creation time.
+    created: u64,
+}
+
+impl StickyNetwork {
+    /// The network of an address, until a cache with another creation time comes.
+    pub(super) fn new(address: IpAddr, created: u64) -> Self {
+        Self {
+            network: network_of(address),
+            created,
+        }
+    }
+
+    /// Gives each host its key for this network.
+    pub(super) fn stick(&self, hosts: &mut [RankedHost], catalogue: &Catalogue, weights: Weights<'_>) {
+        for host in hosts {
+            let hash = self.hash(catalogue, host.carrier());
+            *host = host.with_key(match host.prefix_length() {
+                // Hosts with the same length of prefix are alike.
+                Some(_) => upper_half(hash),
+                None => weighted_key(hash, weights.of(*host)),
+            });
+        }
+    }
+
+    /// The first host of this network by shares that take the place of weights.
+    pub(super) fn draw(&self, catalogue: &Catalogue, shares: &FirstShares) -> Option<CarrierIndex> {
+        let possible = shares.iter().filter(|(_, share)| *share > 0.0);
+        let keys = possible.map(|(carrier, share)| (weighted_key(self.hash(catalogue, carrier), share), carrier));
+        keys.min().map(|(_, carrier)| carrier)
+    }
+
+    fn hash(&self, catalogue: &Catalogue, carrier: CarrierIndex) -> u64 {
+        let host = catalogue.host(catalogue.carrier(carrier).host);
+        SipHasher24::new_with_keys(0, 0).hash(&message(self.network, self.created, host.id))
     }
 }
 

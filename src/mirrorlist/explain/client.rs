@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::place::ExplainedPlace;
 use crate::mirrorlist::described::DescribedClient;
 use crate::mirrorlist::locate::locate;
 use crate::snapshot::{HostIndex, Snapshot};
@@ -14,6 +15,9 @@ use crate::snapshot::{HostIndex, Snapshot};
 pub struct ExplainedClient<'a> {
     #[serde(flatten)]
     client: DescribedClient<'a>,
+    /// Where it is; `None` if the order is not by distance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<ExplainedPlace>,
     /// Ids of the hosts in its autonomous system.
     asn_hosts: Vec<i64>,
     /// The networks registered by hosts that hold the address, the longest prefix first.
@@ -28,7 +32,7 @@ struct ExplainedNetblock {
 }
 
 impl<'a> ExplainedClient<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, address: IpAddr) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot, address: IpAddr, place: Option<ExplainedPlace>) -> Self {
         let catalogue = snapshot.catalogue();
         let location = locate(snapshot, address);
         let announced = snapshot.autonomous_systems().lookup(location.address);
@@ -44,6 +48,7 @@ impl<'a> ExplainedClient<'a> {
         });
         Self {
             client: DescribedClient::new(snapshot, &location),
+            place,
             asn_hosts: announced.map_or_else(Vec::new, |(_, asn)| ids(catalogue.as_hosts(asn))),
             netblocks: netblocks.collect(),
         }

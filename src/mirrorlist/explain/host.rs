@@ -17,6 +17,9 @@ pub struct ExplainedHost<'a> {
     /// The names in its URLs.
     names: Vec<String>,
     country: Option<String>,
+    /// Latitude and longitude in degrees; `None` if the cache has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coordinates: Option<[f64; 2]>,
     /// In Mbit/s.
     bandwidth: u32,
     /// The countries whose clients it is offered to; `None`: all. Empty if it is limited to codes that are no country's, so that
@@ -89,6 +92,7 @@ fn explained_host<'a>(
         host_id: host.id,
         names: sorted(names),
         country: host.country.map(|country| country.to_string()),
+        coordinates: host.coordinates.map(|place| [place.latitude(), place.longitude()]),
         bandwidth: host.bandwidth,
         allowed_countries: host.restricted.then(allowed),
         public: carriers.iter().any(|(_, carrier)| carrier.public),

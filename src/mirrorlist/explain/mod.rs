@@ -1,11 +1,12 @@
 //! Why a client gets the mirrors that it gets, and why others are missing. Applies no rule: it describes what [`choose`] chose
 //! and reported.
 //!
-//! [`client`] tells where the client is, [`reason`] why a host is not listed, [`rules`] which rules took part, and [`host`] what the cache knows of a host whatever
-//! the request.
+//! [`client`] and [`place`] tell where the client is, [`reason`] why a host is not listed, [`rules`] which rules took part, and
+//! [`host`] what the cache knows of a host whatever the request.
 
 pub mod client;
 pub mod host;
+pub mod place;
 pub mod reason;
 pub mod rules;
 
@@ -13,15 +14,16 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::choose::weights::Weights;
 use super::choose::{AnswerForm, Choice, MirrorRequest, RankedHost, Scratch, choose};
 use super::described::{self, DescribedHost, DescribedRefusal, DescribedTarget, DescribedTier, host_name, part};
 use super::render::text;
 use super::target::{Target, resolve};
 use crate::settings::ChoiceSettings;
 use crate::snapshot::health::verdicts::{ExplainedVerdict, Verdicts};
-use crate::snapshot::rules::mirrors::MirrorStage;
 use crate::snapshot::{Carrier, CarrierIndex, Catalogue, Snapshot};
 use client::ExplainedClient;
+use place::ExplainedPlace;
 use reason::{Chosen, Observations, Reason};
 use rules::{ExplainedRule, explained_rules};
 
@@ -62,6 +64,9 @@ pub struct ListedHost<'a> {
     bandwidth: u32,
     /// The probability that it is the first of its tier; with `redirect.sticky`, a redirect has no chance in it.
     pub first_probability: f64,
+    /// The probability that it is the first of the answer, where `max_share` changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_share: Option<f64>,
     /// Its URLs in the answer; for a redirect, the URL that it would send to.
     pub urls: Vec<String>,
     /// What the health files say of its URLs; `None` if there are no health files.
@@ -93,16 +98,17 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
                 choice,
                 suffix: text::suffix(catalogue, &choice.target),
                 verdicts: Verdicts::new(snapshot.health(), request.now),
-                mirror_rules: snapshot.mirror_rules(request.now),
                 settings: request.settings,
             };
             (explained.tiers(), explained.not_listed(&observations), None)
         }
         Err(refusal) => (Vec::new(), Vec::new(), Some(DescribedRefusal::new(refusal))),
     };
+    let distance = choice.as_ref().ok().and_then(|choice| choice.distance.as_ref());
+    let place = distance.map(|distance| ExplainedPlace::new(distance.measure.place));
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
-        client: ExplainedClient::new(snapshot, request.address),
+        client: ExplainedClient::new(snapshot, request.address, place),
         target: target.ok().map(|target| explained_target(catalogue, &target)),
         rules: explained_rules(snapshot, &choice),
         tiers,
@@ -124,7 +130,6 @@ struct ExplainedChoice<'c, 'a> {
     choice: &'c Choice<'a>,
     suffix: String,
     verdicts: Option<Verdicts<'a>>,
-    mirror_rules: Option<&'a MirrorStage>,
     settings: &'c ChoiceSettings,
 }
 
@@ -137,15 +142,18 @@ impl<'a> ExplainedChoice<'_, 'a> {
     fn listed(&self, hosts: &[RankedHost]) -> Vec<ListedHost<'a>> {
         let hosts = self.with_urls(hosts);
         let probability = self.first_probability(&hosts);
-        let listed = hosts.iter().map(|(ranked, carrier)| {
-            let host = self.catalogue.host(carrier.host);
-            ListedHost {
-                summary: DescribedHost::new(self.snapshot, self.mirror_rules, carrier),
-                bandwidth: host.bandwidth,
-                first_probability: probability(*ranked),
-                urls: self.urls(*ranked),
-                health: self.health(carrier),
-            }
+        let first_shares = self
+            .choice
+            .distance
+            .as_ref()
+            .and_then(|choice| choice.first_shares.as_ref());
+        let listed = hosts.iter().map(|(ranked, carrier)| ListedHost {
+            summary: DescribedHost::new(self.snapshot, self.choice, *ranked),
+            bandwidth: self.catalogue.host(carrier.host).bandwidth,
+            first_probability: probability(*ranked),
+            first_share: first_shares.map(|shares| shares.of(ranked.carrier())),
+            urls: self.urls(*ranked),
+            health: self.health(carrier),
         });
         listed.collect()
     }
@@ -157,21 +165,30 @@ impl<'a> ExplainedChoice<'_, 'a> {
         carriers.filter(|(_, carrier)| is_listed(carrier)).collect()
     }
 
-    /// The probability of each host of a part to be the first of it, those included that `maximum` cut off in this draw.
+    /// The probability of each host of a part to be the first of it, those included that this draw left out after enough others.
     fn first_probability(&self, listed: &[(RankedHost, &Carrier)]) -> impl Fn(RankedHost) -> f64 + use<'_, 'a> {
         let first = listed.first().map(|(host, _)| *host);
         let is_drawn = |host: &RankedHost| first.is_some_and(|first| part(first) == part(*host));
-        let cut_off: Vec<RankedHost> = self.choice.selection.cut_off.iter().copied().filter(is_drawn).collect();
-        let cut_off = self.with_urls(&cut_off);
+        let selection = &self.choice.selection;
+        let drawn = selection
+            .hosts
+            .iter()
+            .chain(&selection.cut_off)
+            .chain(&selection.farther);
+        let drawn: Vec<RankedHost> = drawn.copied().filter(is_drawn).collect();
         let longest = first.and_then(RankedHost::prefix_length);
         let is_sticky = self.settings.sticky_redirects && matches!(self.choice.form, AnswerForm::Redirect(_));
+        let weights = Weights::new(
+            self.snapshot,
+            self.choice.stage(),
+            self.settings,
+            self.choice.distance.as_ref(),
+        );
         let weight = move |host: RankedHost| {
             let can_be_first = host.prefix_length() == longest && (!is_sticky || Some(host) == first);
-            let row = self.catalogue.carrier(host.carrier()).host;
-            let ruled = self.snapshot.weight(self.mirror_rules, row);
-            f64::from(u8::from(can_be_first)) * host.tier().weight(ruled, self.settings)
+            f64::from(u8::from(can_be_first)) * weights.of(host)
         };
-        let total: f64 = listed.iter().chain(&cut_off).map(|(host, _)| weight(*host)).sum();
+        let total: f64 = self.with_urls(&drawn).iter().map(|(host, _)| weight(*host)).sum();
         move |host| weight(host) / total
     }
 

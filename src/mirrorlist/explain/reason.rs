@@ -31,6 +31,8 @@ pub enum Reason {
     NotInTier,
     /// A rule of the operators leaves it out: the key and the rule's name.
     Rule(String),
+    /// By distance: enough hosts were drawn before it.
+    Farther,
 }
 
 /// Whether a carrier of the directory was chosen.
@@ -121,6 +123,7 @@ impl Observations {
             reasons.push(Reason::Rule(rule));
             return reasons;
         }
+        let has_url = reasons.is_empty();
         if self.neighbours.contains(&carrier.host) {
             reasons.push(Reason::NetworkTiersOff);
         }
@@ -137,11 +140,15 @@ impl Observations {
             reasons.extend(exclusions);
             return reasons;
         }
-        reasons.push(match self.is_limited(index) {
-            true => Reason::CountryLimit,
-            false if carrier.in_public_list() => Reason::NotInTier,
-            false => Reason::Private,
-        });
+        if self.is_limited(index) {
+            reasons.push(Reason::CountryLimit);
+        } else if !carrier.in_public_list() {
+            reasons.push(Reason::Private);
+        } else if choice.distance.is_none() {
+            reasons.push(Reason::NotInTier);
+        } else if has_url {
+            reasons.push(Reason::Farther);
+        }
         reasons
     }
 }

@@ -95,12 +95,11 @@ struct JsonUrl<'a> {
 pub fn answer(snapshot: &Snapshot, choice: &Choice<'_>) -> Bytes {
     let catalogue = snapshot.catalogue();
     let suffix = suffix(catalogue, &choice.target);
-    let rules = choice.rules.as_ref().and_then(|rules| rules.stage);
     let listed = |hosts: &[RankedHost]| {
         let hosts = hosts.iter().filter_map(|host| {
             let carrier = catalogue.carrier(host.carrier());
             choice.protocols.takes_any(carrier.protocols).then(|| JsonHost {
-                summary: DescribedHost::new(snapshot, rules, carrier),
+                summary: DescribedHost::new(snapshot, choice, *host),
                 health: if host.is_demoted() { Health::Bad } else { Health::Ok },
                 urls: JsonUrls {
                     choice,

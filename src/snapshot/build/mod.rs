@@ -33,7 +33,7 @@ use crate::cache::error::{CacheError, EntryResult};
 use crate::cache::read::entry::CacheEntry;
 use crate::cache::read::read_entries;
 use crate::cache::schema::CacheField;
-use crate::geo::{AsNumber, CountryCode, NetworkTable};
+use crate::geo::{AsNumber, Coordinates, CountryCode, Direction, NetworkTable};
 use crate::index_table::IndexTable;
 use crate::warnings::Warnings;
 use directory::CurrentDirectory;
@@ -95,6 +95,7 @@ impl CatalogueBuilder {
             CacheEntry::HostBandwidth { host, bandwidth } => self.host_bandwidth(host, bandwidth)?,
             CacheEntry::HostCountryAllowed { host, countries } => self.allowed_countries(host, countries)?,
             CacheEntry::HostNetblock { network, hosts } => self.host_netblock(network, hosts)?,
+            CacheEntry::HostCoordinates { host, units } => self.host_coordinates(host, units)?,
             CacheEntry::Directory(directory) => self.directory(directory)?,
         }
         Ok(())
@@ -133,6 +134,7 @@ impl CatalogueBuilder {
             continent_redirects: self.continent_redirects,
             host_netblocks: NetworkTable::new(each_host_once(self.host_netblocks).collect()),
             as_hosts: each_host_once(self.as_hosts).collect(),
+            directions: directions(&self.hosts),
             hosts: self.hosts.hosts,
         })
     }
@@ -187,6 +189,13 @@ impl CatalogueBuilder {
         }
         attached
     }
+}
+
+/// Where hosts are, as seen from the centre of the Earth.
+fn directions(hosts: &HostTable) -> IndexTable<HostIndex, Option<Direction>> {
+    let hosts = hosts.hosts.rows().iter();
+    let directions = hosts.map(|host| host.place().map(Coordinates::direction));
+    directions.collect::<Vec<_>>().into()
 }
 
 /// Lists of hosts in ascending order, each host once.

@@ -10,7 +10,7 @@ use crate::cache::read::ids::EncodedIds;
 use crate::cache::schema::CacheField;
 use crate::cache::url::BaseUrl;
 use crate::geo::continent::parse_continent;
-use crate::geo::{AsNumber, CountryCode, NetworkTable, network};
+use crate::geo::{AsNumber, Coordinates, CountryCode, NetworkTable, network};
 use crate::snapshot::file_details::{FileDetails, FileVersion};
 use crate::snapshot::hosts::{HostIndex, HostTable};
 use crate::snapshot::urls::StoredUrl;
@@ -157,6 +157,22 @@ impl CatalogueBuilder {
 
     pub(super) fn host_bandwidth(&mut self, host: i64, bandwidth: i64) -> EntryResult {
         self.hosts.by_id(host)?.bandwidth = u32::try_from(bandwidth.max(1)).unwrap_or(u32::MAX);
+        Ok(())
+    }
+
+    pub(super) fn host_coordinates(&mut self, host: i64, units: [i64; 2]) -> EntryResult {
+        let [latitude, longitude] = units.map(|units| i32::try_from(units).ok());
+        let coordinates = latitude
+            .zip(longitude)
+            .and_then(|(latitude, longitude)| Coordinates::from_units(latitude, longitude));
+        if coordinates.is_none() {
+            let [latitude, longitude] = units;
+            self.warn(
+                CacheField::HostCoordinates,
+                format_args!("host {host}: {latitude}, {longitude} is no place in units of 0.00001 degrees"),
+            );
+        }
+        self.hosts.by_id(host)?.coordinates = coordinates;
         Ok(())
     }
 

@@ -35,6 +35,13 @@ impl<O: Observer> Selector<'_, '_, O> {
         }
     }
 
+    /// The hosts of a word that a rule prefers for the client.
+    pub(in super::super) fn preferred(&self, word: &CarrierWord) -> u64 {
+        let client = self.rules.as_ref().and_then(|rules| rules.client);
+        let prefer = client.and_then(|client| client.prefer.as_ref());
+        prefer.map_or(0, |prefer| prefer.window(word.first()) & word.carriers)
+    }
+
     /// Adds the preferred hosts of a word that are in no nearer tier.
     pub(in super::super) fn add_preferred(
         &mut self,
@@ -42,11 +49,7 @@ impl<O: Observer> Selector<'_, '_, O> {
         hosts: &mut Vec<RankedHost>,
         usable: &mut Usable,
     ) {
-        let client = self.rules.as_ref().and_then(|rules| rules.client);
-        let Some(prefer) = client.and_then(|client| client.prefer.as_ref()) else {
-            return;
-        };
-        let far = prefer.window(word.first()) & word.carriers & !word.in_country & !word.on_continent;
+        let far = self.preferred(word) & !word.in_country & !word.on_continent;
         for (bit, index, carrier) in self.carriers(*word, far) {
             if self.scratch.near_hosts.get(carrier.host).is_some() {
                 continue;

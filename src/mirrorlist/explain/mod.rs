@@ -29,6 +29,9 @@ pub struct Explanation<'a> {
     pub client: ExplainedClient<'a>,
     /// The target; `None` if there is none in the cache.
     pub target: Option<ExplainedTarget<'a>>,
+    /// The wishes that are not followed, since no mirror would be left, as JSON answers name them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<&'static str>,
     /// The tiers that list hosts, in order; empty for a refusal.
     pub tiers: Vec<DescribedTier<ListedHost<'a>>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
@@ -92,10 +95,12 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
         }
         Err(refusal) => (Vec::new(), Vec::new(), Some(DescribedRefusal::new(refusal))),
     };
+    let ignored = choice.iter().flat_map(|choice| choice.selection.ignored.names());
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
         client: ExplainedClient::new(snapshot, request.address),
         target: target.ok().map(|target| explained_target(catalogue, &target)),
+        ignored: ignored.collect(),
         tiers,
         not_listed,
         refused,

@@ -61,7 +61,10 @@ const PLACES: [(i32, i32); 9] = [
     (471_100, -7_407_200),
 ];
 
-/// The id of Boston's host, which the AS has.
+/// The ids of the hosts in Berlin and Munich, which one AS has.
+const BERLIN: i64 = 1;
+const MUNICH: i64 = 2;
+/// The id of Boston's host, which another AS has.
 const BOSTON: i64 = 5;
 /// The id of Bogota's host, which is offered in its own country only.
 const BOGOTA: i64 = 9;
@@ -145,10 +148,9 @@ fn cache_file() -> Vec<u8> {
         repo_arch_to_directory_name: repositories()
             .map(|(prefix, arch, directory)| pair((&format!("{prefix}+{arch}"), &directory)))
             .collect(),
-        host_asn_cache: vec![IntRepeatedIntMap {
-            key: 64496,
-            value: vec![BOSTON],
-        }],
+        host_asn_cache: [(64496, vec![BOSTON]), (64497, vec![BERLIN, MUNICH])]
+            .map(|(key, value)| IntRepeatedIntMap { key, value })
+            .to_vec(),
         host_country_cache: numbered()
             .map(|(key, mirror)| IntStringMap {
                 key,

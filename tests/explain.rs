@@ -53,6 +53,17 @@ fn hosts(explained: &Value, tier: &str) -> Vec<i64> {
 }
 
 #[test]
+fn a_wish_that_is_not_followed_is_named() {
+    let (snapshot, _) = fixture::snapshot_with(|_| {});
+    let all = "country=!au,!de,!fr,!il,!it,!jp,!us&netblock=0&ip=192.0.2.1";
+    let explained = explain(&snapshot, &format!("path=pub/linux&{all}"), 5);
+    assert_eq!(explained["ignored"], json!(["excluded_countries"]), "{explained}");
+    assert!(!hosts(&explained, "country").is_empty(), "{explained}");
+    let explained = explain(&snapshot, "path=pub/linux&country=!de&ip=192.0.2.1", 5);
+    assert_eq!(explained.get("ignored"), None, "{explained}");
+}
+
+#[test]
 fn a_limit_to_other_countries_is_no_reason_where_no_tier_takes_the_host() {
     let unchanged = |_: &mut MirrorList| {};
     assert_eq!(

@@ -469,6 +469,22 @@ fn a_redirect_to_a_file_that_is_known_to_be_absent_is_not_found() {
     }
 }
 
+#[test]
+fn a_wish_that_is_not_followed_is_named_on_both_endpoints() {
+    let worker = worker(fixture::snapshot(), AllowedOrigins::None);
+    for (endpoint, target) in [("/mirrorlist", LIST), ("/metalink", METALINK)] {
+        let target = format!("{target}&format=json&country=!au,!de,!fr,!il,!it,!jp,!us");
+        let document: Value = serde_json::from_str(&send(&worker, "GET", &target, &[]).body).unwrap();
+        assert_described(endpoint, 200, &document);
+        assert_eq!(
+            document["ignored"],
+            serde_json::json!(["excluded_countries"]),
+            "{document}"
+        );
+        assert!(!json_urls(&document).is_empty(), "{document}");
+    }
+}
+
 /// Base URLs that a cache can have, with characters that mean something in XML, JSON or a header.
 const ODD_URLS: [&str; 6] = [
     "https://a.example/<b>\"&'amp;",

@@ -37,6 +37,8 @@ struct Case {
     settings: &'static str,
     choice: ChoiceSettings,
     has_health_file: bool,
+    /// Whether the cache has details of the images `dvd.iso` and `net.iso`, as a list of checksums gives them.
+    has_images: bool,
 }
 
 const fn case(name: &'static str, request: &'static str) -> Case {
@@ -48,12 +50,20 @@ const fn case(name: &'static str, request: &'static str) -> Case {
         settings: "",
         choice: ChoiceSettings::STANDARD,
         has_health_file: false,
+        has_images: false,
     }
 }
 
 const fn with_health(name: &'static str, request: &'static str) -> Case {
     Case {
         has_health_file: true,
+        ..case(name, request)
+    }
+}
+
+const fn with_images(name: &'static str, request: &'static str) -> Case {
+    Case {
+        has_images: true,
         ..case(name, request)
     }
 }
@@ -382,6 +392,29 @@ const CASES: &[Case] = &[
         "redirect",
         "GET /mirrorlist?repo=linux-1&arch=x86_64&country=US&redirect=1",
     ),
+    with_images(
+        "redirect-to-an-absent-file",
+        "GET /mirrorlist?path=pub/linux/1/iso/old.iso&country=DE&redirect",
+    ),
+    with_images(
+        "redirect-to-an-absent-file-in-json",
+        "GET /mirrorlist?path=pub/linux/1/iso/old.iso&country=DE&redirect&format=json",
+    ),
+    with_images(
+        "redirect-to-a-file-of-another-kind",
+        "GET /mirrorlist?path=pub/linux/1/iso/CHECKSUM&country=DE&redirect",
+    ),
+    Case {
+        settings: "redirect.absent = \"redirect\"",
+        choice: ChoiceSettings {
+            refuses_absent_files: false,
+            ..ChoiceSettings::STANDARD
+        },
+        ..with_images(
+            "setting-redirect-absent",
+            "GET /mirrorlist?path=pub/linux/1/iso/old.iso&country=DE&redirect",
+        )
+    },
     case(
         "redirect-to-a-file",
         "GET /mirrorlist?path=pub/linux/1/iso/a%20b.iso&country=DE&redirect",
@@ -618,7 +651,13 @@ const HEALTH: &str = r#"{"format": 1, "made": 1700000000, "valid_until": 4102444
 ]}"#;
 
 fn snapshot_of(case: &Case) -> Snapshot {
-    let snapshot = fixture::snapshot();
+    let (snapshot, _) = fixture::snapshot_with(|cache| {
+        if case.has_images {
+            let image = |name| (name, vec![fixture::details(1_700_000_000, "a")]);
+            let images = fixture::files("pub/linux/1/iso", vec![image("dvd.iso"), image("net.iso")]);
+            cache.file_details_cache.push(images);
+        }
+    });
     if !case.has_health_file {
         return snapshot;
     }
@@ -641,6 +680,9 @@ fn golden_text(case: &Case, answer: &str) -> String {
     }
     if case.has_health_file {
         text.push_str("with a health file\n");
+    }
+    if case.has_images {
+        text.push_str("with details of dvd.iso and net.iso\n");
     }
     format!("{text}\n{answer}")
 }

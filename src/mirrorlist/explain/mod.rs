@@ -37,6 +37,9 @@ pub struct Explanation<'a> {
     /// The operators' rules that took part; `None` if there are no rules at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<ExplainedRule<'a>>>,
+    /// The wishes that are not followed, since no mirror would be left, as JSON answers name them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<&'static str>,
     /// The tiers that list hosts, in order; empty for a refusal.
     pub tiers: Vec<DescribedTier<ListedHost<'a>>>,
     /// The hosts that carry the directory and are not listed, with the reasons; empty for a refusal.
@@ -106,11 +109,13 @@ pub fn explain<'a>(snapshot: &'a Snapshot, request: &MirrorRequest<'a>, seed: u6
     };
     let distance = choice.as_ref().ok().and_then(|choice| choice.distance.as_ref());
     let place = distance.map(|distance| ExplainedPlace::new(distance.measure.place));
+    let ignored = choice.iter().flat_map(|choice| choice.selection.ignored.names());
     let target = resolve(catalogue, request.endpoint, request.query, &mut String::new());
     Explanation {
         client: ExplainedClient::new(snapshot, request.address, place),
         target: target.ok().map(|target| explained_target(catalogue, &target)),
         rules: explained_rules(snapshot, &choice),
+        ignored: ignored.collect(),
         tiers,
         not_listed,
         refused,

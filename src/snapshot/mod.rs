@@ -8,6 +8,7 @@
 //! - [`age`]: how old data is, and which of it is from the future
 //! - [`shrink`]: whether new data has lost too much
 //! - [`health`]: which URLs the probes call bad
+//! - [`status`]: what the files tell of themselves, as JSON
 //!
 //! A cache:
 //!
@@ -33,6 +34,7 @@ pub mod load_error;
 pub mod masks;
 pub mod repositories;
 pub mod shrink;
+pub mod status;
 pub mod text_arena;
 pub mod urls;
 

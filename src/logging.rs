@@ -2,6 +2,8 @@
 //!
 //! Not here: the access log ([`crate::access_log`]).
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,12 +88,21 @@ pub fn logger(settings: LoggingSettings) -> Logging {
         LogFormat::Terminal => true,
     };
     if terminal {
-        let decorator = slog_term::TermDecorator::new().stderr().build();
+        let decorator = slog_term::TermDecorator::new().stderr();
+        let decorator = match no_color(env::var_os("NO_COLOR").as_deref()) {
+            true => decorator.force_plain().build(),
+            false => decorator.build(),
+        };
         asynchronous(slog_term::FullFormat::new(decorator).build(), settings.level)
     } else {
         let json = slog_json::Json::new(io::stderr()).add_default_keys();
         asynchronous(json.build(), settings.level)
     }
+}
+
+/// Whether colours are unwanted, by the variable `NO_COLOR` (<https://no-color.org>): by any value but an empty one.
+fn no_color(variable: Option<&OsStr>) -> bool {
+    variable.is_some_and(|value| !value.is_empty())
 }
 
 /// Writes in a thread of its own, so that a slow terminal never delays a request.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::http::Method;
 
 use crate::settings::AdminAddress;
+use crate::settings::exit_codes::UNAVAILABLE;
 
 /// How long an answer may take. A reload of a large cache takes some seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
@@ -33,8 +34,6 @@ pub fn ask(program: &str, address: &AdminAddress, method: &Method, target: &str)
         }
     }
 }
-
-const UNAVAILABLE: u8 = 69;
 
 /// Asks. Returns the status and the body.
 fn request(address: &AdminAddress, method: &Method, target: &str) -> io::Result<(u16, String)> {

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::response::{error, text};
 use super::state::Admin;
-use crate::clock::since_epoch;
 use crate::logging::level_name;
 use crate::mirrorlist::described::host_name;
 use crate::readiness::ReadinessStatus;
 use crate::snapshot::health::table::HealthTable;
+use crate::snapshot::status::{file_status, health_file_status};
 use crate::snapshot::{Rules, Snapshot, age};
 
 pub(super) async fn livez() -> HttpResponse {
@@ -90,20 +90,7 @@ fn rule_statuses(rules: &Rules) -> Value {
 /// The health files, and the hosts that they call bad together.
 fn health_status(snapshot: &Snapshot) -> Value {
     let (health, catalogue, now) = (snapshot.health(), snapshot.catalogue(), age::now());
-    let files = health.sources().iter().map(|source| {
-        let newest = source.newest();
-        json!({
-            "path": source.path(),
-            "state": source.state_at(now),
-            "reason": source.reason_at(now),
-            "used": source.used_at(now).is_some(),
-            "place": newest.map(|file| &file.place),
-            "made": newest.map(|file| file.made),
-            "valid_until": newest.map(|file| file.valid_until),
-            "age": newest.map(|file| age::age(file.made, now).as_secs()),
-            "urls": newest.map(|file| file.urls.len()),
-        })
-    });
+    let files = health.sources().iter().map(|source| health_file_status(source, now));
     let bad_hosts = health.table_at(now).into_iter().flat_map(HealthTable::bad_hosts);
     let bad_hosts = bad_hosts.map(|(index, verdict)| {
         let host = catalogue.host(index);
@@ -123,25 +110,11 @@ fn health_status(snapshot: &Snapshot) -> Value {
     })
 }
 
-/// The data files by the keys of their settings. `modified` and `created` are in seconds since 1970; `created`, when the content
-/// was made, is there if the file says so. `age` is in seconds from that or, without it, from the modification.
+/// The data files by the keys of their settings.
 fn file_statuses(snapshot: &Snapshot) -> Map<String, Value> {
     let now = age::now();
-    let statuses = snapshot.files().map(|file| {
-        let modified = file.modified().map(|time| since_epoch(time).as_secs());
-        let counts: BTreeMap<&str, usize> = file.counts.iter().map(|count| (count.kind, count.number)).collect();
-        let status = json!({
-            "path": file.path,
-            "bytes": file.identity.map(|_| file.bytes()),
-            "modified": modified,
-            "created": file.created,
-            "age": file.created.or(modified).map(|made| age::age(made, now).as_secs()),
-            "load_seconds": file.duration.as_secs_f64(),
-            "counts": counts,
-            "warnings": file.warnings.count(),
-            "first_warnings": file.warnings.first(),
-        });
-        (file.key.to_owned(), status)
-    });
+    let statuses = snapshot
+        .files()
+        .map(|file| (file.key.to_owned(), file_status(file, now)));
     statuses.collect()
 }

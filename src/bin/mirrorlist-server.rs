@@ -12,21 +12,13 @@ use mirrorlist_server::compare;
 use mirrorlist_server::compare::run::CompareError;
 use mirrorlist_server::rules::RulesFile;
 use mirrorlist_server::server::{Data, ServerError};
-use mirrorlist_server::settings::{CompareOptions, ServerCommand, ServerConfig};
+use mirrorlist_server::settings::exit_codes::{BAD_DATA, NOT_PRINTED, UNAVAILABLE, USAGE};
+use mirrorlist_server::settings::{CheckFormat, CompareOptions, ServerCommand, ServerConfig};
 use mirrorlist_server::snapshot::{Loaded, Snapshot};
 use mirrorlist_server::{check, demo, logging, server, snapshot};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// A mistake in the command line or another setting (EX_USAGE).
-const USAGE: u8 = 64;
-/// A data file that can't be used (EX_NOINPUT).
-const BAD_DATA: u8 = 66;
-/// An address or a file that the server needs and can't have (EX_UNAVAILABLE).
-const UNAVAILABLE: u8 = 69;
-/// A report that can't be written (EX_IOERR).
-const NOT_PRINTED: u8 = 74;
 
 const PROGRAM: &str = "mirrorlist-server";
 
@@ -35,7 +27,8 @@ fn main() -> ExitCode {
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match ServerCommand::parse(env::args_os(), environment) {
         Ok(ServerCommand::Print(text)) => print(&text),
-        Ok(ServerCommand::Check(config)) => with_data(&config, |snapshot| print(&check::describe(snapshot))),
+        Ok(ServerCommand::Check(config, format)) => check(&config, format),
+        Ok(ServerCommand::CheckNothing(error)) => fail_json(USAGE, &error, &check::mistaken_json(&error)),
         Ok(ServerCommand::Explain(config, query)) => with_data(&config, |snapshot| {
             match explain_text(snapshot, &query, &config.choice) {
                 Ok(json) => print(&json),
@@ -54,6 +47,21 @@ fn main() -> ExitCode {
         Ok(ServerCommand::Demo(config)) => demonstrate(&config),
         Err(error) => fail(USAGE, &error),
     }
+}
+
+fn check(config: &ServerConfig, format: CheckFormat) -> ExitCode {
+    match (Snapshot::load(&config.files, &config.health), format) {
+        (Ok(snapshot), CheckFormat::Text) => print(&check::describe(&snapshot)),
+        (Ok(snapshot), CheckFormat::Json) => print(&check::describe_json(&snapshot)),
+        (Err(error), CheckFormat::Text) => fail(BAD_DATA, &error),
+        (Err(error), CheckFormat::Json) => fail_json(BAD_DATA, &error, &check::refused_json(&error)),
+    }
+}
+
+/// Fails with a report on standard output. That it can't be written changes nothing: the exit code says the same.
+fn fail_json(code: u8, error: &impl std::fmt::Display, report: &str) -> ExitCode {
+    print(report);
+    fail(code, error)
 }
 
 fn with_data(config: &ServerConfig, then: impl FnOnce(&Snapshot) -> ExitCode) -> ExitCode {

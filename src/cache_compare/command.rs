@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::CacheCompareError;
 use crate::settings::CacheCompareSettings;
+use crate::settings::exit_codes::{BAD_DATA, NOT_PRINTED};
 
 /// The result of a comparison.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ impl CacheCompareOutcome {
         match self {
             Self::Same => 0,
             Self::Different => 1,
-            Self::Failed(_) => 66,
-            Self::NotPrinted(_) => 74,
+            Self::Failed(_) => BAD_DATA,
+            Self::NotPrinted(_) => NOT_PRINTED,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::settings::ConfigError;
+use crate::settings::exit_codes::{CANNOT_CREATE, SOFTWARE, UNAVAILABLE, USAGE};
 
 /// A run ended without a new cache.
 #[derive(Debug, Error)]
@@ -52,13 +53,13 @@ impl GenerateError {
         }
     }
 
-    /// The exit code of the process, as in sysexits.h: 64 usage, 69 unavailable, 70 refused, 73 can't create.
+    /// The exit code of the process, as in sysexits.h.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration(_) => 64,
-            Self::Database(_) | Self::Deadline { .. } => 69,
-            Self::Refused(_) => 70,
-            Self::Output { .. } => 73,
+            Self::Configuration(_) => USAGE,
+            Self::Database(_) | Self::Deadline { .. } => UNAVAILABLE,
+            Self::Refused(_) => SOFTWARE,
+            Self::Output { .. } => CANNOT_CREATE,
         }
     }
 }

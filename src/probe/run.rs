@@ -24,6 +24,7 @@ use crate::generate::write::unfinished::Unfinished;
 use crate::health::file::FORMAT;
 use crate::health::{AddressFamily, HealthFile, UrlHealth, Verdict};
 use crate::http::monitoring;
+use crate::settings::exit_codes::{BAD_DATA, CANNOT_CREATE, OPERATING_SYSTEM, USAGE};
 use crate::settings::{ConfigError, ProbeConfig};
 use crate::snapshot::data_file::load;
 use crate::snapshot::{Catalogue, FileIdentity, LoadError, age};
@@ -51,13 +52,13 @@ pub enum ProbeError {
 }
 
 impl ProbeError {
-    /// The exit code of the process, as in sysexits.h: 64 usage, 66 no input, 71 operating system, 73 can't create.
+    /// The exit code of the process, as in sysexits.h.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration(_) => 64,
-            Self::Cache(_) => 66,
-            Self::Threads(_) => 71,
-            Self::Output { .. } => 73,
+            Self::Configuration(_) => USAGE,
+            Self::Cache(_) => BAD_DATA,
+            Self::Threads(_) => OPERATING_SYSTEM,
+            Self::Output { .. } => CANNOT_CREATE,
         }
     }
 }

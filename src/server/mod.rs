@@ -30,6 +30,7 @@ use crate::metrics::ServerMetrics;
 use crate::readiness::{Phase, Readiness};
 use crate::reload::Reloader;
 use crate::reload::watch::Watch;
+use crate::settings::exit_codes::SOFTWARE;
 use crate::settings::{AccessLogTarget, ServerConfig};
 use crate::snapshot::{SharedSnapshot, Snapshot};
 pub use error::ServerError;
@@ -43,9 +44,6 @@ mod systemd;
 
 /// Beyond its grace, a stop takes no longer than this, whatever does not end: a reload of a file system that hangs, say.
 const LONGEST_STOP: Duration = Duration::from_secs(29);
-
-/// The exit code of a stop that took too long (EX_SOFTWARE).
-const STOP_TOOK_TOO_LONG: i32 = 70;
 
 /// The message about a late stop has this long to be written.
 const LAST_MESSAGE: Duration = Duration::from_millis(200);
@@ -184,7 +182,7 @@ async fn drain(config: &ServerConfig, admin: &Admin, stop: &StopRequests) -> io:
         thread::sleep(grace + LONGEST_STOP);
         error!(late_logger, "the stop took too long; ending without the rest");
         thread::sleep(LAST_MESSAGE);
-        process::exit(STOP_TOOK_TOO_LONG);
+        process::exit(SOFTWARE.into());
     };
     thread::Builder::new()
         .name("late-stop".to_owned())

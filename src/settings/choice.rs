@@ -7,7 +7,7 @@ use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings
 use super::values::{AsOrder, HostOrder, Share};
 
 settings! {
-    /// How mirrors are chosen.
+    /// Choice of mirrors: how they are chosen.
     pub struct ChoiceSettings {
         /// add hosts worldwide when the nearer tiers give fewer than this many
         minimum: usize = Setting::new("minimum", "HOSTS", |text| number(text, "a number of hosts, 0 or more"))

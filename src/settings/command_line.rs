@@ -1,13 +1,13 @@
 //! Flags of both programs: made of tables of settings for clap, and read through their settings.
 //!
-//! Not here: which flags and commands there are ([`super::server_command`], [`super::generator`]).
+//! Not here: which flags and commands there are ([`super::server_grammar`], [`super::generator_grammar`]).
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 use slog::Level;
 
@@ -39,13 +39,35 @@ pub(super) fn read(
             Ok(ControlFlow::Break(error.to_string()))
         }
         Err(error) => {
-            // The first of clap's lines says what is wrong.
+            // The first of clap's paragraphs says what is wrong.
             let message = error.to_string();
-            let line = message.lines().next().unwrap_or(&message);
-            let line = line.strip_prefix("error: ").unwrap_or(line);
-            Err(ConfigError::new(format!("{line} (see --help)")))
+            let lines: Vec<&str> = message
+                .lines()
+                .map(str::trim)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let line = lines.join(" ");
+            let line = line.strip_prefix("error: ").unwrap_or(&line);
+            let advice = meant(&error).map(|meant| format!("; did you mean {meant}?"));
+            let advice = advice.unwrap_or_default();
+            Err(ConfigError::new(format!("{line}{advice} (see --help)")))
         }
     }
+}
+
+/// The flag or command that is probably meant by an unknown one.
+fn meant(error: &clap::Error) -> Option<String> {
+    let mut context = error.context();
+    context.find_map(|(kind, value)| match (kind, value) {
+        (ContextKind::SuggestedArg | ContextKind::SuggestedSubcommand, ContextValue::String(meant)) => {
+            Some(meant.clone())
+        }
+        (ContextKind::SuggestedArg | ContextKind::SuggestedSubcommand, ContextValue::Strings(meant)) => {
+            // The last is the one that is most alike.
+            meant.last().cloned()
+        }
+        _ => None,
+    })
 }
 
 /// The flag of a setting.
@@ -53,7 +75,8 @@ pub(super) fn flag(definition: &Definition) -> Arg {
     let Definition { key, default, help, .. } = *definition;
     let help = match default {
         "" => help.to_owned(),
-        default => format!("{help} [default: {default}]"),
+        // With spaces, a long list can be broken into lines.
+        default => format!("{help} [default: {}]", default.replace(',', ", ")),
     };
     let flag = Arg::new(key).long(key).help(help).short(definition.short);
     (definition.arg)(match definition.value_name {

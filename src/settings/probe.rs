@@ -21,33 +21,33 @@ settings! {
     pub struct ProbeConfig {
         /// cache file whose mirrors are asked
         cache: PathBuf = Setting::new("cache", "FILE", path)
-            .default("/var/lib/mirrormanager/mirrorlist_cache.proto");
+            .default("/var/lib/mirrormanager/mirrorlist_cache.proto").topic("Files");
         /// health file to replace
         outfile: PathBuf = Setting::new("outfile", "FILE", path)
-            .short('o').default("/var/lib/mirrormanager/mirror_health.json");
+            .short('o').default("/var/lib/mirrormanager/mirror_health.json").topic("Files");
         /// keep running, and ask all mirrors this often, like 5m (up to a tenth later, at random)
-        interval: Option<Duration> = Setting::new("interval", "TIME", |text| optional(text, limit));
+        interval: Option<Duration> = Setting::new("interval", "TIME", |text| optional(text, limit)).topic("Rounds");
         /// repositories to ask for: a comma list of patterns with * and ? for their directories or for prefix+arch, like
         /// fedora-41+*; else the three of each category that changed last
-        watch: Patterns = Setting::new("watch", "PATTERNS", patterns);
+        watch: Patterns = Setting::new("watch", "PATTERNS", patterns).topic("What is asked");
         /// comma list of the names of hosts that are not asked, since their admins want none of it
-        skip: Vec<String> = Setting::new("skip", "NAMES", names);
+        skip: Vec<String> = Setting::new("skip", "NAMES", names).topic("What is asked");
         /// how mirror admins reach who runs the probe, like an address; it stands in the User-Agent
-        contact: Option<String> = Setting::new("contact", "TEXT", |text| optional(text, header_text));
+        contact: Option<String> = Setting::new("contact", "TEXT", |text| optional(text, header_text)).topic("How mirrors are asked");
         /// name of the place that mirrors are asked from; it stands in the health file
-        place: String = Setting::new("place", "NAME", |text| Ok(text.to_owned()));
+        place: String = Setting::new("place", "NAME", |text| Ok(text.to_owned())).topic("How mirrors are asked");
         /// how long the health file counts; else three intervals and the time of a round, or an hour without --interval
-        valid: Option<Duration> = Setting::new("valid", "TIME", |text| optional(text, limit));
+        valid: Option<Duration> = Setting::new("valid", "TIME", |text| optional(text, limit)).topic("Rounds");
         /// time limit for an answer, from looking up the name to the end of the content
-        patience: Duration = Setting::new("patience", "TIME", deadline).default("10s");
+        patience: Duration = Setting::new("patience", "TIME", deadline).default("10s").topic("How mirrors are asked");
         /// how many mirrors are asked at once, 1 to 64
-        parallel: NonZeroUsize = Setting::new("parallel", "NUMBER", parallel).default("64");
+        parallel: NonZeroUsize = Setting::new("parallel", "NUMBER", parallel).default("64").topic("How mirrors are asked");
         /// print the summary of a round even without a terminal
-        report: bool = Setting::switch("report");
+        report: bool = Setting::switch("report").topic("Messages and metrics");
         /// log every answer, even without a terminal (where a single run logs errors only)
-        debug: bool = Setting::switch("debug").short('d');
+        debug: bool = Setting::switch("debug").short('d').topic("Messages and metrics");
         /// serve /metrics and /healthz on this address, like 127.0.0.1:9180
-        metrics_listen: Option<SocketAddr> = METRICS_LISTEN;
+        metrics_listen: Option<SocketAddr> = METRICS_LISTEN.topic("Messages and metrics");
     }
 }
 
@@ -102,7 +102,7 @@ impl ProbeConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::generator::GeneratorCommand;
+    use super::super::generator_command::GeneratorCommand;
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<ProbeConfig, String> {

@@ -101,6 +101,11 @@ impl RawValue {
     }
 }
 
+/// The environment variable of a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}_{}", key.replace('.', SEPARATOR).to_ascii_uppercase())
+}
+
 /// A source of the `config` crate that is read already.
 fn layer(values: Map<String, Value>) -> Config {
     let mut layer = Config::default();
@@ -152,7 +157,7 @@ const ALIKE: f64 = 0.8;
 
 fn unknown(table: &[Definition], key: &str, origin: &str) -> ConfigError {
     let name = |key: &str| match origin {
-        ENVIRONMENT => format!("{PREFIX}_{}", key.replace('.', SEPARATOR).to_ascii_uppercase()),
+        ENVIRONMENT => variable(key),
         _ => key.to_owned(),
     };
     let keys = table.iter().map(|setting| setting.key);

@@ -42,7 +42,7 @@ pub fn server_settings() -> Vec<Definition> {
 }
 
 settings! {
-    /// The public listener and its threads.
+    /// Public listener: its address and threads.
     struct ListenerSettings {
         /// IP address of the public listener, IPv4 or IPv6
         address: IpAddr = Setting::new("listen", "ADDRESS", ip_address).default("127.0.0.1");
@@ -56,7 +56,7 @@ settings! {
 }
 
 settings! {
-    /// How the public handler takes requests.
+    /// Requests: how the public handler takes them.
     pub struct PublicSettings {
         /// comma list of the networks whose X-Forwarded-For counts; empty: none
         trusted_proxies: TrustedProxies = Setting::new("trusted_proxies", "NETWORKS", networks)
@@ -77,7 +77,7 @@ const LOG: Setting<AccessLogTarget> = Setting::new("log", "FILE", access_log)
     .default("/var/log/mirrormanager/mirrorlist.log");
 
 settings! {
-    /// The paths of all data files.
+    /// Data files: their paths.
     pub struct DataPaths {
         /// mirrorlist cache, as a MirrorManager2 generator writes it
         cache: PathBuf = Setting::new("cache", "FILE", path)
@@ -96,7 +96,7 @@ settings! {
 }
 
 settings! {
-    /// The health of mirrors, and how far to trust it.
+    /// Health of mirrors: where it is read, and how far to trust it.
     pub struct HealthSettings {
         /// comma list of the files with the health of mirrors that `generate-mirrorlist-cache probe` writes, at most 16; empty: none
         files: Vec<PathBuf> = Setting::new("health.files", "FILES", health_files);
@@ -133,7 +133,7 @@ impl Default for HealthSettings {
 }
 
 settings! {
-    /// Files that are no data files.
+    /// Other files: those that are no data files.
     struct OtherFileSettings {
         /// accepted for old command lines, and ignored
         internet2_netblocks: () = Setting::new("internet2_netblocks", "FILE", |_| Ok(())).short('i');
@@ -143,7 +143,7 @@ settings! {
 }
 
 settings! {
-    /// How many connections the public listener serves at once.
+    /// Connections: how many the public listener serves at once.
     #[derive(Copy)]
     pub struct ConnectionLimitSettings {
         /// connections that the public listener serves at once, more are closed; empty: as many as the hard limit of open
@@ -156,7 +156,7 @@ settings! {
 }
 
 settings! {
-    /// How long the steps of a connection may take.
+    /// Deadlines: how long the steps of a connection may take.
     #[derive(Copy)]
     pub struct Deadlines {
         /// time from the first byte of a request to the end of its headers, on both listeners; 100ms to 1h, like the other
@@ -183,7 +183,7 @@ impl Deadlines {
 }
 
 settings! {
-    /// How messages are written.
+    /// Messages: how they are written.
     #[derive(Copy)]
     pub struct LoggingSettings {
         /// least severe messages on standard error: `error`, `warning`, `info`, `debug` (each request) or `trace`
@@ -200,7 +200,7 @@ const ADMIN_LISTEN: Setting<Option<AdminAddress>> =
     Setting::new("admin.listen", "ADDRESS", |text| or_off(text, admin_address)).default("127.0.0.1:3001");
 
 settings! {
-    /// The admin listener.
+    /// Admin listener: who may ask it.
     struct AdminSettings {
         /// IP address and port of the admin listener, or the path of a Unix socket; `off`: none
         listen: Option<AdminAddress> = ADMIN_LISTEN;
@@ -226,7 +226,7 @@ settings! {
 }
 
 settings! {
-    /// How the age of the data changes readiness.
+    /// Readiness: how the age of the data changes it.
     #[derive(Copy)]
     pub struct ReadinessLimits {
         /// age beyond which the cache is stale, and `/readyz` says so, like `6h`; empty: never

@@ -1,21 +1,19 @@
-//! The command line of `mirrorlist-server`: its commands, and the flags that are not settings.
+//! The command line of `mirrorlist-server`: its commands.
 //!
-//! Not here: the settings, each of which is a flag, too ([`super::server`]).
+//! Not here: the settings, each of which is a flag, too ([`super::server`]), other flags ([`super::server_flags`]), and the help
+//! ([`super::server_grammar`]).
 
 use std::ffi::OsString;
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
-use clap::Arg;
+use clap::ArgMatches;
 
-use super::command_line::{flag, read};
-use super::parsers::{base_url, deadline, number, optional, path};
+use super::command_line::read;
 use super::raw::RawSettings;
 use super::server::{AdminConfig, ServerConfig, server_settings};
-use super::setting::{ConfigError, Definition, Expected, Setting, Texts, settings};
+use super::server_flags::{CompareOptions, FORCE, JSON, ServerFlags};
+use super::server_grammar::{CHECK, COMPARE, EXPLAIN, HEALTHCHECK, QUERY, RELOAD, program};
+use super::setting::{ConfigError, Texts as _};
 
 /// A command of the server, with its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +23,9 @@ pub enum ServerCommand {
     /// Answer requests from the data set inside the binary.
     Demo(ServerConfig),
     /// Load the data files, print what they hold, and exit.
-    Check(ServerConfig),
+    Check(ServerConfig, CheckFormat),
+    /// Print, as JSON for `check`, that the settings are mistaken, and exit.
+    CheckNothing(ConfigError),
     /// Explain an answer from the data files: the query string of a request, or of one about a host.
     Explain(ServerConfig, String),
     /// Compare this server's answers, made from the data files, with another server's.
@@ -39,57 +39,18 @@ pub enum ServerCommand {
         /// Take new data without comparing it with the current data.
         force: bool,
     },
-    /// Print this text and exit: the help or the version.
+    /// Print this text and exit: the help, the version, a page.
     Print(String),
 }
 
-settings! {
-    /// The flags of the server that are not settings.
-    struct ServerFlags {
-        /// read settings from this TOML file [variable: MIRRORLIST_CONFIG]
-        config: Option<String> = Setting::new("config", "FILE", |text| optional(text, |text| Ok(text.to_owned()))).arg(|arg| arg.global(true));
-        /// answer from a small data set inside the binary, and print requests to try
-        demo: bool = Setting::switch("demo");
-    }
+/// The form of what `check` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object.
+    Json,
 }
-
-/// The argument of `explain`.
-const QUERY: &str = "query";
-
-/// The flag of `reload`.
-const FORCE: Setting<bool> =
-    Setting::switch("force").help("take new data even if it is older or much smaller than the current data");
-
-settings! {
-    /// The options of `compare`.
-    pub struct CompareOptions {
-        /// the other server, like `http://127.0.0.1:18081` or `https://mirrors.example.org/prefix`
-        against: String = Setting::new("against", "URL", base_url).arg(|arg| arg.required(true));
-        /// ask what is in this file: lines with a target like '/mirrorlist?repo=fedora-41&arch=x86_64' and, if that has no ip=,
-        /// the client's address after it; without a file, requests are made from the data files
-        requests: Option<PathBuf> = Setting::new("requests", "FILE", |text| optional(text, path));
-        /// ask what is in this access log, of this server or of the one before it
-        from_log: Option<PathBuf> = Setting::new("from-log", "FILE", |text| optional(text, path))
-            .arg(|arg| arg.conflicts_with("requests"));
-        /// ask this many requests, a sample if there are more [default: all of --requests, 1000 of --from-log, each repository
-        /// otherwise]
-        count: Option<NonZeroUsize> = Setting::new("count", "N", |text| optional(text, at_least_one));
-        /// ask at most this many requests a second
-        rate: NonZeroU32 = Setting::new("rate", "N", at_least_one).default("50");
-        /// give up on an answer after this time
-        timeout: Duration = Setting::new("timeout", "TIME", deadline).default("10s");
-    }
-}
-
-fn at_least_one<T: FromStr>(text: &str) -> Result<T, Expected> {
-    number(text, "a number, at least 1")
-}
-
-const CHECK: &str = "check";
-const EXPLAIN: &str = "explain";
-const COMPARE: &str = "compare";
-const HEALTHCHECK: &str = "healthcheck";
-const RELOAD: &str = "reload";
 
 impl ServerCommand {
     /// Reads the arguments (the program's name first) and, through them, the environment and the configuration file.
@@ -100,11 +61,30 @@ impl ServerCommand {
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let matches = match read(grammar(), arguments)? {
+        let program = program();
+        let matches = match read(program.with_pages(), arguments)? {
             ControlFlow::Continue(matches) => matches,
             ControlFlow::Break(text) => return Ok(Self::Print(text)),
         };
-        let ServerFlags { config: file, demo } = ServerFlags::check(&matches)?;
+        if let Some(page) = program.page(&matches) {
+            return page.map(Self::Print);
+        }
+        let format = match matches.subcommand() {
+            Some((CHECK, arguments)) if arguments.get(&JSON)? => CheckFormat::Json,
+            _ => CheckFormat::Text,
+        };
+        match (Self::of(&matches, environment, format), format) {
+            (Err(error), CheckFormat::Json) => Ok(Self::CheckNothing(error)),
+            (command, _) => command,
+        }
+    }
+
+    fn of(
+        matches: &ArgMatches,
+        environment: impl IntoIterator<Item = (String, String)>,
+        format: CheckFormat,
+    ) -> Result<Self, ConfigError> {
+        let ServerFlags { config: file, demo } = ServerFlags::check(matches)?;
         let table = server_settings();
         let set = table.iter().filter_map(|setting| {
             let text = matches.get_one::<String>(setting.key)?;
@@ -114,7 +94,7 @@ impl ServerCommand {
         let config = ServerConfig::check(&raw)?;
         Ok(match matches.subcommand() {
             Some((name, _)) if demo => return Err(ConfigError::new(format!("--demo does not go with {name}"))),
-            Some((CHECK, _)) => Self::Check(config),
+            Some((CHECK, _)) => Self::Check(config, format),
             Some((EXPLAIN, arguments)) => {
                 let query = arguments.get_one(QUERY).cloned();
                 Self::Explain(config, query.unwrap_or_default())
@@ -136,50 +116,6 @@ fn admin(config: ServerConfig) -> Result<AdminConfig, ConfigError> {
     config.admin.ok_or_else(off)
 }
 
-/// The grammar of the command line, for clap.
-fn grammar() -> clap::Command {
-    clap::Command::new("mirrorlist-server")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Answers which mirrors are best for a client, from MirrorManager2's data")
-        .after_help(
-            "Each setting can also be given as a MIRRORLIST_* variable (--port is MIRRORLIST_PORT) or as a key of the \
-             configuration file (port = 3000). Flags count before variables, variables before the file.",
-        )
-        .args_override_self(true)
-        .args(server_settings().iter().map(|setting| flag(setting).allow_hyphen_values(true).global(true)))
-        .args(ServerFlags::TABLE.iter().map(flag))
-        .subcommand(
-            clap::Command::new(CHECK).about("Load all data files, print what they hold and what is wrong in them, and exit"),
-        )
-        .subcommand(
-            clap::Command::new(EXPLAIN)
-                .about("Load all data files and print, as JSON, why a client gets its mirrors or what is known of a mirror")
-                .arg(Arg::new(QUERY).value_name("QUERY").required(true).help(
-                    "the query string of a request, like 'repo=fedora-41&arch=x86_64&ip=192.0.2.1', with \
-                     'endpoint=metalink' in it for a metalink; or 'host=mirror.example.org' or 'host_id=1'",
-                )),
-        )
-        .subcommand(
-            clap::Command::new(COMPARE)
-                .about(
-                    "Load all data files and compare the answers made from them with those of another server: status, headers, \
-                     mirrors of each tier, hashes and comments. Prints what differs, an example each, and why if it is on \
-                     purpose. Exit code 0 if nothing differs but on purpose, 1 if something does, 69 if the other server does \
-                     not answer or is not a mirrorlist server, 74 if the report can't be written",
-                )
-                .args(CompareOptions::TABLE.iter().map(|definition| flag(definition).help_heading("Comparison"))),
-        )
-        .subcommand(
-            clap::Command::new(HEALTHCHECK)
-                .about("Ask the server that has admin.listen whether it is ready; exit code 0, or 1 if it is not"),
-        )
-        .subcommand(
-            clap::Command::new(RELOAD)
-                .about("Have the server that has admin.listen reload its data files; exit code 0, or 1 if it refuses them")
-                .arg(flag(&FORCE.definition)),
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::choice::ChoiceSettings;
@@ -187,7 +123,9 @@ mod tests {
     use super::super::values::{AdminAddress, AsOrder};
     use super::*;
     use std::fs;
-    use std::path::Path;
+    use std::num::NonZeroUsize;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
 
     fn parse_line(line: &str) -> Result<ServerCommand, ConfigError> {
         ServerCommand::parse(line.split_whitespace(), [])
@@ -374,6 +312,36 @@ mod tests {
             assert!(error.contains(said), "{line}: {error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
+    }
+
+    #[test]
+    fn the_examples_of_the_help_are_command_lines() {
+        for example in program().helps.iter().flat_map(|help| help.examples) {
+            let words = example.line.split(' ').map(|word| word.trim_matches('\''));
+            let command = ServerCommand::parse(words, []);
+            assert!(command.is_ok(), "{}: {command:?}", example.line);
+        }
+    }
+
+    #[test]
+    fn an_unknown_flag_or_command_is_answered_with_the_one_that_is_meant() {
+        for (line, said) in [
+            ("mirrorlist-server --prot 1", "did you mean --port?"),
+            ("mirrorlist-server --admin-listen off", "did you mean --admin.listen?"),
+            ("mirrorlist-server chek", "did you mean check?"),
+            ("mirrorlist-server check --jsn", "did you mean --json?"),
+            ("mirrorlist-server reload --forc", "did you mean --force?"),
+            (
+                "mirrorlist-server compare",
+                "not provided: --against <URL> (see --help)",
+            ),
+        ] {
+            let error = parse_line(line).unwrap_err().to_string();
+            assert!(error.contains(said), "{line}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+        let error = parse_line("mirrorlist-server --colour red").unwrap_err().to_string();
+        assert!(!error.contains("did you mean"), "{error}");
     }
 
     #[test]

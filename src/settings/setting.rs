@@ -22,8 +22,32 @@ pub struct Definition {
     pub default: &'static str,
     /// The meaning, in words of an operator.
     pub help: &'static str,
+    /// What it is about, as a heading above it and its like: the first line of its struct's doc comment, up to a colon or the end of
+    /// the sentence, unless the setting has a topic of its own.
+    pub topic: &'static str,
     /// Adds what only clap has to know of the flag: that it is required, global, or in conflict with another.
     pub(super) arg: fn(Arg) -> Arg,
+}
+
+/// A topic and its settings.
+pub(super) struct Topic<'a> {
+    pub(super) name: &'static str,
+    pub(super) settings: Vec<&'a Definition>,
+}
+
+/// Settings by their topics, in the order in which topics first occur.
+pub(super) fn by_topic(settings: &[Definition]) -> Vec<Topic<'_>> {
+    let mut topics: Vec<Topic<'_>> = Vec::new();
+    for setting in settings {
+        match topics.iter_mut().find(|topic| topic.name == setting.topic) {
+            Some(topic) => topic.settings.push(setting),
+            None => topics.push(Topic {
+                name: setting.topic,
+                settings: vec![setting],
+            }),
+        }
+    }
+    topics
 }
 
 /// How a message goes on after the word "expected".
@@ -49,6 +73,7 @@ impl<T> Setting<T> {
             value_name: Some(value_name),
             default: "",
             help: "",
+            topic: "",
             arg: |arg| arg,
         };
         Self { definition, parse }
@@ -64,6 +89,14 @@ impl<T> Setting<T> {
         self
     }
 
+    /// Sets a topic, unless there is one.
+    pub(super) const fn topic(mut self, topic: &'static str) -> Self {
+        if self.definition.topic.is_empty() {
+            self.definition.topic = heading(topic);
+        }
+        self
+    }
+
     pub(super) const fn arg(mut self, arg: fn(Arg) -> Arg) -> Self {
         self.definition.arg = arg;
         self
@@ -74,6 +107,21 @@ impl<T> Setting<T> {
         self.definition.help = help.trim_ascii_start();
         self
     }
+}
+
+/// The start of a doc comment, up to a colon or the end of its sentence.
+const fn heading(comment: &'static str) -> &'static str {
+    let comment = comment.trim_ascii();
+    let mut bytes = comment.as_bytes();
+    let mut length = 0;
+    while let [first, rest @ ..] = bytes {
+        if matches!(*first, b':' | b'.') {
+            break;
+        }
+        length += 1;
+        bytes = rest;
+    }
+    comment.split_at(length).0
 }
 
 impl Setting<bool> {
@@ -95,13 +143,14 @@ pub(super) trait Texts {
 }
 
 /// Declares a checked struct, the settings that its fields are read from, and the table of their definitions. The doc comment of a
-/// field is the help of its setting.
+/// field is the help of its setting; the first line of the struct's is their topic.
 macro_rules! settings {
     (
-        $(#[$attribute:meta])* $visible:vis struct $name:ident {
+        #[doc = $topic:literal] $(#[$attribute:meta])* $visible:vis struct $name:ident {
             $($(#[doc = $help:literal])+ $field:ident: $type:ty = $setting:expr;)+
         }
     ) => {
+        #[doc = $topic]
         $(#[$attribute])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         $visible struct $name {
@@ -111,7 +160,7 @@ macro_rules! settings {
         impl $name {
             /// The definitions of its settings, in the order of its fields.
             pub(super) const TABLE: &[Definition] = &[$(
-                Setting::<$type>::help($setting, concat!($($help),+)).definition
+                Setting::<$type>::help($setting, concat!($($help),+)).topic($topic).definition
             ),+];
 
             /// Checks the texts of its settings, and stops at the first that is not what its setting expects.
@@ -147,6 +196,18 @@ impl ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_is_the_start_of_a_comment() {
+        for (comment, topic) in [
+            (" Reloads.", "Reloads"),
+            (" Deadlines: how long they are. And more.", "Deadlines"),
+            (" Words", "Words"),
+            ("", ""),
+        ] {
+            assert_eq!(heading(comment), topic);
+        }
+    }
 
     #[test]
     fn a_mistake_is_one_line_whatever_it_quotes() {

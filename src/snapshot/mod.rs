@@ -9,6 +9,7 @@
 //! - [`shrink`]: whether new data has lost too much
 //! - [`health`]: which URLs the probes call bad
 //! - [`rules`]: the operators' rules for the hosts of this cache
+//! - [`status`]: what the files tell of themselves, as JSON
 //!
 //! A cache:
 //!
@@ -35,6 +36,7 @@ pub mod masks;
 pub mod repositories;
 pub mod rules;
 pub mod shrink;
+pub mod status;
 pub mod text_arena;
 pub mod urls;
 

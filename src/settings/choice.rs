@@ -1,4 +1,4 @@
-//! The settings of how mirrors are chosen. What they mean is decided in [`crate::mirrorlist::choose`].
+//! The settings of how mirrors are chosen. What they mean is decided in [`mod@crate::mirrorlist::choose`].
 
 use std::num::NonZeroUsize;
 

@@ -309,7 +309,8 @@ fn aria2_reads_past_the_words_on_a_wish_that_is_not_followed() {
     }
     let mirror = PlainMirror::new();
     let folder = tempfile::tempdir().unwrap();
-    let url = mirror.scene().url("metalink", &format!("{REPOMD}{NONE_LEFT}"));
+    let scene = mirror.scene();
+    let url = scene.url("metalink", &format!("{REPOMD}{NONE_LEFT}"));
     let output = aria2_with(&url, &folder);
     assert!(output.status.success(), "{}", describe(&output));
     let fetched = fs::read_to_string(folder.path().join("repomd.xml"));

@@ -25,7 +25,7 @@ impl<'a> AppliedRules<'a> {
         format!("{key}: {}", self.rules.rule(rule).name)
     }
 
-    /// The rules that took part in a choice, each once, in the order of [`Rules::all`].
+    /// The rules that took part in a choice, each once, in the order of the file.
     pub fn took_part(&self, hosts: &[RankedHost]) -> impl Iterator<Item = &'a Rule> {
         let mut indexes: Vec<RuleIndex> = self.left_out.iter().map(|(_, rule)| *rule).collect();
         indexes.extend(self.client.map(|client| client.rule));

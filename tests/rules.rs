@@ -18,6 +18,7 @@ mod spec;
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::demo;
@@ -463,6 +464,34 @@ fn of_two_rules_the_more_specific_network_counts_then_the_as_the_country_and_the
         assert!(
             urls.len() == 1 && urls[0].contains(host),
             "{address}: {urls:?} by\n{text}"
+        );
+    }
+}
+
+#[test]
+fn many_rules_for_one_client_that_have_ended_or_name_unknown_hosts_are_passed_over_quickly() {
+    for (keys, effect) in [
+        ("until = 2001-01-01\nmaximum = 1", "ended: 0"),
+        ("only = [\"no.example\"]", "otherwise: 0"),
+    ] {
+        let rule = |number| format!("[[clients]]\nname = \"{number}\"\nnetworks = [\"192.0.2.0/24\"]\n{keys}\n");
+        let text: String = (0..20_000).map(rule).collect();
+        let last = "[[clients]]\nname = \"last\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [7]\n";
+        let snapshot = demo(&(text + last));
+        let request = "repo=example-1&arch=x86_64&ip=192.0.2.1";
+        let start = Instant::now();
+        let answer = listed(&snapshot, request, NOW);
+        // If each rule were compared with all before, a debug build would take more than a second.
+        assert!(
+            start.elapsed() < Duration::from_millis(500),
+            "{:?} with {keys}",
+            start.elapsed()
+        );
+        assert!(answer.contains(TOKYO) && answer.lines().count() == 2, "{answer}");
+        let explanation = explain_text(&snapshot, request, &ChoiceSettings::STANDARD).unwrap();
+        assert!(
+            explanation.contains(effect) && explanation.contains("only: last"),
+            "{keys}"
         );
     }
 }

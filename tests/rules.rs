@@ -582,6 +582,58 @@ fn an_explanation_names_the_rules_and_what_they_did() {
 }
 
 #[test]
+fn rules_that_lead_to_a_refusal_are_explained_and_counted_and_so_is_one_that_counts_but_changes_nothing() {
+    let snapshot = demo(
+        "[[clients]]\nname = \"first\"\nnetworks = [\"192.0.2.1\"]\nprotocols = [\"ftp\"]\nrepositories = [\"example-*\"]\nnever = [2]\n\
+         [[clients]]\nname = \"strict\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [4]\notherwise = \"none\"\n\
+         [[clients]]\nname = \"few\"\nnetworks = [\"198.51.100.0/24\"]\nmaximum = 2\n\
+         [[mirrors]]\nname = \"down\"\nhost = 4\nout = true\n\
+         [[repositories]]\nname = \"some\"\nmatch = \"*\"\nmaximum = 3\n",
+    );
+    for (request, expected) in [
+        (
+            "repo=example-1&arch=x86_64&ip=192.0.2.1",
+            vec![
+                ("down", vec!["out: down"]),
+                ("first", vec!["otherwise: first"]),
+                ("strict", vec!["only: strict", "otherwise: strict"]),
+                ("some", vec!["maximum: some"]),
+            ],
+        ),
+        (
+            "repo=example-1&arch=x86_64&ip=198.51.100.7",
+            vec![
+                ("down", vec!["out: down"]),
+                ("few", vec!["maximum: few"]),
+                ("some", vec![]),
+            ],
+        ),
+    ] {
+        for redirect in ["", "&redirect=1"] {
+            let request = format!("{request}{redirect}");
+            let text = explain_text(&snapshot, &request, &ChoiceSettings::STANDARD).unwrap();
+            let explanation: Value = serde_json::from_str(&text).unwrap();
+            let rules = explanation["rules"].as_array().unwrap();
+            let names_and_effects: Vec<Value> = rules
+                .iter()
+                .map(|rule| json!([rule["name"], rule["effects"]]))
+                .collect();
+            assert_eq!(json!(names_and_effects), json!(expected), "{request}");
+            let hits = || -> Vec<(String, u64)> {
+                let all = snapshot.rules().unwrap().all().iter();
+                all.map(|rule| (rule.name.to_string(), rule.hits())).collect()
+            };
+            let before = hits();
+            listed(&snapshot, &request, NOW);
+            for ((name, hits), (_, before)) in hits().into_iter().zip(before) {
+                let is_explained = expected.iter().any(|(rule, _)| *rule == name);
+                assert_eq!(hits - before, u64::from(is_explained), "{name}: {request}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_refusal_by_a_rule_names_no_rule_and_metalinks_are_never_cut_below_five() {
     let snapshot = demo(
         "[[clients]]\nname = \"secret\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [4]\nprotocols = [\"ftp\"]\notherwise = \"none\"\n\

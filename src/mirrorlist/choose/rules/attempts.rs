@@ -50,7 +50,7 @@ pub(in super::super) fn choose_by_rules<'a>(
         }
         match restricting {
             Restricting::Client(rule) if rule.otherwise == Otherwise::None => {
-                return Err(Refusal::NoMirrorLeft { rule: rule.rule });
+                return Err(applied.refusal(snapshot.catalogue(), prepared.target.directory, rule.rule));
             }
             Restricting::Client(rule) => set_aside.push(rule.rule),
             Restricting::Repository => {

@@ -222,7 +222,15 @@ fn a_mistake_is_told_with_its_line_and_column_and_what_to_write() {
         ),
         (
             "[[clients]]\nname = \"a\"\nnetworks = \"192.0.2.0/24\"\n",
-            "line 3, column 12: ",
+            "line 3, column 12: invalid type: string \"192.0.2.0/24\", expected a list in brackets, like [",
+        ),
+        (
+            "\n[clients]\nname = \"a\"\n",
+            "line 2, column 1: invalid type: map, expected rules with two brackets on each side, like [[clients]]",
+        ),
+        (
+            "[[mirrors]]\nname = \"a\"\nhost = 1\nnever_for = [\"DE\"]\n",
+            "line 4, column 13: invalid type: sequence, expected a table with networks, as or countries, like { countries",
         ),
         (
             "[[clients]]\nname = \"a\"\nonly = [\"https://mirror.example/pub\"]\n",

@@ -18,6 +18,7 @@ mod spec;
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::demo;
@@ -221,7 +222,15 @@ fn a_mistake_is_told_with_its_line_and_column_and_what_to_write() {
         ),
         (
             "[[clients]]\nname = \"a\"\nnetworks = \"192.0.2.0/24\"\n",
-            "line 3, column 12: ",
+            "line 3, column 12: invalid type: string \"192.0.2.0/24\", expected a list in brackets, like [",
+        ),
+        (
+            "\n[clients]\nname = \"a\"\n",
+            "line 2, column 1: invalid type: map, expected rules with two brackets on each side, like [[clients]]",
+        ),
+        (
+            "[[mirrors]]\nname = \"a\"\nhost = 1\nnever_for = [\"DE\"]\n",
+            "line 4, column 13: invalid type: sequence, expected a table with networks, as or countries, like { countries",
         ),
         (
             "[[clients]]\nname = \"a\"\nonly = [\"https://mirror.example/pub\"]\n",
@@ -468,6 +477,34 @@ fn of_two_rules_the_more_specific_network_counts_then_the_as_the_country_and_the
 }
 
 #[test]
+fn many_rules_for_one_client_that_have_ended_or_name_unknown_hosts_are_passed_over_quickly() {
+    for (keys, effect) in [
+        ("until = 2001-01-01\nmaximum = 1", "ended: 0"),
+        ("only = [\"no.example\"]", "otherwise: 0"),
+    ] {
+        let rule = |number| format!("[[clients]]\nname = \"{number}\"\nnetworks = [\"192.0.2.0/24\"]\n{keys}\n");
+        let text: String = (0..20_000).map(rule).collect();
+        let last = "[[clients]]\nname = \"last\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [7]\n";
+        let snapshot = demo(&(text + last));
+        let request = "repo=example-1&arch=x86_64&ip=192.0.2.1";
+        let start = Instant::now();
+        let answer = listed(&snapshot, request, NOW);
+        // If each rule were compared with all before, a debug build would take more than a second.
+        assert!(
+            start.elapsed() < Duration::from_millis(500),
+            "{:?} with {keys}",
+            start.elapsed()
+        );
+        assert!(answer.contains(TOKYO) && answer.lines().count() == 2, "{answer}");
+        let explanation = explain_text(&snapshot, request, &ChoiceSettings::STANDARD).unwrap();
+        assert!(
+            explanation.contains(effect) && explanation.contains("only: last"),
+            "{keys}"
+        );
+    }
+}
+
+#[test]
 fn a_pattern_matches_prefixes_and_paths_whichever_way_is_asked() {
     let rules = |pattern: &str| {
         demo(&format!(
@@ -550,6 +587,58 @@ fn an_explanation_names_the_rules_and_what_they_did() {
     assert_eq!(otherwise["rules"], nothing);
     let plain = explain_text(&demo(""), "path=pub/example&ip=203.0.113.1", &ChoiceSettings::STANDARD).unwrap();
     assert!(!plain.contains("rules"), "{plain}");
+}
+
+#[test]
+fn rules_that_lead_to_a_refusal_are_explained_and_counted_and_so_is_one_that_counts_but_changes_nothing() {
+    let snapshot = demo(
+        "[[clients]]\nname = \"first\"\nnetworks = [\"192.0.2.1\"]\nprotocols = [\"ftp\"]\nrepositories = [\"example-*\"]\nnever = [2]\n\
+         [[clients]]\nname = \"strict\"\nnetworks = [\"192.0.2.0/24\"]\nonly = [4]\notherwise = \"none\"\n\
+         [[clients]]\nname = \"few\"\nnetworks = [\"198.51.100.0/24\"]\nmaximum = 2\n\
+         [[mirrors]]\nname = \"down\"\nhost = 4\nout = true\n\
+         [[repositories]]\nname = \"some\"\nmatch = \"*\"\nmaximum = 3\n",
+    );
+    for (request, expected) in [
+        (
+            "repo=example-1&arch=x86_64&ip=192.0.2.1",
+            vec![
+                ("down", vec!["out: down"]),
+                ("first", vec!["otherwise: first"]),
+                ("strict", vec!["only: strict", "otherwise: strict"]),
+                ("some", vec!["maximum: some"]),
+            ],
+        ),
+        (
+            "repo=example-1&arch=x86_64&ip=198.51.100.7",
+            vec![
+                ("down", vec!["out: down"]),
+                ("few", vec!["maximum: few"]),
+                ("some", vec![]),
+            ],
+        ),
+    ] {
+        for redirect in ["", "&redirect=1"] {
+            let request = format!("{request}{redirect}");
+            let text = explain_text(&snapshot, &request, &ChoiceSettings::STANDARD).unwrap();
+            let explanation: Value = serde_json::from_str(&text).unwrap();
+            let rules = explanation["rules"].as_array().unwrap();
+            let names_and_effects: Vec<Value> = rules
+                .iter()
+                .map(|rule| json!([rule["name"], rule["effects"]]))
+                .collect();
+            assert_eq!(json!(names_and_effects), json!(expected), "{request}");
+            let hits = || -> Vec<(String, u64)> {
+                let all = snapshot.rules().unwrap().all().iter();
+                all.map(|rule| (rule.name.to_string(), rule.hits())).collect()
+            };
+            let before = hits();
+            listed(&snapshot, &request, NOW);
+            for ((name, hits), (_, before)) in hits().into_iter().zip(before) {
+                let is_explained = expected.iter().any(|(rule, _)| *rule == name);
+                assert_eq!(hits - before, u64::from(is_explained), "{name}: {request}");
+            }
+        }
+    }
 }
 
 #[test]

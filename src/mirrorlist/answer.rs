@@ -1,6 +1,8 @@
 //! One request from start to end: status, body, and the figures that the access log and the metrics record. Chooses nothing
 //! itself: see [`super::choose()`].
 
+use std::collections::BTreeSet;
+
 use super::Endpoint;
 use super::choose::{AnswerForm, Choice, MirrorRequest, Scratch, Tier, choose};
 use super::format::Format;
@@ -10,7 +12,7 @@ use super::render::links::{Header, redirect_headers};
 use super::render::{Body, Content, json, metalink, metalink4, text};
 use super::target::Asked;
 use crate::geo::CountryCode;
-use crate::snapshot::rules::rule::Rule;
+use crate::snapshot::rules::rule::{Rule, RuleIndex};
 use crate::snapshot::{Catalogue, Snapshot};
 
 /// An answer, ready to be sent.
@@ -91,7 +93,7 @@ pub fn answer<'a>(
     let choice = match choose(snapshot, request, scratch, &mut ()) {
         Ok(choice) => choice,
         Err(refusal) => {
-            count_refusing_rule(snapshot, &refusal);
+            count_refusing_rules(snapshot, &refusal);
             return refused(refusal);
         }
     };
@@ -150,9 +152,11 @@ fn redirect<'a>(catalogue: &Catalogue, content: Content, choice: &Choice<'a>, ur
     }
 }
 
-fn count_refusing_rule(snapshot: &Snapshot, refusal: &Refusal<'_>) {
-    if let (Some(rules), Refusal::NoMirrorLeft { rule }) = (snapshot.rules(), refusal) {
-        rules.rule(*rule).hit();
+fn count_refusing_rules(snapshot: &Snapshot, refusal: &Refusal<'_>) {
+    if let (Some(rules), Refusal::NoMirrorLeft { effects }) = (snapshot.rules(), refusal) {
+        let took_part = effects.iter().filter(|effect| effect.takes_part());
+        let counted: BTreeSet<RuleIndex> = took_part.map(|effect| effect.rule).collect();
+        counted.into_iter().for_each(|rule| rules.rule(rule).hit());
     }
 }
 

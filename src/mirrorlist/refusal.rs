@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::snapshot::rules::rule::RuleIndex;
+use crate::snapshot::rules::rule::RuleEffect;
 
 /// Why a request gets no mirrors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub enum Refusal<'a> {
     NoMirror,
     /// A rule of the operators' leaves no mirror, and says that there is to be none then. Clients don't learn its name.
     NoMirrorLeft {
-        /// The rule.
-        rule: RuleIndex,
+        /// What the rules did, that one's included.
+        effects: Vec<RuleEffect>,
     },
     /// The path ends neither in /mirrorlist nor in /metalink.
     UnknownEndpoint,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::items;
 use super::until::Until;
 use super::values::{
     AtLeastOne, Glob, HostCount, HostRef, List, RuleAs, RuleCountry, RuleName, RuleNetwork, RulePlace, RuleProtocol,
@@ -95,6 +96,7 @@ pub struct MirrorRule {
     #[serde(default)]
     pub out: bool,
     /// Clients that never get it.
+    #[serde(default, deserialize_with = "items::audience")]
     pub never_for: Option<Audience>,
 }
 

@@ -3,6 +3,7 @@
 //! - [`entry`]: the three kinds of entries and their keys
 //! - [`values`]: the values of keys, each with its parser
 //! - [`until`]: when a rule ends
+//! - `items`: lists and tables, and what to write in their place
 //! - [`error`]: why a file is refused, with line and column
 //!
 //! Not here: which hosts of a cache a rule means ([`crate::snapshot::rules`]), and what it changes in an answer
@@ -10,6 +11,7 @@
 
 pub mod entry;
 pub mod error;
+mod items;
 pub mod until;
 pub mod values;
 
@@ -37,11 +39,11 @@ pub struct RulesFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tables {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items::rules")]
     clients: Vec<Spanned<ClientRule>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items::rules")]
     mirrors: Vec<Spanned<MirrorRule>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items::rules")]
     repositories: Vec<Spanned<RepositoryRule>>,
 }
 

@@ -8,6 +8,7 @@ use glob::{Pattern, PatternError};
 use ip_network::IpNetwork;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
 
+use super::items::items;
 use crate::cache::url::Protocol;
 use crate::geo::{AsNumber, CountryCode, network};
 
@@ -259,7 +260,8 @@ pub struct Glob {
 const LONGEST_GLOB: usize = 500;
 
 impl Glob {
-    fn new(text: &str) -> Result<Self, PatternError> {
+    fn new(written: &str) -> Result<Self, PatternError> {
+        let text = &*with_single_stars(written);
         let first = text.find(['*', '?', '[']).unwrap_or(text.len());
         let after_last = text.rfind(['*', '?', '[', ']']).map_or(0, |last| last + 1);
         let ((start, _), (_, end)) = (text.split_at(first), text.split_at(after_last));
@@ -277,10 +279,17 @@ impl Glob {
         text.starts_with(&*self.start) && text.ends_with(&*self.end) && self.pattern.matches(text)
     }
 
-    /// The pattern as it was written.
+    /// The pattern as it was written, but for stars that follow a star.
     pub fn as_str(&self) -> &str {
         self.pattern.as_str()
     }
+}
+
+/// A pattern with one star for several in a row, which mean the same: the crate reads `**` as folders.
+fn with_single_stars(pattern: &str) -> String {
+    let mut last = None;
+    let is_kept = |c: &char| last.replace(*c) != Some('*') || *c != '*';
+    pattern.chars().filter(is_kept).collect()
 }
 
 impl<'de> Deserialize<'de> for Glob {
@@ -313,7 +322,7 @@ impl<T> Deref for List<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let values = Vec::deserialize(deserializer)?;
+        let values = items(deserializer, "a list in brackets, like [\"one\", \"two\"]")?;
         if values.is_empty() {
             return Err(D::Error::custom(
                 "the list is empty; leave the key out or name something",
@@ -340,6 +349,10 @@ mod tests {
     fn a_star_stands_for_slashes_and_dots_too() {
         for (pattern, text, matches) in [
             ("pub/*/os", "pub/a/b/.c/os", true),
+            ("pub/**/os", "pub/a/b/.c/os", true),
+            ("pub/**/os", "pub/os", false),
+            ("a**b***", "aXb", true),
+            ("a[**]b", "a*b", true),
             ("epel-*", "epel-", true),
             ("epel-?", "epel-", false),
             ("[!x]*", "a/b", true),

@@ -71,6 +71,11 @@ impl CompiledClient {
         self.only.is_some() || self.has_never() || self.protocols.is_some()
     }
 
+    /// Whether it names unknown hosts alone as the only ones, so that the next rule counts.
+    pub(super) fn gives_way(&self) -> bool {
+        self.otherwise == Otherwise::All && self.only.as_ref().is_some_and(CarrierBits::is_empty)
+    }
+
     fn has_never(&self) -> bool {
         self.never.is_some() || self.never_in.is_some()
     }

@@ -111,8 +111,10 @@ pub struct FoundRules<'a> {
     pub client: Option<&'a CompiledClient>,
     /// The rule about its repository that counts.
     pub repository: Option<&'a CompiledRepository>,
-    /// Rules that would count but for their end.
+    /// Rules that would count but for their end; one can come more than once.
     pub ended: Vec<RuleIndex>,
+    /// Rules that would count, but that leave no mirror whatever is asked for; one can come more than once.
+    pub in_vain: Vec<RuleIndex>,
 }
 
 impl Rules {
@@ -218,10 +220,15 @@ impl Rules {
                 .globs
                 .as_ref()
                 .is_none_or(|globs| matches().is_some_and(|matches| has(matches, globs)));
-            if counts && !set_aside.contains(&rule.rule) && found.hold(self, rule.rule, now) {
-                found.client = Some(rule);
-                break;
+            if !counts || set_aside.contains(&rule.rule) || !found.hold(self, rule.rule, now) {
+                continue;
             }
+            if rule.gives_way() {
+                found.in_vain.push(rule.rule);
+                continue;
+            }
+            found.client = Some(rule);
+            break;
         }
         if self.repositories.is_empty() {
             return found;
@@ -248,7 +255,7 @@ impl FoundRules<'_> {
     /// Whether a rule holds; if not, it is noted.
     fn hold(&mut self, rules: &Rules, rule: RuleIndex, now: u64) -> bool {
         let holds = rules.rule(rule).holds_at(now);
-        if !holds && !self.ended.contains(&rule) {
+        if !holds {
             self.ended.push(rule);
         }
         holds

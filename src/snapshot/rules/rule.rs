@@ -33,6 +33,26 @@ impl RuleKind {
     }
 }
 
+/// What a rule did to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleEffect {
+    /// The rule.
+    pub rule: RuleIndex,
+    /// The key that changed the answer, `otherwise` if the rule left no mirror, or [`RuleEffect::ENDED`]; `None` if the rule counted
+    /// and changed nothing.
+    pub key: Option<&'static str>,
+}
+
+impl RuleEffect {
+    /// The rule would have counted but for its end.
+    pub const ENDED: &'static str = "ended";
+
+    /// Whether the rule took part in the answer.
+    pub fn takes_part(self) -> bool {
+        self.key != Some(Self::ENDED)
+    }
+}
+
 /// A rule, whatever its kind.
 #[derive(Debug, Default)]
 pub struct Rule {

@@ -55,7 +55,7 @@ impl<'a> AppliedRules<'a> {
                 .and_then(|client| Some(client.never_in.as_ref()?.carriers(stage))),
             shunned: stage.map(|stage| stage.shunned(client).collect()).unwrap_or_default(),
             ended: found.ended,
-            set_aside: Vec::new(),
+            set_aside: found.in_vain,
             left_out: Vec::new(),
         };
         if let Some(repository) = applied.repository

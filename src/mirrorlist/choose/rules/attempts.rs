@@ -30,7 +30,7 @@ pub(in super::super) fn choose_by_rules<'a>(
             &set_aside,
         );
         let mut applied = AppliedRules::new(snapshot, rules, stage, client, &prepared, found);
-        applied.set_aside.clone_from(&set_aside);
+        applied.set_aside.extend(&set_aside);
         let Some(restricting) = applied.restricting() else {
             return select_hosts(snapshot, request, prepared, Some(Box::new(applied)), scratch, observer);
         };
@@ -50,7 +50,7 @@ pub(in super::super) fn choose_by_rules<'a>(
         }
         match restricting {
             Restricting::Client(rule) if rule.otherwise == Otherwise::None => {
-                return Err(Refusal::NoMirrorLeft { rule: rule.rule });
+                return Err(applied.refusal(snapshot.catalogue(), prepared.target.directory, rule.rule));
             }
             Restricting::Client(rule) => set_aside.push(rule.rule),
             Restricting::Repository => {

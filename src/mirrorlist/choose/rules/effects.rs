@@ -42,7 +42,7 @@ impl<'a> AppliedRules<'a> {
         indexes.into_iter().map(|index| rules.rule(index))
     }
 
-    /// What the rules did to a choice, those that have ended included, in the order of [`Rules::all`].
+    /// What the rules did to a choice, those that have ended included, in the order of the file.
     pub fn effects(&self, hosts: &[RankedHost]) -> Vec<RuleEffect> {
         let mut effects = Vec::new();
         if let Some(client) = self.client {

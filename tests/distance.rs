@@ -128,6 +128,10 @@ fn cache(hosts: &[Host]) -> MirrorList {
 }
 
 fn snapshot_of(cache: &MirrorList, cities: &[City]) -> Snapshot {
+    snapshot_with_rules(cache, cities, "")
+}
+
+fn snapshot_with_rules(cache: &MirrorList, cities: &[City], rules: &str) -> Snapshot {
     let mut warnings = Warnings::default();
     let netblocks = AsTable::read("192.0.2.0/24 64496\n".as_bytes(), &mut warnings).unwrap();
     let geoip = match cities {
@@ -142,7 +146,7 @@ fn snapshot_of(cache: &MirrorList, cities: &[City]) -> Snapshot {
         global_netblocks: Loaded::built_in("test", netblocks),
         country_continent: Loaded::built_in("test", continents),
         geoip,
-        rules: Loaded::without_file(RulesFile::default()),
+        rules: Loaded::built_in("test", RulesFile::read(rules).unwrap()),
     })
 }
 
@@ -513,6 +517,73 @@ fn netblock_and_as_stay_before_all_others_and_country_means_what_it_meant() {
     let found = chosen(&snapshot, IN_GERMANY, "&netblock=0", &settings, &mut Scratch::seeded(9));
     assert_eq!(found[0], (Tier::Distance, 2));
     assert_eq!(found.len(), 4);
+}
+
+/// What a rule for all clients makes of a choice by distance.
+fn ruled(cache: &MirrorList, keys: &str, seed: u64) -> Vec<(Tier, usize)> {
+    let rule = format!("[[clients]]\nname = \"all\"\nnetworks = [\"0.0.0.0/0\"]\n{keys}\n");
+    let snapshot = snapshot_with_rules(cache, &[], &rule);
+    chosen(&snapshot, IN_GERMANY, "", &by_distance(), &mut Scratch::seeded(seed))
+}
+
+#[test]
+fn rules_put_hosts_first_or_leave_them_out_of_an_order_by_distance() {
+    let far = Some((-30.0, 140.0));
+    let private = |country, place| Host {
+        private: true,
+        ..host(country, place, 100)
+    };
+    let hosts = [
+        host("AU", far, 100),
+        host("AU", far, 100),
+        host("FR", Some((48.0, 2.0)), 100),
+        private("NL", Some((52.0, 5.0))),
+        host("DE", None, 100),
+    ];
+    let mut cache = cache(&hosts);
+    cache.host_netblock_cache = vec![StringRepeatedIntMap {
+        key: "192.0.2.128/26".to_owned(),
+        value: vec![0],
+    }];
+    let all = [
+        (Tier::Netblock, 0),
+        (Tier::Country, 4),
+        (Tier::Distance, 2),
+        (Tier::Distance, 1),
+    ];
+    let with = |first: &[(Tier, usize)]| -> Vec<(Tier, usize)> {
+        let others = all.iter().filter(|host| !first.contains(host));
+        first.iter().chain(others).copied().collect()
+    };
+    for seed in 0..20 {
+        // A preferred host in the client's network is listed once, and a private one elsewhere is added.
+        assert_eq!(ruled(&cache, "prefer = [0]", seed), all);
+        assert_eq!(ruled(&cache, "prefer = [4, 0]", seed), all);
+        assert_eq!(ruled(&cache, "prefer = [1]", seed), with(&[(Tier::Distance, 1)]));
+        assert_eq!(ruled(&cache, "prefer = [3]", seed), with(&[(Tier::Distance, 3)]));
+        assert_eq!(
+            ruled(&cache, "only = [3, 1]", seed),
+            [(Tier::Distance, 3), (Tier::Distance, 1)]
+        );
+        assert_eq!(
+            ruled(&cache, "never = [0, \"FR\"]", seed),
+            [(Tier::Country, 4), (Tier::Distance, 1)]
+        );
+    }
+}
+
+#[test]
+fn the_weight_of_a_rule_takes_the_place_of_the_bandwidth_in_the_law() {
+    let place = Some((48.0, 2.0));
+    let hosts = [host("FR", place, 100), host("FR", place, 100)];
+    let rules = "[[mirrors]]\nname = \"heavy\"\nhost = 0\nweight = 300\n";
+    let snapshot = snapshot_with_rules(&cache(&hosts), &[], rules);
+    assert_near(&firsts(&snapshot, IN_GERMANY, &by_distance()), &[(0, 0.75), (1, 0.25)]);
+    let shares = sticky_firsts(
+        &snapshot_with_rules(&with_clients_in("DE", &hosts), &[], rules),
+        &by_distance(),
+    );
+    assert_near(&shares, &[(0, 0.75), (1, 0.25)]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl<O: Observer> Selector<'_, '_, O> {
                 self.add_near_hosts(&mut word, &mut selection.hosts, &mut Usable::default());
             }
             // A cache can list a host for its country and not for all clients.
-            let all = word.in_country | word.on_continent | word.public | self.preferred(&word);
+            let all = word.in_country | word.on_continent | word.public | self.preferred_elsewhere(&word);
             for (bit, index, carrier) in self.carriers(word, all) {
                 let tier = match word.in_country & bit != 0 {
                     true => Tier::Country,

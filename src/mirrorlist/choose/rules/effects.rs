@@ -8,6 +8,9 @@ use crate::snapshot::rules::clients::CompiledClient;
 use crate::snapshot::rules::rule::{Rule, RuleEffect, RuleIndex};
 use crate::snapshot::{CarrierIndex, Catalogue, DirectoryIndex};
 
+/// At most so many rules take part in most choices.
+const USUAL_RULES: usize = 32;
+
 impl<'a> AppliedRules<'a> {
     /// The rule that leaves a host out, as `KEY: NAME`.
     pub fn reason_against(&self, index: CarrierIndex) -> Option<String> {
@@ -29,12 +32,15 @@ impl<'a> AppliedRules<'a> {
 
     /// The rules that took part in a choice, each once, in the order of the file.
     pub fn took_part(&self, hosts: &[RankedHost]) -> impl Iterator<Item = &'a Rule> {
-        let mut indexes: Vec<RuleIndex> = self.left_out.iter().map(|(_, rule)| *rule).collect();
+        let mut indexes: Vec<RuleIndex> = Vec::with_capacity(USUAL_RULES);
+        indexes.extend(self.left_out.iter().map(|(_, rule)| *rule));
         indexes.extend(self.client.map(|client| client.rule));
         indexes.extend(self.repository.map(|repository| repository.rule));
         indexes.extend(&self.set_aside);
         if let Some(stage) = self.stage {
-            indexes.extend(hosts.iter().flat_map(|host| stage.shapers(host.carrier())));
+            for host in hosts {
+                indexes.extend_from_slice(stage.shapers(host.carrier()));
+            }
         }
         indexes.sort_unstable();
         indexes.dedup();

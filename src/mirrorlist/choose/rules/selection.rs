@@ -35,11 +35,16 @@ impl<O: Observer> Selector<'_, '_, O> {
         }
     }
 
-    /// The hosts of a word that a rule prefers for the client.
-    pub(in super::super) fn preferred(&self, word: &CarrierWord) -> u64 {
+    /// The hosts of a word that a rule prefers for the client and that are in no nearer tier.
+    pub(in super::super) fn preferred_elsewhere(&self, word: &CarrierWord) -> u64 {
         let client = self.rules.as_ref().and_then(|rules| rules.client);
-        let prefer = client.and_then(|client| client.prefer.as_ref());
-        prefer.map_or(0, |prefer| prefer.window(word.first()) & word.carriers)
+        let Some(prefer) = client.and_then(|client| client.prefer.as_ref()) else {
+            return 0;
+        };
+        let far = prefer.window(word.first()) & word.carriers & !word.in_country & !word.on_continent;
+        let is_near = |carrier: &Carrier| self.scratch.near_hosts.get(carrier.host).is_some();
+        let near = self.carriers(*word, far).filter(|(_, _, carrier)| is_near(carrier));
+        near.fold(far, |far, (bit, _, _)| far & !bit)
     }
 
     /// Adds the preferred hosts of a word that are in no nearer tier.
@@ -49,11 +54,8 @@ impl<O: Observer> Selector<'_, '_, O> {
         hosts: &mut Vec<RankedHost>,
         usable: &mut Usable,
     ) {
-        let far = self.preferred(word) & !word.in_country & !word.on_continent;
+        let far = self.preferred_elsewhere(word);
         for (bit, index, carrier) in self.carriers(*word, far) {
-            if self.scratch.near_hosts.get(carrier.host).is_some() {
-                continue;
-            }
             let is_bad = self.add_weighted(Tier::Global, index, carrier, hosts);
             self.count(carrier, is_bad, usable);
             word.public &= !bit;

@@ -16,18 +16,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::net::IpAddr;
 
+use fixture::health::{WrittenHealth, dead, health_file};
 use mirrorlist_server::admin::explain::explain_text;
 use mirrorlist_server::cache::proto::{
     IntCoordinatesMap, IntIntMap, IntRepeatedIntMap, IntRepeatedStringMap, IntStringMap, MirrorList,
     MirrorListCacheType, StringRepeatedIntMap, StringStringMap,
 };
 use mirrorlist_server::geo::{AsTable, ContinentTable, CountryCode, GeoIp, centroid};
-use mirrorlist_server::health::file::{FORMAT, HealthFile, UrlHealth};
+use mirrorlist_server::health::file::UrlHealth;
 use mirrorlist_server::health::verdict::{Standing, Verdict};
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Scratch, Tier, answer, choose};
 use mirrorlist_server::rules::RulesFile;
-use mirrorlist_server::settings::{AsOrder, ChoiceSettings, HealthSettings, HostOrder, Share};
-use mirrorlist_server::snapshot::{Catalogue, DataSet, Loaded, Snapshot, age};
+use mirrorlist_server::settings::{AsOrder, ChoiceSettings, HostOrder, Share};
+use mirrorlist_server::snapshot::{Catalogue, DataSet, Loaded, Snapshot};
 use mirrorlist_server::warnings::Warnings;
 use prost::Message as _;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -771,32 +772,9 @@ fn the_comment_line_names_the_countries_that_are_listed() {
 fn bad_hosts_come_last_and_those_of_the_country_stay() {
     let mut hosts = vec![host("DE", None, 10_000), host("DE", None, 1), host("FR", None, 100)];
     hosts.extend((0..25).map(|_| host("PL", None, 100)));
-    let folder = tempfile::tempdir().unwrap();
-    let bad = |id: usize| UrlHealth {
-        url: format!("https://{id}"),
-        standing: Standing {
-            verdict: Verdict::Dead,
-            ..Standing::new(7)
-        },
-        ..UrlHealth::default()
-    };
-    let file = HealthFile {
-        format: FORMAT,
-        program: String::new(),
-        place: String::new(),
-        made: age::now(),
-        valid_until: age::now() + 3_600,
-        cache_created: 0,
-        urls: [0, 2].map(bad).to_vec(),
-    };
-    let path = folder.path().join("health.json");
-    std::fs::write(&path, file.to_json().unwrap()).unwrap();
-    let settings = HealthSettings {
-        files: vec![path],
-        max_bad: Share::percent(100),
-        ..HealthSettings::default()
-    };
-    let snapshot = snapshot(&hosts).with_health_files(&settings);
+    let bad = [0, 2].map(|id| dead(&format!("https://{id}")));
+    let written = WrittenHealth::new(&[health_file(bad.to_vec())]);
+    let snapshot = snapshot(&hosts).with_health_files(&written.settings);
     let limited = ChoiceSettings {
         max_share: Some(Share::percent(50)),
         ..by_distance()
@@ -1028,7 +1006,6 @@ fn what_ipv6_reaches_comes_first_even_if_it_is_far_or_alone_has_a_limit() {
     let mut hosts: Vec<Host> = (0..25).map(|_| host("DE", None, 10_000)).collect();
     hosts.extend((0..25).map(|_| host("CZ", None, 10_000)));
     hosts.extend([host("NZ", None, 10), host("NZ", None, 30)]);
-    let folder = tempfile::tempdir().unwrap();
     let said = |id: usize| UrlHealth {
         url: format!("https://{id}"),
         standing: Standing {
@@ -1041,28 +1018,13 @@ fn what_ipv6_reaches_comes_first_even_if_it_is_far_or_alone_has_a_limit() {
         },
         ..UrlHealth::default()
     };
-    let file = HealthFile {
-        format: FORMAT,
-        program: String::new(),
-        place: String::new(),
-        made: age::now(),
-        valid_until: age::now() + 3_600,
-        cache_created: 0,
-        urls: (0..52).map(said).collect(),
-    };
-    let path = folder.path().join("health.json");
-    std::fs::write(&path, file.to_json().unwrap()).unwrap();
-    let files = HealthSettings {
-        files: vec![path],
-        max_bad: Share::percent(100),
-        ..HealthSettings::default()
-    };
+    let written = WrittenHealth::new(&[health_file((0..52).map(said).collect())]);
     let mut cache = cache(&hosts);
     cache.netblock_country_cache.push(StringStringMap {
         key: "2001:db8::/32".to_owned(),
         value: "DE".to_owned(),
     });
-    let snapshot = snapshot_of(&cache, &[]).with_health_files(&files);
+    let snapshot = snapshot_of(&cache, &[]).with_health_files(&written.settings);
     let prefers = ChoiceSettings {
         prefer_family: true,
         ..by_distance()

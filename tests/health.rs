@@ -17,15 +17,17 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use mirrorlist_server::health::file::FORMAT;
+use fixture::health::{WrittenHealth, health_file};
 use mirrorlist_server::health::{HealthFile, RepositoryHealth, Standing, UrlHealth, Verdict};
 use mirrorlist_server::mirrorlist::explain::explain;
 use mirrorlist_server::mirrorlist::explain::host::{HostQuery, explain_hosts};
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, Tier, answer};
-use mirrorlist_server::settings::{ChoiceSettings, HealthSettings, Share};
+use mirrorlist_server::settings::{ChoiceSettings, HealthSettings};
 use mirrorlist_server::snapshot::{Snapshot, age};
 use proptest::prelude::*;
-use random_world::{Host, Question, ask, edit, expected, host, query, question, request, urls, usable_urls};
+use random_world::{
+    Host, Question, ask, edit, expected, host, plain_host, query, question, request, urls, usable_urls,
+};
 use serde_json::Value;
 use support::data::DataFiles;
 use support::process::run;
@@ -69,18 +71,6 @@ fn health_file_made(made: u64) -> HealthFile {
     }
 }
 
-fn health_file(urls: Vec<UrlHealth>) -> HealthFile {
-    HealthFile {
-        format: FORMAT,
-        program: String::new(),
-        place: String::new(),
-        made: age::now(),
-        valid_until: age::now() + 3_600,
-        cache_created: 0,
-        urls,
-    }
-}
-
 fn file_of(said: &Said) -> HealthFile {
     let urls = said.iter().enumerate().flat_map(|(host, urls)| {
         urls.iter().zip(WEB).filter_map(move |(said, protocol)| {
@@ -106,33 +96,6 @@ fn file_of(said: &Said) -> HealthFile {
         })
     });
     health_file(urls.collect())
-}
-
-/// Health files in a folder, and the settings that name them.
-struct Files {
-    /// Removes the files when it is dropped.
-    _folder: tempfile::TempDir,
-    settings: HealthSettings,
-}
-
-impl Files {
-    fn new(files: &[HealthFile]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let paths: Vec<PathBuf> = (0..files.len())
-            .map(|n| folder.path().join(format!("{n}.json")))
-            .collect();
-        for (path, file) in paths.iter().zip(files) {
-            fs::write(path, file.to_json().unwrap()).unwrap();
-        }
-        Self {
-            _folder: folder,
-            settings: HealthSettings {
-                files: paths,
-                max_bad: Share::percent(100),
-                ..HealthSettings::default()
-            },
-        }
-    }
 }
 
 /// Whether a URL is bad for a client that is near the host by network or not, straight from the rules.
@@ -252,7 +215,7 @@ proptest! {
     #[test]
     fn good_hosts_come_first_and_none_is_lost((hosts, files, quorum) in world(), question in question()) {
         prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
-        let written = Files::new(&files.iter().map(file_of).collect::<Vec<_>>());
+        let written = WrittenHealth::new(&files.iter().map(file_of).collect::<Vec<_>>());
         let settings = HealthSettings { quorum: quorum.and_then(NonZeroUsize::new), ..written.settings };
         let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
         let snapshot = snapshot.with_health_files(&settings);
@@ -298,7 +261,7 @@ proptest! {
     #[test]
     fn an_explanation_is_the_answer_with_the_verdicts((hosts, files, _) in world(), question in question()) {
         prop_assume!(hosts.iter().any(|h| !h.protocols.is_empty()));
-        let written = Files::new(&files.iter().map(file_of).collect::<Vec<_>>());
+        let written = WrittenHealth::new(&files.iter().map(file_of).collect::<Vec<_>>());
         let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
         let snapshot = snapshot.with_health_files(&written.settings);
         let (_, found) = ask(&snapshot, &question, &mut Answerer::seeded(question.seed));
@@ -335,23 +298,9 @@ proptest! {
     }
 }
 
-/// A public host of the random world with a bandwidth of 1 Mbit/s.
-fn plain_host(country: &'static str, protocols: &[&'static str]) -> Host {
-    Host {
-        country,
-        private: false,
-        protocols: protocols.to_vec(),
-        bandwidth: 1,
-        allowed: Vec::new(),
-        netblocks: Vec::new(),
-        asn: None,
-        carries: true,
-    }
-}
-
 /// What each address of the world gets, without a health file and with one.
 fn without_and_with(hosts: &[Host], said: &Said, ask_for: &Question) -> Vec<[Vec<(usize, String)>; 2]> {
-    let written = Files::new(&[file_of(said)]);
+    let written = WrittenHealth::new(&[file_of(said)]);
     let snapshot = || fixture::snapshot_with(|cache| edit(cache, hosts)).0;
     let (without, with) = (snapshot(), snapshot().with_health_files(&written.settings));
     let answers = random_world::ADDRESSES.iter().map(|address| {
@@ -468,7 +417,7 @@ fn a_repository_below_another_has_its_own_verdict() {
             ],
             ..UrlHealth::default()
         });
-    let written = Files::new(&[health_file(urls.collect())]);
+    let written = WrittenHealth::new(&[health_file(urls.collect())]);
     let snapshot = snapshot.with_health_files(&written.settings);
     let firsts = |path: &str| -> BTreeSet<bool> {
         let question = plain_question_at("192.0.2.1");
@@ -508,7 +457,7 @@ fn urls_beyond_the_sixty_fourth_of_a_host_are_good() {
         standing: standing(Verdict::Dead),
         ..UrlHealth::default()
     });
-    let written = Files::new(&[health_file(urls.collect())]);
+    let written = WrittenHealth::new(&[health_file(urls.collect())]);
     let snapshot = snapshot.with_health_files(&written.settings);
     let urls = urls_at(&snapshot, "everybody's");
     assert!(urls.iter().any(|url| url.starts_with("http://0/164/")), "{urls:?}");
@@ -530,7 +479,7 @@ fn json_tells_which_hosts_are_bad_and_lists_no_url_that_is_withheld() {
         plain_host("FR", &["http"]),
     ];
     // The first host is dead, and one URL of the second.
-    let written = Files::new(&[file_of(&vec![[None, DEAD], [DEAD, None], [None, None]])]);
+    let written = WrittenHealth::new(&[file_of(&vec![[None, DEAD], [DEAD, None], [None, None]])]);
     let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
     let snapshot = snapshot.with_health_files(&written.settings);
     let query = MirrorQuery::parse("path=everybody's&protocol=https,http&ip=192.0.2.1&format=json");
@@ -566,7 +515,7 @@ fn json_tells_which_hosts_are_bad_and_lists_no_url_that_is_withheld() {
 #[test]
 fn an_explanation_tells_nothing_of_a_file_whose_time_is_over() {
     let hosts = [plain_host("DE", &["http"])];
-    let written = Files::new(&[file_of(&vec![[None, DEAD]])]);
+    let written = WrittenHealth::new(&[file_of(&vec![[None, DEAD]])]);
     let (snapshot, _) = fixture::snapshot_with(|cache| edit(cache, &hosts));
     let snapshot = snapshot.with_health_files(&written.settings);
     let query = MirrorQuery::parse("path=everybody's&country=DE");

@@ -12,11 +12,10 @@ mod random_world;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use mirrorlist_server::health::file::FORMAT;
-use mirrorlist_server::health::{HealthFile, Standing, UrlHealth, Verdict};
+use fixture::health::{WrittenHealth, dead, health_file};
 use mirrorlist_server::mirrorlist::explain::explain;
 use mirrorlist_server::mirrorlist::{Answerer, Endpoint, MirrorQuery, MirrorRequest, answer};
-use mirrorlist_server::settings::{AsOrder, ChoiceSettings, HealthSettings, Share};
+use mirrorlist_server::settings::{AsOrder, ChoiceSettings};
 use mirrorlist_server::snapshot::{Snapshot, age};
 use random_world::{DIRECTORY, Host, edit, host_and_protocol};
 
@@ -238,29 +237,8 @@ fn the_mirror_of_a_network_is_the_documented_one() {
 #[test]
 fn a_mirror_that_turns_bad_moves_only_its_own_networks() {
     let healthy = snapshot_made(1_700_000_000);
-    let file = HealthFile {
-        format: FORMAT,
-        made: age::now(),
-        valid_until: age::now() + 3_600,
-        urls: vec![UrlHealth {
-            url: "https://2".to_owned(),
-            standing: Standing {
-                verdict: Verdict::Dead,
-                ..Standing::new(7)
-            },
-            ..UrlHealth::default()
-        }],
-        ..HealthFile::default()
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("health.json");
-    std::fs::write(&path, file.to_json().unwrap()).unwrap();
-    let settings = HealthSettings {
-        files: vec![path],
-        max_bad: Share::percent(100),
-        ..HealthSettings::default()
-    };
-    let sick = snapshot_made(1_700_000_000).with_health_files(&settings);
+    let written = WrittenHealth::new(&[health_file(vec![dead("https://2")])]);
+    let sick = snapshot_made(1_700_000_000).with_health_files(&written.settings);
     let (before, after) = (mirrors(&healthy, false), mirrors(&sick, false));
     let mut moved = Vec::new();
     for (before, after) in before.iter().zip(&after) {

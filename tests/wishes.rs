@@ -27,7 +27,8 @@ use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 use random_world::families::{Reach, Said, snapshot_of, world};
 use random_world::{
-    Host, PROTOCOLS, Question, Tiers, host_and_protocol, query, question_with_wishes, request, tiers_without, urls,
+    Host, PROTOCOLS, Question, Tiers, host_and_protocol, plain_host, query, question_with_wishes, request,
+    tiers_without, urls,
 };
 
 /// What depends on the request, too.
@@ -220,19 +221,6 @@ proptest! {
     }
 }
 
-fn public_host(country: &'static str, protocols: &[&'static str]) -> Host {
-    Host {
-        country,
-        private: false,
-        protocols: protocols.to_vec(),
-        bandwidth: 1,
-        allowed: Vec::new(),
-        netblocks: Vec::new(),
-        asn: None,
-        carries: true,
-    }
-}
-
 fn plain_question(address: &'static str) -> Question {
     Question {
         address,
@@ -252,7 +240,7 @@ fn hosts_of(answer: &(u16, String, Vec<(usize, String)>)) -> Vec<usize> {
 
 #[test]
 fn a_dead_host_is_beyond_the_reach_of_both_families_and_comes_last_without_them() {
-    let hosts = ["DE", "DE", "DE"].map(|country| public_host(country, &["http"]));
+    let hosts = ["DE", "DE", "DE"].map(|country| plain_host(country, &["http"]));
     let ipv4 = Some(vec!["ipv4"]);
     let snapshot = snapshot_of(
         &hosts,
@@ -288,7 +276,7 @@ fn a_dead_host_is_beyond_the_reach_of_both_families_and_comes_last_without_them(
 
 #[test]
 fn an_unknown_family_is_ignored_and_of_several_the_last_counts() {
-    let hosts = ["DE", "DE"].map(|country| public_host(country, &["http"]));
+    let hosts = ["DE", "DE"].map(|country| plain_host(country, &["http"]));
     let families = |family| [None, Some(vec![family])];
     let snapshot = snapshot_of(&hosts, &[vec![families("ipv4"), families("ipv6")]], "");
     let question = plain_question("192.0.2.1");
@@ -314,7 +302,7 @@ fn an_unknown_family_is_ignored_and_of_several_the_last_counts() {
 #[test]
 fn a_probe_without_ipv6_says_nothing_of_it() {
     let ipv4_only = |hosts: usize| {
-        let rows: Vec<Host> = (0..=hosts).map(|_| public_host("DE", &["http"])).collect();
+        let rows: Vec<Host> = (0..=hosts).map(|_| plain_host("DE", &["http"])).collect();
         let mut said: Said = vec![[None, Some(vec!["ipv4"])]; hosts];
         // One that no probe has tried.
         said.push([None, None]);

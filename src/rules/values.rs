@@ -213,7 +213,7 @@ fn country(scalar: &Scalar) -> Option<CountryCode> {
 
 fn count(scalar: &Scalar) -> Option<usize> {
     match scalar {
-        Scalar::Number(number) => u32::try_from(*number).ok()?.try_into().ok(),
+        Scalar::Number(number) => usize::try_from(*number).ok(),
         Scalar::Text(_) => None,
     }
 }

@@ -1,14 +1,13 @@
 //! What health files say of the families of addresses in a random world, and which URLs a family reaches by docs/requests.md.
 
-use mirrorlist_server::health::file::FORMAT;
 use mirrorlist_server::health::{HealthFile, Standing, UrlHealth, Verdict};
-use mirrorlist_server::settings::{HealthSettings, Share};
-use mirrorlist_server::snapshot::{Snapshot, age};
+use mirrorlist_server::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::{Host, edit, host};
 use crate::fixture;
+use crate::fixture::health::WrittenHealth;
 
 pub const WEB: [&str; 2] = ["https", "http"];
 
@@ -48,30 +47,15 @@ pub fn health_file(said: &Said) -> HealthFile {
             }
         })
     });
-    HealthFile {
-        format: FORMAT,
-        made: age::now(),
-        valid_until: age::now() + 3_600,
-        urls: urls.collect(),
-        ..HealthFile::default()
-    }
+    fixture::health::health_file(urls.collect())
 }
 
 /// A world's data with health files, and rules.
 pub fn snapshot_of(hosts: &[Host], files: &[Said], rules: &str) -> Snapshot {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = files.iter().enumerate().map(|(number, said)| {
-        let path = folder.path().join(number.to_string());
-        std::fs::write(&path, health_file(said).to_json().unwrap()).unwrap();
-        path
-    });
-    let settings = HealthSettings {
-        files: paths.collect(),
-        max_bad: Share::percent(100),
-        ..HealthSettings::default()
-    };
+    let files: Vec<HealthFile> = files.iter().map(health_file).collect();
+    let written = WrittenHealth::new(&files);
     let (snapshot, _) = fixture::snapshot_with_rules(|cache| edit(cache, hosts), rules);
-    snapshot.with_health_files(&settings)
+    snapshot.with_health_files(&written.settings)
 }
 
 /// The rules of docs/requests.md, "Only what IPv4 or IPv6 reaches".

@@ -473,6 +473,20 @@ pub fn query(question: &Question) -> String {
     query
 }
 
+/// A public host of the random world with a bandwidth of 1 Mbit/s.
+pub fn plain_host(country: &'static str, protocols: &[&'static str]) -> Host {
+    Host {
+        country,
+        private: false,
+        protocols: protocols.to_vec(),
+        bandwidth: 1,
+        allowed: Vec::new(),
+        netblocks: Vec::new(),
+        asn: None,
+        carries: true,
+    }
+}
+
 pub fn request<'a>(question: &'a Question, query: &'a MirrorQuery<'a>) -> MirrorRequest<'a> {
     MirrorRequest {
         endpoint: question.endpoint,

@@ -1,5 +1,5 @@
-//! Rules of operators: answers in random worlds, to requests with wishes of all kinds, held against an oracle that was written from docs/rules.md; mistakes in the file;
-//! ends; what operators see of rules; and a running server whose file of rules changes.
+//! Rules of operators: answers in random worlds, to requests with wishes of all kinds, held against an oracle that was written from
+//! docs/rules.md; mistakes in the file; ends; what operators see of rules; and a running server whose file of rules changes.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! Address to country, and to coordinates, from a MaxMind DB file, whose tree the `maxminddb` crate reads. Two tables spare most of that work: one of
-//! all IPv4 addresses, and one of the records that were decoded.
+//! Address to country, and to coordinates, from a MaxMind DB file, whose tree the `maxminddb` crate reads. Two tables spare most of
+//! the work for countries: one of all IPv4 addresses, and one of the records that were decoded.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,7 @@
 //! The settings of `generate-mirrorlist-cache`, which are its flags.
 //!
-//! Not here: its commands ([`super::generator_command`]), and `DB_URL` and libpq's variables, which say where the database is ([`crate::generate`]).
+//! Not here: its commands ([`super::generator_command`]), and `DB_URL` and libpq's variables, which say where the database is
+//! ([`crate::generate`]).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
